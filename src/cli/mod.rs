@@ -1,0 +1,51 @@
+//! The command line: one file per verb, typed arguments, exit codes.
+
+mod failure;
+mod verbs;
+
+pub use failure::{Exit, Failure};
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::terminal::{Terminal, Verbosity};
+
+/// Turns a device-allowlist profile into a minimal, hardened, reproducible QEMU, packages it, and proves what is in it.
+#[derive(Debug, Parser)]
+#[command(name = "quench", version, propagate_version = true)]
+struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: verbs::Verb,
+}
+
+/// Options that every verb takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Global {
+    /// Say errors only.
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Say more: why steps are skipped, output of programs.
+    #[arg(short, long, global = true)]
+    verbose: bool,
+}
+
+/// Parses the command line, runs the verb, reports its failure.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let verbosity = match (arguments.global.quiet, arguments.global.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (_, true) => Verbosity::Verbose,
+        _ => Verbosity::Normal,
+    };
+    let terminal = Terminal::new(verbosity);
+    match arguments.verb.run(&terminal) {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(failure) => {
+            failure.report(&terminal);
+            ExitCode::from(failure.exit.code())
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Quench turns a device-allowlist profile into a minimal, hardened, reproducible QEMU, packages it, and proves what
+//! is in it.
+//!
+//! The flow has one direction; everything up to and including [`plan`] is a function of values:
+//!
+//! ```text
+//! profile text ─parse─► Profile ─┐
+//! source tree  ─scan──► Catalog ─┴─resolve─► Plan ─► run ─► staged tree ─► packages ─► verdict ─► record
+//! host probes  ──────────────────────────────┘
+//! ```
+//!
+//! Modules marked *pure* below do no I/O, read no clock and no environment, and start no process. Clippy keeps that
+//! (`disallowed_methods`, `disallowed_types` in `clippy.toml`), a tidy test keeps their `use` edges.
+
+// Pure: text and values in, values and findings out.
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod catalog;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod elf;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod finding;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod hardening;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod kconfig;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod plan;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod profile;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod record;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod tree;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod verify;
+
+// Shell: these touch the machine.
+pub mod cli;
+pub mod package;
+pub mod process;
+pub mod run;
+pub mod source;
+pub mod stage;
+pub mod terminal;
+pub mod tool;

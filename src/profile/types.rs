@@ -1,0 +1,159 @@
+//! The checked profile as other modules see it. Every value knows where it was written.
+
+use std::fmt;
+
+/// A place in a profile text; `line` and `column` count from 1 (column in characters).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Origin {
+    pub file: String,
+    pub line: u32,
+    pub column: u32,
+    /// Dotted key, for instance `devices.allow`; for a default: the rule that gave it.
+    pub key: String,
+}
+
+impl Origin {
+    /// An origin for a value nobody wrote; `rule` says where the default comes from.
+    pub fn default_of(rule: &str) -> Self {
+        Self { file: String::new(), line: 0, column: 0, key: rule.to_owned() }
+    }
+
+    pub fn is_default(&self) -> bool {
+        self.file.is_empty()
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_default() {
+            write!(f, "default of {}", self.key)
+        } else {
+            write!(f, "{}:{}:{}", self.file, self.line, self.column)
+        }
+    }
+}
+
+/// A value and where it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sourced<T> {
+    pub value: T,
+    pub origin: Origin,
+}
+
+/// Where the QEMU source comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A Debian source package of a suite of the host's mirror.
+    Apt {
+        package: String,
+        suite: String,
+    },
+    /// An unpacked tree; relative paths are relative to the profile's directory.
+    Path {
+        path: String,
+    },
+    Url {
+        url: String,
+        sha256: String,
+        signature: Option<String>,
+        keys: Vec<String>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Arch {
+    X86_64,
+    Aarch64,
+}
+
+impl Arch {
+    /// QEMU's name: the prefix of `-softmmu` targets and of `qemu-system-*`.
+    pub fn qemu(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+            Self::Aarch64 => "aarch64",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    Openstack,
+    Baseline,
+    Strict,
+    Cfi,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Compiler {
+    Gcc,
+    Clang,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Format {
+    Deb,
+    Rpm,
+}
+
+/// Allowlists beside devices; empty means nothing beyond QEMU's core.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Backends {
+    pub objects: Vec<Sourced<String>>,
+    pub netdevs: Vec<Sourced<String>>,
+    pub chardevs: Vec<Sourced<String>>,
+    pub displays: Vec<Sourced<String>>,
+    pub audio: Vec<Sourced<String>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Budget {
+    pub unrequested_devices: Option<Sourced<u64>>,
+    pub stripped_bytes: Option<Sourced<u64>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageRequest {
+    pub formats: Vec<Sourced<Format>>,
+    pub name: Sourced<String>,
+    /// Absolute directory that everything is installed below.
+    pub prefix: Sourced<String>,
+    pub maintainer: Sourced<String>,
+}
+
+/// The text of a profile or of one of its parents, kept for messages and for the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileText {
+    pub file: String,
+    pub text: String,
+}
+
+/// A checked, complete profile: inheritance applied, `deny` removed, defaults filled in.
+/// Lists keep the order of writing, parents first, without duplicates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    pub name: Sourced<String>,
+    pub summary: Sourced<String>,
+    /// `major.minor`, for instance `10.0`.
+    pub series: Sourced<String>,
+    pub source: Sourced<Source>,
+    pub arch: Sourced<Arch>,
+    pub machines: Vec<Sourced<String>>,
+    /// `kvm`, `tcg`.
+    pub accelerators: Vec<Sourced<String>>,
+    pub devices: Vec<Sourced<String>>,
+    pub backends: Backends,
+    pub block_read_write: Vec<Sourced<String>>,
+    pub block_read_only: Vec<Sourced<String>>,
+    pub features: Vec<Sourced<String>>,
+    /// `CONFIG_…` symbols of the escape hatch, as written with the prefix.
+    pub symbols: Vec<Sourced<String>>,
+    pub level: Sourced<Level>,
+    pub compiler: Sourced<Compiler>,
+    pub budget: Budget,
+    pub package: PackageRequest,
+    /// `[passthrough] acknowledge`.
+    pub passthrough: Option<Sourced<String>>,
+    /// The profile itself first, then its parents.
+    pub texts: Vec<ProfileText>,
+}
