@@ -1,12 +1,11 @@
-//! The plan: everything that will be done, as data, each item with its reason.
-//!
-//! Pure.
-
+//! x
+mod because;
 mod invocation;
-
+mod options;
+mod places;
+pub use because::{Because, Item};
 pub use invocation::{Invocation, shell_quote};
-
+pub use options::{Accepts, Options};
+pub use places::{Places, Variable};
 use crate::finding::Code;
-
-/// Finding codes of this module.
 pub const CODES: &[&Code] = &[];

@@ -1,0 +1,599 @@
+//! QOM types of C files: every `TypeInfo` with its name, parent and the preprocessor condition around it.
+//!
+//! Pure. Registration in loops over tables (`e1000_devices[]`), the virtio-pci helper with its transitional twins and
+//! the machine macros are known by their shape; a name that is none of these constants is reported as unseen.
+
+use super::condition::Condition;
+use super::macros::{Macros, matching, split_commas};
+
+/// A type as a file registers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TypeDef {
+    pub name: String,
+    pub parent: Option<String>,
+    pub is_abstract: bool,
+    /// Of the registration inside its file; the file has its own.
+    pub condition: Condition,
+    pub file: String,
+    pub line: u32,
+    /// What its class says of `user_creatable`; `None` inherits.
+    pub creatable: Option<bool>,
+    /// Interfaces by name.
+    pub interfaces: Vec<String>,
+}
+
+/// A `TypeInfo` whose name we could not evaluate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unseen {
+    pub file: String,
+    pub line: u32,
+    pub expression: String,
+}
+
+/// Words that make a file worth reading.
+const MARKS: [&[u8]; 5] = [b"TypeInfo", b"OBJECT_DEFINE_", b"_MACHINE", b"DEFINE_TYPES", b"builtin_x86_defs"];
+
+/// Types of one file. `global` holds the macros of all headers.
+pub(super) fn types(path: &str, text: &str, global: &Macros) -> (Vec<TypeDef>, Vec<Unseen>) {
+    if !MARKS.iter().any(|mark| memchr::memmem::find(text.as_bytes(), mark).is_some()) {
+        return (Vec::new(), Vec::new());
+    }
+    let text = without_comments(text);
+    let mut own = Macros::default();
+    own.add(&text);
+    let mut scan = Scan {
+        path,
+        text: &text,
+        global,
+        own: &own,
+        regions: regions(&text),
+        types: Vec::new(),
+        unseen: Vec::new(),
+    };
+    scan.type_infos();
+    scan.object_macros();
+    scan.machines();
+    scan.x86_models();
+    (scan.types, scan.unseen)
+}
+
+struct Scan<'a> {
+    path: &'a str,
+    text: &'a str,
+    global: &'a Macros,
+    own: &'a Macros,
+    /// Offset where a condition begins, in order.
+    regions: Vec<(usize, Condition)>,
+    types: Vec<TypeDef>,
+    unseen: Vec<Unseen>,
+}
+
+/// The fields of a `TypeInfo` we read, as source text.
+struct Fields<'a> {
+    body: &'a str,
+}
+
+impl<'a> Fields<'a> {
+    fn get(&self, field: &str) -> Option<&'a str> {
+        split_commas(self.body).into_iter().find_map(|part| {
+            let (name, value) = part.trim().strip_prefix('.')?.split_once('=')?;
+            (name.trim() == field).then(|| value.trim())
+        })
+    }
+}
+
+impl Scan<'_> {
+    fn string(&self, expression: &str) -> Option<String> {
+        self.global.evaluate(expression, Some(self.own))
+    }
+
+    fn line(&self, offset: usize) -> u32 {
+        let count = memchr::memchr_iter(b'\n', &self.text.as_bytes()[..offset]).count();
+        u32::try_from(count).unwrap_or(u32::MAX - 1) + 1
+    }
+
+    fn condition(&self, offset: usize) -> Condition {
+        let index = self.regions.partition_point(|(start, _)| *start <= offset);
+        index.checked_sub(1).map_or(Condition::Always, |i| self.regions[i].1.clone())
+    }
+
+    /// Every `TypeInfo name = {…}` and `TypeInfo name[] = {{…}, …}`.
+    fn type_infos(&mut self) {
+        let text = self.text;
+        for at in memchr::memmem::find_iter(text.as_bytes(), b"TypeInfo ") {
+            if self.in_macro(at) {
+                continue;
+            }
+            let virtio = text[..at].ends_with("VirtioPCIDevice");
+            let rest = &text[at + "TypeInfo ".len()..];
+            let Some((head, _)) = rest.split_once('=') else { continue };
+            let variable = head.trim().trim_end_matches("[]").trim();
+            if variable.is_empty() || !variable.chars().all(|c| c.is_alphanumeric() || c == '_') {
+                continue;
+            }
+            let body = rest[head.len() + 1..].trim_start();
+            if !body.starts_with('{') {
+                continue;
+            }
+            let Some(end) = matching(body) else { continue };
+            let inner = &body[1..end];
+            let condition = self.condition(at).and(self.registration(variable));
+            if head.contains('[') {
+                for group in split_commas(inner) {
+                    let offset = group.as_ptr() as usize - text.as_ptr() as usize;
+                    if let Some(fields) = group.trim().strip_prefix('{').and_then(|g| g.strip_suffix('}')) {
+                        let condition = condition.clone().and(self.condition(offset));
+                        self.type_info(offset, &Fields { body: fields }, condition);
+                    }
+                }
+            } else if virtio {
+                self.virtio_pci(at, &Fields { body: inner }, &condition);
+            } else {
+                self.type_info(at, &Fields { body: inner }, condition);
+            }
+        }
+    }
+
+    /// The line at `offset` belongs to a `#define`.
+    fn in_macro(&self, offset: usize) -> bool {
+        let mut start = offset;
+        loop {
+            start = self.text[..start].rfind('\n').map_or(0, |n| n);
+            if start == 0 || !self.text[..start].ends_with('\\') {
+                break;
+            }
+        }
+        self.text[start..offset].trim_start().starts_with("#define")
+            || self.text[start..offset].trim_start().starts_with("# define")
+    }
+
+    /// The preprocessor condition around the call that registers `variable`.
+    fn registration(&self, variable: &str) -> Condition {
+        for call in ["type_register_static(&", "type_register(&", "virtio_pci_types_register(&", "DEFINE_TYPES("] {
+            let needle = format!("{call}{variable})");
+            if let Some(at) = self.text.find(&needle) {
+                return self.condition(at);
+            }
+        }
+        Condition::Always
+    }
+
+    fn type_info(&mut self, offset: usize, fields: &Fields<'_>, condition: Condition) {
+        let Some(expression) = fields.get("name") else {
+            // `type_info.name = info->name;` in a loop over a table.
+            self.looped(offset, fields, &condition);
+            return;
+        };
+        match self.string(expression) {
+            Some(name) => self.push(offset, name, fields, condition),
+            None => match self.table(offset, expression) {
+                names if names.is_empty() => self.not_seen(offset, expression),
+                names => names.into_iter().for_each(|name| self.push(offset, name, fields, condition.clone())),
+            },
+        }
+    }
+
+    fn looped(&mut self, offset: usize, fields: &Fields<'_>, condition: &Condition) {
+        let rest = &self.text[offset..];
+        let end = rest.find("type_register").unwrap_or(0);
+        let Some(at) = rest[..end].find(".name = ").or_else(|| rest.find(".name = ")) else { return };
+        let expression = rest[at + ".name = ".len()..].split(';').next().unwrap_or("").trim();
+        for name in self.table(offset + at, expression) {
+            self.push(offset, name, fields, condition.clone());
+        }
+    }
+
+    /// Names in the table that `info->name` or `table[i].name` walks over.
+    fn table(&self, offset: usize, expression: &str) -> Vec<String> {
+        let Some((object, field)) = expression.split_once("->").or_else(|| expression.rsplit_once('.')) else {
+            return Vec::new();
+        };
+        let array = match object.split_once('[') {
+            Some((array, _)) => array.to_owned(),
+            None => {
+                let assignment = format!("{} = &", object.trim());
+                let around = &self.text[..(offset + 2000).min(self.text.len())];
+                match around.rfind(&assignment) {
+                    Some(at) => around[at + assignment.len()..].split('[').next().unwrap_or("").trim().to_owned(),
+                    None => return Vec::new(),
+                }
+            }
+        };
+        self.array_groups(&array)
+            .into_iter()
+            .filter_map(|group| {
+                let group = group.trim();
+                if let Some(inner) = group.strip_prefix('{').and_then(|g| g.strip_suffix('}')) {
+                    if let Some(expression) = (Fields { body: inner }).get(field.trim()) {
+                        return self.string(expression);
+                    }
+                    return split_commas(inner).into_iter().find_map(|part| self.string(part));
+                }
+                // INFO("name", …)
+                let open = group.find('(')?;
+                split_commas(&group[open + 1..]).first().and_then(|first| self.string(first))
+            })
+            .collect()
+    }
+
+    /// The elements of a static array.
+    fn array_groups(&self, array: &str) -> Vec<&str> {
+        let mut from = 0;
+        while let Some(at) = self.text[from..].find(&format!("{array}[")) {
+            let rest = &self.text[from + at..];
+            let head = rest.find(['=', ';', ')']).unwrap_or(rest.len());
+            if rest[head..].starts_with('=') {
+                let body = rest[head + 1..].trim_start();
+                if body.starts_with('{')
+                    && let Some(end) = matching(body)
+                {
+                    return split_commas(&body[1..end]);
+                }
+            }
+            from += at + array.len();
+        }
+        Vec::new()
+    }
+
+    fn push(&mut self, offset: usize, name: String, fields: &Fields<'_>, condition: Condition) {
+        let parent = fields.get("parent").and_then(|parent| self.string(parent));
+        let is_abstract = fields.get("abstract").is_some_and(|value| value == "true" || value == "1");
+        let creatable = fields.get("class_init").and_then(|function| self.creatable(function));
+        let interfaces = fields.get("interfaces").map(|list| self.interfaces(list)).unwrap_or_default();
+        self.add(offset, TypeDef {
+            name,
+            parent,
+            is_abstract,
+            condition,
+            file: self.path.to_owned(),
+            line: 0,
+            creatable,
+            interfaces,
+        });
+    }
+
+    fn add(&mut self, offset: usize, mut definition: TypeDef) {
+        definition.line = self.line(offset);
+        self.types.push(definition);
+    }
+
+    fn interfaces(&self, list: &str) -> Vec<String> {
+        let Some(open) = list.find('{') else { return Vec::new() };
+        let Some(end) = matching(&list[open..]) else { return Vec::new() };
+        split_commas(&list[open + 1..open + end])
+            .into_iter()
+            .filter_map(|group| self.string(group.trim().trim_start_matches('{').trim_end_matches('}').trim()))
+            .collect()
+    }
+
+    /// What the class initialiser says of `user_creatable`.
+    fn creatable(&self, function: &str) -> Option<bool> {
+        let body = self.function_body(function.trim().trim_start_matches('&'))?;
+        if body.contains("user_creatable = false") {
+            return Some(false);
+        }
+        body.contains("user_creatable = true").then_some(true)
+    }
+
+    fn function_body(&self, function: &str) -> Option<&str> {
+        let needle = format!("{function}(");
+        let mut from = 0;
+        while let Some(at) = self.text[from..].find(&needle) {
+            let rest = &self.text[from + at + function.len()..];
+            let after = matching(rest).map(|end| rest[end + 1..].trim_start());
+            if let Some(body) = after
+                && body.starts_with('{')
+            {
+                return matching(body).map(|end| &body[..end]);
+            }
+            from += at + needle.len();
+        }
+        None
+    }
+
+    fn not_seen(&mut self, offset: usize, expression: &str) {
+        self.unseen.push(Unseen {
+            file: self.path.to_owned(),
+            line: self.line(offset),
+            expression: expression.chars().take(60).collect(),
+        });
+    }
+
+    /// `virtio_pci_types_register`: a base type and up to three creatable ones (hw/virtio/virtio-pci.c).
+    fn virtio_pci(&mut self, offset: usize, fields: &Fields<'_>, condition: &Condition) {
+        let name = |field: &str| fields.get(field).and_then(|expression| self.string(expression));
+        let generic = name("generic_name");
+        let base = name("base_name").or_else(|| generic.as_ref().map(|generic| format!("{generic}-base-type")));
+        let parent = name("parent").unwrap_or_else(|| "virtio-pci".to_owned());
+        let twins = [name("transitional_name"), name("non_transitional_name")];
+        let Some(base) = base else { return };
+        let make = |name: String, parent: String, is_abstract: bool| TypeDef {
+            name,
+            parent: Some(parent),
+            is_abstract,
+            condition: condition.clone(),
+            file: self.path.to_owned(),
+            line: 0,
+            creatable: None,
+            interfaces: Vec::new(),
+        };
+        let mut made = vec![make(base.clone(), parent, true)];
+        made.extend(generic.into_iter().chain(twins.into_iter().flatten()).map(|name| make(name, base.clone(), false)));
+        for definition in made {
+            self.add(offset, definition);
+        }
+    }
+
+    /// `OBJECT_DEFINE_*TYPE*(Name, name, UPPER, PARENT, …)` registers `TYPE_UPPER`.
+    fn object_macros(&mut self) {
+        let text = self.text;
+        for at in memchr::memmem::find_iter(text.as_bytes(), b"OBJECT_DEFINE_") {
+            if self.in_macro(at) || (at > 0 && !text[..at].ends_with('\n')) {
+                continue;
+            }
+            let rest = &text[at..];
+            let Some(open) = rest.find('(') else { continue };
+            let Some(end) = matching(&rest[open..]) else { continue };
+            let arguments = split_commas(&rest[open + 1..open + end]);
+            let [_, _, upper, parent, interfaces @ ..] = arguments.as_slice() else { continue };
+            let Some(name) = self.string(&format!("TYPE_{}", upper.trim())) else {
+                self.not_seen(at, upper);
+                continue;
+            };
+            let parent = self.string(&format!("TYPE_{}", parent.trim()));
+            let interfaces = interfaces
+                .iter()
+                .filter_map(|group| self.string(group.trim().trim_start_matches('{').trim_end_matches('}').trim()))
+                .collect();
+            self.add(at, TypeDef {
+                name,
+                parent,
+                is_abstract: rest[..open].contains("ABSTRACT"),
+                condition: self.condition(at),
+                file: self.path.to_owned(),
+                line: 0,
+                creatable: None,
+                interfaces,
+            });
+        }
+    }
+
+    /// Machine macros; the type is `NAME-machine`.
+    fn machines(&mut self) {
+        let text = self.text;
+        for at in memchr::memmem::find_iter(text.as_bytes(), b"DEFINE_") {
+            let rest = &text[at..];
+            let word_end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            let (word, after) = rest.split_at(word_end);
+            if !word.contains("_MACHINE") || !after.starts_with('(') || self.in_macro(at) {
+                continue;
+            }
+            let Some(end) = matching(after) else { continue };
+            let arguments = split_commas(&after[1..end]);
+            let Some(name) = self.machine_name(word, &arguments) else { continue };
+            self.add(at, TypeDef {
+                name: format!("{name}-machine"),
+                parent: Some("machine".to_owned()),
+                is_abstract: false,
+                condition: self.condition(at),
+                file: self.path.to_owned(),
+                line: 0,
+                creatable: None,
+                interfaces: Vec::new(),
+            });
+        }
+    }
+
+    fn machine_name(&self, word: &str, arguments: &[&str]) -> Option<String> {
+        let family = match word {
+            "DEFINE_MACHINE" => return self.string(arguments.first()?),
+            "DEFINE_PC_MACHINE" => return self.string(arguments.get(1)?),
+            word if word.contains("Q35") => "pc-q35",
+            word if word.contains("I440FX") => "pc-i440fx",
+            word if word.contains("VIRT") => "virt",
+            word if word.contains("SPAPR") => "pseries",
+            word if word.contains("CCW") => "s390-ccw-virtio",
+            _ => return None,
+        };
+        let version: Vec<&str> = arguments.iter().map(|argument| argument.trim()).collect();
+        version
+            .iter()
+            .all(|part| part.chars().all(|c| c.is_ascii_digit()))
+            .then(|| format!("{family}-{}", version.join(".")))
+    }
+
+    /// `builtin_x86_defs`: each model has an unversioned alias type and one type per version (target/i386/cpu.c).
+    fn x86_models(&mut self) {
+        if !self.text.contains("builtin_x86_defs[]") {
+            return;
+        }
+        let offset = self.text.find("builtin_x86_defs[]").unwrap_or(0);
+        let mut names = Vec::new();
+        for group in self.array_groups("builtin_x86_defs") {
+            let Some(inner) = group.trim().strip_prefix('{').and_then(|g| g.strip_suffix('}')) else { continue };
+            let fields = Fields { body: inner };
+            let Some(name) = fields.get("name").and_then(|expression| self.string(expression)) else { continue };
+            let versions = fields.get("versions").unwrap_or("");
+            let mut numbers: Vec<String> = field_values(versions, ".version");
+            if numbers.is_empty() {
+                numbers.push("1".to_owned());
+            }
+            names.extend(numbers.iter().map(|number| format!("{name}-v{number}")));
+            names.extend(field_values(versions, ".alias").iter().filter_map(|alias| self.string(alias)));
+            names.push(name);
+        }
+        for name in names {
+            let Some(name) = self.string(&format!("X86_CPU_TYPE_NAME(\"{name}\")")) else { continue };
+            self.add(offset, TypeDef {
+                name,
+                parent: self.string("TYPE_X86_CPU"),
+                is_abstract: false,
+                condition: Condition::Always,
+                file: self.path.to_owned(),
+                line: 0,
+                creatable: None,
+                interfaces: Vec::new(),
+            });
+        }
+    }
+}
+
+/// Values of every `.field = value,` in a text.
+fn field_values(text: &str, field: &str) -> Vec<String> {
+    text.match_indices(field)
+        .filter_map(|(at, _)| {
+            let rest = text[at + field.len()..].trim_start().strip_prefix('=')?;
+            let end = rest.find([',', '}', '\n'])?;
+            Some(rest[..end].trim().to_owned())
+        })
+        .collect()
+}
+
+/// Comments replaced by spaces; offsets and lines stay.
+fn without_comments(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = bytes.to_vec();
+    let mut at = 0;
+    while at < bytes.len() {
+        match (bytes[at], bytes.get(at + 1)) {
+            (b'/', Some(b'*')) => {
+                let end = memchr::memmem::find(&bytes[at + 2..], b"*/").map_or(bytes.len(), |n| at + n + 4);
+                blank(&mut out[at..end]);
+                at = end;
+            }
+            (b'/', Some(b'/')) => {
+                let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n);
+                blank(&mut out[at..end]);
+                at = end;
+            }
+            (b'"', _) => {
+                at += 1;
+                while at < bytes.len() && bytes[at] != b'"' && bytes[at] != b'\n' {
+                    at += if bytes[at] == b'\\' { 2 } else { 1 };
+                }
+                at += 1;
+            }
+            (b'\'', Some(b'"')) => at += 3,
+            _ => at += 1,
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn blank(bytes: &mut [u8]) {
+    for byte in bytes {
+        if *byte != b'\n' {
+            *byte = b' ';
+        }
+    }
+}
+
+/// Preprocessor conditions by offset.
+fn regions(text: &str) -> Vec<(usize, Condition)> {
+    let mut out = vec![(0, Condition::Always)];
+    // (condition of the branch, "no branch before")
+    let mut stack: Vec<(Condition, Condition)> = Vec::new();
+    let mut offset = 0;
+    for line in text.split_inclusive('\n') {
+        let end = offset + line.len();
+        if let Some(directive) = line.trim_start().strip_prefix('#') {
+            let directive = directive.trim_start();
+            let changed = if let Some(rest) = directive.strip_prefix("ifdef") {
+                let condition = defined(rest.trim());
+                stack.push((condition.clone(), condition.negate()));
+                true
+            } else if let Some(rest) = directive.strip_prefix("ifndef") {
+                let condition = defined(rest.trim()).negate();
+                stack.push((condition.clone(), condition.negate()));
+                true
+            } else if let Some(rest) = directive.strip_prefix("if") {
+                let condition = expression(rest.trim());
+                stack.push((condition.clone(), condition.negate()));
+                true
+            } else if let Some(rest) = directive.strip_prefix("elif") {
+                if let Some(last) = stack.last_mut() {
+                    let condition = expression(rest.trim());
+                    *last = (last.1.clone().and(condition.clone()), last.1.clone().and(condition.negate()));
+                }
+                true
+            } else if directive.starts_with("else") {
+                if let Some(last) = stack.last_mut() {
+                    last.0 = last.1.clone();
+                }
+                true
+            } else if directive.starts_with("endif") {
+                stack.pop();
+                true
+            } else {
+                false
+            };
+            if changed && stack.len() < 64 {
+                let all = stack.iter().fold(Condition::Always, |all, (condition, _)| all.and(condition.clone()));
+                out.push((end, all));
+            }
+        }
+        offset = end;
+    }
+    out
+}
+
+/// `defined(NAME)`.
+fn defined(name: &str) -> Condition {
+    let name = name.split_whitespace().next().unwrap_or("");
+    if let Some(symbol) = name.strip_prefix("CONFIG_") {
+        return match symbol {
+            "USER_ONLY" | "WIN32" | "DARWIN" | "BSD" => Condition::Never,
+            "LINUX" | "POSIX" => Condition::Always,
+            _ => Condition::Symbol(symbol.to_owned()),
+        };
+    }
+    match name {
+        "TARGET_X86_64" | "TARGET_I386" => Condition::Arch("i386".to_owned()),
+        "TARGET_AARCH64" | "TARGET_ARM" => Condition::Arch("arm".to_owned()),
+        "__linux__" | "__x86_64__" => Condition::Always,
+        "_WIN32" | "__APPLE__" | "WIN32" | "__FreeBSD__" => Condition::Never,
+        _ => Condition::Unknown(format!("defined({name})")),
+    }
+}
+
+/// An `#if` expression of `defined()`s; anything else is unknown.
+fn expression(text: &str) -> Condition {
+    if text == "0" {
+        return Condition::Never;
+    }
+    if text == "1" {
+        return Condition::Always;
+    }
+    if let Some((a, b)) = split_operator(text, "||") {
+        return expression(a).or(expression(b));
+    }
+    if let Some((a, b)) = split_operator(text, "&&") {
+        return expression(a).and(expression(b));
+    }
+    let text = text.trim();
+    if let Some(rest) = text.strip_prefix('!') {
+        return expression(rest).negate();
+    }
+    if let Some(rest) = text.strip_prefix("defined") {
+        return defined(rest.trim().trim_start_matches('(').trim_end_matches(')').trim());
+    }
+    if text.starts_with('(') && matching(text) == Some(text.len() - 1) {
+        return expression(&text[1..text.len() - 1]);
+    }
+    Condition::Unknown(text.chars().take(60).collect())
+}
+
+fn split_operator<'a>(text: &'a str, operator: &str) -> Option<(&'a str, &'a str)> {
+    let mut depth = 0_usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ if depth == 0 && text[at..].starts_with(operator) => {
+                return Some((text[..at].trim(), text[at + operator.len()..].trim()));
+            }
+            _ => {}
+        }
+    }
+    None
+}
