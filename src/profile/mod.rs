@@ -1,12 +1,20 @@
-//! The profile: what a person asks for, as written ([`Document`]-like parsing with spans) and as meant ([`Profile`]).
+//! The profile: what a person asks for. Text of the profile and its parents goes in, a complete [`Profile`] and all
+//! findings come out; a check never stops at the first fault.
 //!
-//! Pure. Text of the profile and of its parents goes in; a profile and all findings come out.
+//! Pure.
 
+mod codes;
+mod expand;
+mod names;
+mod read;
 mod types;
 
+pub use expand::expanded;
+pub use names::check_names;
+pub use read::load;
 pub use types::*;
 
 use crate::finding::Code;
 
 /// Finding codes of this module.
-pub const CODES: &[&Code] = &[];
+pub const CODES: &[&Code] = codes::ALL;

@@ -1,0 +1,595 @@
+//! Reads a profile and its parents into one complete profile. Pure.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::codes::{
+    BAD_VALUE, CONTRADICTION, DUPLICATE, EXTENDS, MISSING, PASSTHROUGH, SCHEMA, SYNTAX, TCG, UNKNOWN_KEY, WRONG_TYPE,
+};
+use super::types::{
+    Arch, Backends, Budget, Compiler, Format, Level, Origin, PackageRequest, Profile, ProfileText, Source, Sourced,
+};
+use crate::finding::{Finding, Place, any_error};
+
+/// How many parents a profile may have, all generations together.
+const PARENTS: usize = 32;
+
+/// Finds a parent by name: its file and text.
+pub type Parents<'a> = dyn Fn(&str) -> Option<(String, String)> + 'a;
+
+/// Loads a profile. `None` when an error stands in the way of a complete one.
+pub fn load(file: &str, text: &str, parents: &Parents<'_>) -> (Option<Profile>, Vec<Finding>) {
+    let mut loader = Loader { parents, findings: Vec::new(), texts: Vec::new(), stack: Vec::new() };
+    let mut layer = Layer::default();
+    loader.add(file, text, &mut layer);
+    let profile = loader.complete(layer, file);
+    let profile = if any_error(&loader.findings) { None } else { profile };
+    (profile, loader.findings)
+}
+
+/// What the files read so far say; later files overwrite values and add to lists.
+#[derive(Default)]
+struct Layer {
+    name: Option<Sourced<String>>,
+    summary: Option<Sourced<String>>,
+    series: Option<Sourced<String>>,
+    source: Option<Sourced<Source>>,
+    arch: Option<Sourced<Arch>>,
+    machines: Vec<Sourced<String>>,
+    accelerators: Vec<Sourced<String>>,
+    devices: Vec<Sourced<String>>,
+    backends: Backends,
+    block_read_write: Vec<Sourced<String>>,
+    block_read_only: Vec<Sourced<String>>,
+    features: Vec<Sourced<String>>,
+    symbols: Vec<Sourced<String>>,
+    level: Option<Sourced<Level>>,
+    compiler: Option<Sourced<Compiler>>,
+    budget: Budget,
+    formats: Option<Vec<Sourced<Format>>>,
+    package: Option<Sourced<String>>,
+    prefix: Option<Sourced<String>>,
+    maintainer: Option<Sourced<String>>,
+    passthrough: Option<Sourced<String>>,
+}
+
+struct Loader<'a> {
+    parents: &'a Parents<'a>,
+    findings: Vec<Finding>,
+    texts: Vec<ProfileText>,
+    /// Files being read, for cycles.
+    stack: Vec<String>,
+}
+
+/// The faults and places of one file.
+struct Reader<'a> {
+    file: &'a str,
+    text: &'a str,
+    findings: Vec<Finding>,
+}
+
+impl Loader<'_> {
+    fn add(&mut self, file: &str, text: &str, layer: &mut Layer) {
+        self.texts.push(ProfileText { file: file.to_owned(), text: text.to_owned() });
+        self.stack.push(file.to_owned());
+        let (table, errors) = DeTable::parse_recoverable(text);
+        let mut reader = Reader { file, text, findings: Vec::new() };
+        for error in errors {
+            let span = error.span().unwrap_or(0..0);
+            reader.report(Finding::error(&SYNTAX, error.message().to_owned()), span, "");
+        }
+        let root = table.into_inner();
+        let supported = reader.schema(&root);
+        if supported {
+            let parents = reader.strings(&root, "extends", "extends");
+            self.findings.append(&mut reader.findings);
+            for parent in parents {
+                self.parent(&parent, layer, text);
+            }
+            let mut reader = Reader { file, text, findings: Vec::new() };
+            reader.profile(&root, layer);
+            self.findings.append(&mut reader.findings);
+        } else {
+            self.findings.append(&mut reader.findings);
+        }
+        self.stack.pop();
+    }
+
+    fn parent(&mut self, parent: &Sourced<String>, layer: &mut Layer, text: &str) {
+        let fault = |message: String| {
+            let span = span_of(text, &parent.origin, parent.value.len());
+            Finding::error(&EXTENDS, message).at(Place::Span { file: parent.origin.file.clone(), span }, "")
+        };
+        let Some((file, text)) = (self.parents)(&parent.value) else {
+            self.findings.push(fault(format!("no profile named `{}`", parent.value)));
+            return;
+        };
+        if self.stack.contains(&file) || self.texts.len() > PARENTS {
+            self.findings.push(fault(format!("`{}` extends itself", parent.value)));
+            return;
+        }
+        self.add(&file, &text, layer);
+    }
+
+    /// Fills in defaults and checks what only the whole profile shows.
+    fn complete(&mut self, layer: Layer, file: &str) -> Option<Profile> {
+        let missing = |findings: &mut Vec<Finding>, key: &str| {
+            findings.push(
+                Finding::error(&MISSING, format!("no `{key}` in the profile or its parents"))
+                    .at(Place::Span { file: file.to_owned(), span: 0..0 }, ""),
+            );
+        };
+        let findings = &mut self.findings;
+        for (key, absent) in [
+            ("name", layer.name.is_none()),
+            ("qemu.series", layer.series.is_none()),
+            ("qemu.source", layer.source.is_none()),
+            ("target.arch", layer.arch.is_none()),
+            ("target.machines", layer.machines.is_empty()),
+            ("target.accelerators", layer.accelerators.is_empty()),
+        ] {
+            if absent {
+                missing(findings, key);
+            }
+        }
+        check_whole(&layer, &self.texts, findings);
+        let name = layer.name?;
+        let default = |value: String, rule: &str| Sourced { value, origin: Origin::default_of(rule) };
+        let package =
+            layer.package.unwrap_or_else(|| default(format!("qemu-{}", name.value), "package.name: qemu-NAME"));
+        let prefix = layer
+            .prefix
+            .unwrap_or_else(|| default(format!("/usr/lib/{}", package.value), "package.prefix: /usr/lib/PACKAGE"));
+        let formats = layer.formats.unwrap_or_else(|| {
+            [Format::Deb, Format::Rpm]
+                .map(|value| Sourced { value, origin: Origin::default_of("package.formats: both") })
+                .to_vec()
+        });
+        Some(Profile {
+            summary: layer.summary.unwrap_or_else(|| default(String::new(), "summary")),
+            series: layer.series?,
+            source: layer.source?,
+            arch: layer.arch?,
+            machines: layer.machines,
+            accelerators: layer.accelerators,
+            devices: layer.devices,
+            backends: layer.backends,
+            block_read_write: layer.block_read_write,
+            block_read_only: layer.block_read_only,
+            features: layer.features,
+            symbols: layer.symbols,
+            level: layer.level.unwrap_or_else(|| Sourced {
+                value: Level::Strict,
+                origin: Origin::default_of("hardening.level: strict"),
+            }),
+            compiler: layer
+                .compiler
+                .unwrap_or_else(|| Sourced { value: Compiler::Gcc, origin: Origin::default_of("hardening.compiler: gcc") }),
+            budget: layer.budget,
+            package: PackageRequest {
+                formats,
+                maintainer: layer
+                    .maintainer
+                    .unwrap_or_else(|| default("Quench <quench@localhost>".to_owned(), "package.maintainer")),
+                prefix,
+                name: package,
+            },
+            passthrough: layer.passthrough,
+            texts: std::mem::take(&mut self.texts),
+            name,
+        })
+    }
+}
+
+/// Checks across tables and files.
+fn check_whole(layer: &Layer, texts: &[ProfileText], findings: &mut Vec<Finding>) {
+    let place = |sourced: &Sourced<String>| {
+        let text = texts.iter().find(|text| text.file == sourced.origin.file).map_or("", |text| text.text.as_str());
+        Place::Span {
+            file: sourced.origin.file.clone(),
+            span: span_of(text, &sourced.origin, sourced.value.len() + 2),
+        }
+    };
+    for device in layer.devices.iter().filter(|device| device.value.starts_with("vfio-")) {
+        if layer.passthrough.is_none() {
+            findings.push(
+                Finding::error(&PASSTHROUGH, format!("`{}` passes a host device through", device.value))
+                    .at(place(device), "needs an acknowledgement")
+                    .with_help("add [passthrough] acknowledge = \"why this profile needs it\""),
+            );
+        }
+    }
+    let tcg = layer.accelerators.iter().find(|accelerator| accelerator.value == "tcg");
+    if let Some(tcg) = tcg {
+        findings.push(
+            Finding::warning(&TCG, "TCG has no security support upstream").at(place(tcg), "for tests only"),
+        );
+    }
+    let cfi = layer.level.as_ref().filter(|level| level.value == Level::Cfi);
+    if let (Some(tcg), Some(_)) = (tcg, cfi) {
+        findings.push(
+            Finding::error(&CONTRADICTION, "hardening level `cfi` excludes TCG").at(place(tcg), "generated code breaks CFI"),
+        );
+    }
+    if cfi.is_some() && layer.compiler.as_ref().is_none_or(|compiler| compiler.value == Compiler::Gcc) {
+        findings.push(
+            Finding::error(&CONTRADICTION, "hardening level `cfi` needs clang")
+                .with_help("set hardening.compiler = \"clang\""),
+        );
+    }
+}
+
+/// Byte span of an origin's value in its text; `length` is the value's length with quotes.
+pub(super) fn span_of(text: &str, origin: &Origin, length: usize) -> Range<usize> {
+    let line = usize::try_from(origin.line.saturating_sub(1)).unwrap_or(0);
+    let start_of_line: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+    let rest = &text[start_of_line.min(text.len())..];
+    let column = usize::try_from(origin.column.saturating_sub(1)).unwrap_or(0);
+    let offset: usize = rest.chars().take(column).map(char::len_utf8).sum();
+    let start = (start_of_line + offset).min(text.len());
+    start..(start + length).min(text.len())
+}
+
+type Table<'a> = DeTable<'a>;
+
+impl Reader<'_> {
+    fn report(&mut self, finding: Finding, span: Range<usize>, label: &str) {
+        self.findings.push(finding.at(Place::Span { file: self.file.to_owned(), span }, label));
+    }
+
+    fn origin(&self, span: &Range<usize>, key: &str) -> Origin {
+        let before = &self.text[..span.start.min(self.text.len())];
+        let line = before.matches('\n').count();
+        let column = before.rsplit('\n').next().unwrap_or("").chars().count();
+        Origin {
+            file: self.file.to_owned(),
+            line: u32::try_from(line).unwrap_or(u32::MAX - 1) + 1,
+            column: u32::try_from(column).unwrap_or(u32::MAX - 1) + 1,
+            key: key.to_owned(),
+        }
+    }
+
+    fn sourced<T>(&self, value: T, span: &Range<usize>, key: &str) -> Sourced<T> {
+        Sourced { value, origin: self.origin(span, key) }
+    }
+
+    /// The schema comes first: a profile for another one gets that message and no other.
+    fn schema(&mut self, root: &Table<'_>) -> bool {
+        match root.get("schema").map(|value| (value.get_ref(), value.span())) {
+            Some((DeValue::Integer(number), _)) if number.to_string() == "1" => true,
+            Some((DeValue::Integer(number), span)) => {
+                let message = format!("the profile has schema {number}, this Quench reads schema 1");
+                self.report(Finding::error(&SCHEMA, message).with_help("use a newer Quench"), span, "");
+                false
+            }
+            Some((_, span)) => {
+                self.wrong_type(span, "schema", "an integer");
+                true
+            }
+            None => {
+                let finding = Finding::error(&MISSING, "no `schema` in the profile").with_help("add schema = 1");
+                self.report(finding, 0..0, "");
+                true
+            }
+        }
+    }
+
+    fn wrong_type(&mut self, span: Range<usize>, key: &str, wanted: &str) {
+        self.report(Finding::error(&WRONG_TYPE, format!("`{key}` takes {wanted}")), span, wanted);
+    }
+
+    /// Reports keys that are not in `known`.
+    fn known(&mut self, table: &Table<'_>, prefix: &str, known: &[&str]) {
+        for (key, _) in table {
+            let name: &str = key.get_ref();
+            if known.contains(&name) {
+                continue;
+            }
+            let shown = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
+            let finding = Finding::error(&UNKNOWN_KEY, format!("unknown key `{shown}`"));
+            let finding = match closest(name, known) {
+                Some(other) => finding.with_help(format!("did you mean `{other}`?")),
+                None => finding.with_help(format!("known here: {}", known.join(", "))),
+            };
+            self.report(finding, key.span(), "no such key");
+        }
+    }
+
+    fn table<'t, 'i>(&mut self, root: &'t Table<'i>, key: &str, known: &[&str]) -> Option<&'t Table<'i>> {
+        let value = root.get(key)?;
+        match value.get_ref() {
+            DeValue::Table(table) => {
+                self.known(table, key, known);
+                Some(table)
+            }
+            _ => {
+                self.wrong_type(value.span(), key, "a table");
+                None
+            }
+        }
+    }
+
+    fn string(&mut self, table: &Table<'_>, key: &str, path: &str) -> Option<Sourced<String>> {
+        let value = table.get(key)?;
+        if let DeValue::String(text) = value.get_ref() {
+            return Some(self.sourced(text.clone().into_owned(), &value.span(), path));
+        }
+        self.wrong_type(value.span(), path, "a string");
+        None
+    }
+
+    fn number(&mut self, table: &Table<'_>, key: &str, path: &str) -> Option<Sourced<u64>> {
+        let value = table.get(key)?;
+        if let DeValue::Integer(number) = value.get_ref()
+            && let Ok(number) = number.to_string().parse()
+        {
+            return Some(self.sourced(number, &value.span(), path));
+        }
+        self.wrong_type(value.span(), path, "a number that is not negative");
+        None
+    }
+
+    fn strings(&mut self, table: &Table<'_>, key: &str, path: &str) -> Vec<Sourced<String>> {
+        let Some(value) = table.get(key) else { return Vec::new() };
+        let DeValue::Array(array) = value.get_ref() else {
+            self.wrong_type(value.span(), path, "a list of strings");
+            return Vec::new();
+        };
+        let mut out: Vec<Sourced<String>> = Vec::new();
+        for item in array.iter() {
+            let item: &Spanned<DeValue<'_>> = item;
+            let DeValue::String(text) = item.get_ref() else {
+                self.wrong_type(item.span(), path, "a list of strings");
+                continue;
+            };
+            let text: &Cow<'_, str> = text;
+            if let Some(first) = out.iter().find(|first| first.value == **text) {
+                let first = span_of(self.text, &first.origin, text.len() + 2);
+                let finding = Finding::error(&DUPLICATE, format!("`{text}` stands twice in `{path}`"))
+                    .at(Place::Span { file: self.file.to_owned(), span: item.span() }, "again")
+                    .at(Place::Span { file: self.file.to_owned(), span: first }, "first");
+                self.findings.push(finding.with_help("remove one"));
+                continue;
+            }
+            out.push(self.sourced(text.clone().into_owned(), &item.span(), path));
+        }
+        out
+    }
+
+    fn choice<T: Copy>(
+        &mut self,
+        table: &Table<'_>,
+        key: &str,
+        path: &str,
+        choices: &[(&str, T)],
+    ) -> Option<Sourced<T>> {
+        let text = self.string(table, key, path)?;
+        let value = self.one_of(&text, path, choices)?;
+        Some(Sourced { value, origin: text.origin })
+    }
+
+    fn one_of<T: Copy>(&mut self, text: &Sourced<String>, path: &str, choices: &[(&str, T)]) -> Option<T> {
+        if let Some((_, value)) = choices.iter().find(|(name, _)| *name == text.value) {
+            return Some(*value);
+        }
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        let help = match closest(&text.value, &names) {
+            Some(other) => format!("did you mean `{other}`?"),
+            None => format!("one of {}", names.join(", ")),
+        };
+        let span = span_of(self.text, &text.origin, text.value.len() + 2);
+        let finding = Finding::error(&BAD_VALUE, format!("`{}` is no value of `{path}`", text.value)).with_help(help);
+        self.report(finding, span, "");
+        None
+    }
+
+    fn profile(&mut self, root: &Table<'_>, layer: &mut Layer) {
+        self.known(root, "", &[
+            "schema", "name", "summary", "extends", "qemu", "target", "devices", "backends", "block", "features",
+            "hardening", "budget", "package", "symbols", "passthrough",
+        ]);
+        set(&mut layer.name, self.string(root, "name", "name"));
+        set(&mut layer.summary, self.string(root, "summary", "summary"));
+        if let Some(table) = self.table(root, "qemu", &["series", "source"]) {
+            set(&mut layer.series, self.string(table, "series", "qemu.series"));
+            set(&mut layer.source, self.source(table));
+        }
+        if let Some(table) = self.table(root, "target", &["arch", "machines", "accelerators"]) {
+            let arches = [("x86_64", Arch::X86_64), ("aarch64", Arch::Aarch64)];
+            set(&mut layer.arch, self.choice(table, "arch", "target.arch", &arches));
+            add(&mut layer.machines, self.strings(table, "machines", "target.machines"));
+            for accelerator in self.strings(table, "accelerators", "target.accelerators") {
+                let known = [("kvm", ()), ("tcg", ()), ("xen", ())];
+                if self.one_of(&accelerator, "target.accelerators", &known).is_some() {
+                    add(&mut layer.accelerators, vec![accelerator]);
+                }
+            }
+        }
+        if let Some(table) = self.table(root, "devices", &["allow", "deny"]) {
+            self.list(table, ("allow", "deny"), "devices", &mut [&mut layer.devices]);
+        }
+        self.backends(root, layer);
+        if let Some(table) = self.table(root, "block", &["read-write", "read-only", "deny"]) {
+            add(&mut layer.block_read_write, self.strings(table, "read-write", "block.read-write"));
+            add(&mut layer.block_read_only, self.strings(table, "read-only", "block.read-only"));
+            for denied in self.strings(table, "deny", "block.deny") {
+                layer.block_read_write.retain(|entry| entry.value != denied.value);
+                layer.block_read_only.retain(|entry| entry.value != denied.value);
+            }
+        }
+        if let Some(table) = self.table(root, "features", &["enable", "disable"]) {
+            self.list(table, ("enable", "disable"), "features", &mut [&mut layer.features]);
+        }
+        if let Some(table) = self.table(root, "symbols", &["enable"]) {
+            add(&mut layer.symbols, self.strings(table, "enable", "symbols.enable"));
+        }
+        self.rest(root, layer);
+    }
+
+    fn rest(&mut self, root: &Table<'_>, layer: &mut Layer) {
+        if let Some(table) = self.table(root, "hardening", &["level", "compiler"]) {
+            let levels = [
+                ("openstack", Level::Openstack),
+                ("baseline", Level::Baseline),
+                ("strict", Level::Strict),
+                ("cfi", Level::Cfi),
+            ];
+            set(&mut layer.level, self.choice(table, "level", "hardening.level", &levels));
+            let compilers = [("gcc", Compiler::Gcc), ("clang", Compiler::Clang)];
+            set(&mut layer.compiler, self.choice(table, "compiler", "hardening.compiler", &compilers));
+        }
+        if let Some(table) = self.table(root, "budget", &["unrequested-devices", "stripped-bytes"]) {
+            let devices = self.number(table, "unrequested-devices", "budget.unrequested-devices");
+            set(&mut layer.budget.unrequested_devices, devices);
+            set(&mut layer.budget.stripped_bytes, self.number(table, "stripped-bytes", "budget.stripped-bytes"));
+        }
+        if let Some(table) = self.table(root, "package", &["formats", "name", "prefix", "maintainer"]) {
+            self.package(table, layer);
+        }
+        if let Some(table) = self.table(root, "passthrough", &["acknowledge"]) {
+            set(&mut layer.passthrough, self.string(table, "acknowledge", "passthrough.acknowledge"));
+        }
+    }
+
+    fn package(&mut self, table: &Table<'_>, layer: &mut Layer) {
+        if table.get("formats").is_some() {
+            let mut formats = Vec::new();
+            for format in self.strings(table, "formats", "package.formats") {
+                let known = [("deb", Format::Deb), ("rpm", Format::Rpm)];
+                if let Some(value) = self.one_of(&format, "package.formats", &known) {
+                    formats.push(Sourced { value, origin: format.origin });
+                }
+            }
+            layer.formats = Some(formats);
+        }
+        let name = self.string(table, "name", "package.name");
+        if let Some(name) = &name {
+            let valid = name.value.len() > 1
+                && name.value.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c))
+                && name.value.starts_with(|c: char| c.is_ascii_alphanumeric());
+            if !valid {
+                let span = span_of(self.text, &name.origin, name.value.len() + 2);
+                let message = format!("`{}` is no package name", name.value);
+                let help = "lower case letters, digits, `+`, `-` and `.` (Debian Policy 5.6.1)";
+                self.report(Finding::error(&BAD_VALUE, message).with_help(help), span, "");
+            }
+        }
+        set(&mut layer.package, name);
+        let prefix = self.string(table, "prefix", "package.prefix");
+        if let Some(prefix) = &prefix
+            && !(prefix.value.starts_with("/usr/") || prefix.value.starts_with("/opt/"))
+        {
+            let span = span_of(self.text, &prefix.origin, prefix.value.len() + 2);
+            let message = format!("`{}` is no prefix for a package", prefix.value);
+            self.report(Finding::error(&BAD_VALUE, message).with_help("a directory below /usr or /opt"), span, "");
+        }
+        set(&mut layer.prefix, prefix);
+        set(&mut layer.maintainer, self.string(table, "maintainer", "package.maintainer"));
+    }
+
+    fn backends(&mut self, root: &Table<'_>, layer: &mut Layer) {
+        let keys = ["objects", "netdevs", "chardevs", "displays", "audio", "deny"];
+        let Some(table) = self.table(root, "backends", &keys) else { return };
+        let denied: BTreeSet<String> =
+            self.strings(table, "deny", "backends.deny").into_iter().map(|entry| entry.value).collect();
+        let backends = &mut layer.backends;
+        let lists = [
+            ("objects", &mut backends.objects),
+            ("netdevs", &mut backends.netdevs),
+            ("chardevs", &mut backends.chardevs),
+            ("displays", &mut backends.displays),
+            ("audio", &mut backends.audio),
+        ];
+        for (key, list) in lists {
+            add(list, self.strings(table, key, &format!("backends.{key}")));
+            list.retain(|entry| !denied.contains(&entry.value));
+        }
+    }
+
+    /// An allow list with its deny list: parents' entries may be denied, own ones may not.
+    fn list(
+        &mut self,
+        table: &Table<'_>,
+        (allow, deny): (&str, &str),
+        prefix: &str,
+        lists: &mut [&mut Vec<Sourced<String>>],
+    ) {
+        let allowed = self.strings(table, allow, &format!("{prefix}.{allow}"));
+        let denied = self.strings(table, deny, &format!("{prefix}.{deny}"));
+        for entry in &denied {
+            if let Some(own) = allowed.iter().find(|own| own.value == entry.value) {
+                let place = |origin: &Origin| Place::Span {
+                    file: self.file.to_owned(),
+                    span: span_of(self.text, origin, entry.value.len() + 2),
+                };
+                let finding =
+                    Finding::error(&CONTRADICTION, format!("`{}` is both in `{allow}` and in `{deny}`", entry.value))
+                        .at(place(&entry.origin), "denied here")
+                        .at(place(&own.origin), "allowed here");
+                self.findings.push(finding.with_help("keep one of the two"));
+            }
+        }
+        for list in lists {
+            add(list, allowed.clone());
+            list.retain(|entry| !denied.iter().any(|denied| denied.value == entry.value));
+        }
+    }
+
+    fn source(&mut self, table: &Table<'_>) -> Option<Sourced<Source>> {
+        let value = table.get("source")?;
+        let DeValue::Table(source) = value.get_ref() else {
+            self.wrong_type(value.span(), "qemu.source", "a table: { apt, suite }, { path } or { url, sha256 }");
+            return None;
+        };
+        self.known(source, "qemu.source", &["apt", "suite", "path", "url", "sha256", "signature", "keys"]);
+        let text = |reader: &mut Self, key: &str| {
+            reader.string(source, key, &format!("qemu.source.{key}")).map(|sourced| sourced.value)
+        };
+        let made = match (text(self, "apt"), text(self, "path"), text(self, "url")) {
+            (Some(package), None, None) => text(self, "suite").map(|suite| Source::Apt { package, suite }),
+            (None, Some(path), None) => Some(Source::Path { path }),
+            (None, None, Some(url)) => text(self, "sha256").map(|sha256| Source::Url {
+                url,
+                sha256,
+                signature: text(self, "signature"),
+                keys: self.strings(source, "keys", "qemu.source.keys").into_iter().map(|key| key.value).collect(),
+            }),
+            _ => None,
+        };
+        let Some(made) = made else {
+            let finding = Finding::error(&BAD_VALUE, "`qemu.source` names no source").with_help(
+                "one of { apt = \"qemu\", suite = \"trixie\" }, { path = \"…\" }, { url = \"…\", sha256 = \"…\" }",
+            );
+            self.report(finding, value.span(), "");
+            return None;
+        };
+        Some(self.sourced(made, &value.span(), "qemu.source"))
+    }
+}
+
+fn set<T>(slot: &mut Option<T>, value: Option<T>) {
+    if value.is_some() {
+        *slot = value;
+    }
+}
+
+fn add(list: &mut Vec<Sourced<String>>, entries: Vec<Sourced<String>>) {
+    for entry in entries {
+        if !list.iter().any(|old| old.value == entry.value) {
+            list.push(entry);
+        }
+    }
+}
+
+fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    known
+        .iter()
+        .map(|name| (strsim::jaro_winkler(name, word), *name))
+        .filter(|(score, _)| *score > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}

@@ -1,0 +1,167 @@
+//! The url source: a release tarball, pinned by digest and checked against an OpenPGP signature.
+//!
+//! Shell. Downloads with curl into a `.part` file that a later run resumes; the file gets its name only after its
+//! digest and signature are right. `gpgv` checks the signature against the certificates named by fingerprint, which
+//! lie in `keys/FINGERPRINT.asc` beside the profile.
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+
+use super::{Error, Fetched, Options, base};
+use crate::process;
+use crate::terminal::Terminal;
+
+pub(super) fn fetch(
+    url: &str,
+    sha256: &str,
+    signature: Option<&str>,
+    keys: &[String],
+    options: &Options,
+    terminal: &Terminal,
+) -> Result<Fetched, Error> {
+    let downloads = options.work.join("downloads");
+    fs_err::create_dir_all(&downloads)?;
+    let name = url.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("source.tar");
+    let target = downloads.join(name);
+    if !(target.is_file() && super::sha256_of(&target)? == sha256) {
+        if options.offline {
+            return Err(Error::unavailable(
+                format!("--offline, and {name} with sha256 {sha256} is not in {}", downloads.display()),
+                "run once without --offline",
+            ));
+        }
+        terminal.status("Fetching", url);
+        let part = downloads.join(format!("{name}.part"));
+        download(url, &part)?;
+        let is = super::sha256_of(&part)?;
+        if is != sha256 {
+            fs_err::remove_file(&part)?;
+            return Err(Error::Refused(format!("{url} has sha256 {is}, the profile says {sha256}")));
+        }
+        if let Some(signature) = signature {
+            check_signature(signature, url, &part, keys, options)?;
+        }
+        fs_err::rename(&part, &target)?;
+    }
+    let version = version_of(name);
+    let authentication = match signature {
+        Some(_) => format!("sha256 in the profile; OpenPGP signature by one of {}", keys.join(", ")),
+        None => "sha256 in the profile; no signature asked for".to_owned(),
+    };
+    Ok(Fetched { origin: format!("url: {url}"), version, files: vec![target], authentication })
+}
+
+/// `qemu-10.0.13.tar.xz` → `10.0.13`.
+fn version_of(name: &str) -> String {
+    let stem = name.split(".tar").next().unwrap_or(name);
+    stem.rsplit_once('-').map_or(stem, |(_, version)| version).to_owned()
+}
+
+fn download(url: &str, part: &Path) -> Result<(), Error> {
+    let parent = part.parent().unwrap_or(Path::new("/")).display().to_string();
+    let mut command = base("download the source", "curl", &parent)
+        .args(["--fail", "--location", "--silent", "--show-error", "--retry", "2", "--continue-at", "-", "--output"])
+        .arg(part.display().to_string())
+        .arg(url);
+    for (name, value) in std::env::vars() {
+        if matches!(name.as_str(), "http_proxy" | "https_proxy" | "no_proxy") {
+            command = command.env(name, value);
+        }
+    }
+    match process::output(&command) {
+        Ok(_) => Ok(()),
+        Err(process::Error::Failed { status, tail, .. }) => {
+            let said = tail.last().cloned().unwrap_or_default();
+            // 33: the server cannot resume, 18: transfer closed early.
+            if status.ends_with("33") {
+                fs_err::remove_file(part)?;
+                return download(url, part);
+            }
+            let hint = if status.ends_with("18") {
+                "the transfer was cut short; what arrived is kept and the next run goes on from there"
+            } else {
+                "check the address and the network"
+            };
+            Err(Error::unavailable(format!("cannot download {url}: {said}"), hint))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Verifies a detached signature; the signing key must be one of the fingerprints.
+fn check_signature(
+    signature: &str,
+    url: &str,
+    file: &Path,
+    keys: &[String],
+    options: &Options,
+) -> Result<(), Error> {
+    let scratch = tempfile::tempdir_in(&options.work)?;
+    let signature_file = scratch.path().join("signature");
+    if signature.contains("://") || !options.profile_directory.join(signature).is_file() {
+        let address = if signature.contains("://") {
+            signature.to_owned()
+        } else {
+            format!("{}/{signature}", url.rsplit_once('/').map_or(url, |(directory, _)| directory))
+        };
+        download(&address, &signature_file)?;
+    } else {
+        fs_err::copy(options.profile_directory.join(signature), &signature_file)?;
+    }
+    let keyring = scratch.path().join("keyring.gpg");
+    let mut bytes = Vec::new();
+    for key in keys {
+        bytes.extend(certificate(key, options)?);
+    }
+    fs_err::write(&keyring, bytes)?;
+    let command = base("check the signature", "gpgv", &scratch.path().display().to_string())
+        .env("GNUPGHOME", scratch.path().display().to_string())
+        .args(["--status-fd", "1", "--keyring"])
+        .arg(keyring.display().to_string())
+        .arg(signature_file.display().to_string())
+        .arg(file.display().to_string());
+    let output = match process::output(&command) {
+        Ok(output) => output,
+        Err(process::Error::Failed { tail, .. }) => {
+            let why = tail.iter().rev().find(|line| line.contains("gpgv:")).cloned().unwrap_or_default();
+            return Err(Error::Refused(format!("bad OpenPGP signature on {url}: {why}")));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let text = output.text();
+    let valid = text.lines().filter_map(|line| line.strip_prefix("[GNUPG:] VALIDSIG "));
+    let by_ours = |line: &str| line.split(' ').any(|word| keys.iter().any(|key| key.eq_ignore_ascii_case(word)));
+    if valid.into_iter().any(by_ours) {
+        return Ok(());
+    }
+    Err(Error::Refused(format!("{url} is signed, but by none of {}", keys.join(", "))))
+}
+
+/// The binary certificate of a fingerprint.
+fn certificate(fingerprint: &str, options: &Options) -> Result<Vec<u8>, Error> {
+    let places: Vec<PathBuf> = ["asc", "gpg"]
+        .iter()
+        .map(|extension| options.profile_directory.join("keys").join(format!("{fingerprint}.{extension}")))
+        .collect();
+    let Some(path) = places.iter().find(|path| path.is_file()) else {
+        return Err(Error::unavailable(
+            format!("no certificate for key {fingerprint}"),
+            format!("export it to {}", places[0].display()),
+        ));
+    };
+    let bytes = fs_err::read(path)?;
+    if bytes.starts_with(b"-----BEGIN") {
+        return dearmor(&String::from_utf8_lossy(&bytes))
+            .ok_or_else(|| Error::Refused(format!("{} is no armored certificate", path.display())));
+    }
+    Ok(bytes)
+}
+
+/// RFC 9580, 6.2: base64 lines between the header's blank line and the checksum or the tail.
+fn dearmor(text: &str) -> Option<Vec<u8>> {
+    let (_, body) = text.split_once("\n\n")?;
+    let base64: String =
+        body.lines().map(str::trim).take_while(|line| !line.starts_with('=') && !line.starts_with('-')).collect();
+    base64::engine::general_purpose::STANDARD.decode(base64).ok()
+}
