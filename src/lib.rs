@@ -32,11 +32,14 @@ pub mod record;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod tree;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod shipped;
 pub mod verify;
 
 // Shell: these touch the machine.
 pub mod cli;
+pub mod deps;
 pub mod package;
+pub mod probe;
 pub mod process;
 pub mod run;
 pub mod source;

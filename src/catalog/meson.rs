@@ -16,10 +16,10 @@ const DEPTH: usize = 40;
 pub(super) fn file_conditions(tree: &Tree) -> BTreeMap<String, Condition> {
     let mut reader = Reader::default();
     let mut builds: Vec<&str> =
-        tree.iter().map(|(path, _)| path).filter(|path| path.ends_with("/meson.build")).collect();
+        tree.iter().map(|(path, _)| path).filter(|path| *path == "meson.build" || path.ends_with("/meson.build")).collect();
     builds.sort_by_key(|path| (path.matches('/').count(), *path));
     for path in builds {
-        let directory = path.trim_end_matches("/meson.build");
+        let directory = path.trim_end_matches("meson.build").trim_end_matches('/');
         let text = tree.text(path).unwrap_or_default();
         reader.file(directory, &text);
     }
@@ -119,7 +119,7 @@ impl Reader {
             }
             Value::Call(function, arguments) if function == "subdir" => {
                 if let Some((_, Value::Text(child))) = arguments.first() {
-                    self.directories.insert(format!("{directory}/{child}"), context.clone());
+                    self.directories.insert(normal(directory, child), context.clone());
                 }
             }
             _ => {}
@@ -302,8 +302,8 @@ fn symbol_or_option(text: &str) -> Condition {
 fn named(name: &str) -> Condition {
     let name = name.trim_start_matches("have_");
     let option = match name {
-        "system" => return Condition::Always,
-        "user" | "tools" | "ga" | "block" if name != "block" => return Condition::Never,
+        "system" | "block" => return Condition::Always,
+        "user" | "tools" | "ga" => return Condition::Never,
         "vhost" => {
             return Condition::Any(
                 ["vhost-kernel", "vhost-user", "vhost-vdpa"].map(|o| Condition::Option(o.to_owned())).to_vec(),
@@ -589,7 +589,7 @@ fn texts(value: &Value, out: &mut Vec<String>) {
 }
 
 fn normal(directory: &str, file: &str) -> String {
-    let mut parts: Vec<&str> = directory.split('/').collect();
+    let mut parts: Vec<&str> = directory.split('/').filter(|part| !part.is_empty()).collect();
     for part in file.split('/') {
         match part {
             "" | "." => {}

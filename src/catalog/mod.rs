@@ -87,7 +87,7 @@ const DIRECTORIES: [&str; 20] = [
 pub fn scan(tree: &Tree) -> Catalog {
     let files = meson::file_conditions(tree);
     let mut macros = macros::Macros::default();
-    for (path, _) in tree.iter().filter(|(path, _)| path.ends_with(".h")) {
+    for (path, _) in tree.iter().filter(|(path, _)| has_extension(path, "h")) {
         if path.starts_with("include/") || DIRECTORIES.iter().any(|directory| below(path, directory)) {
             macros.add(&tree.text(path).unwrap_or_default());
         }
@@ -95,7 +95,8 @@ pub fn scan(tree: &Tree) -> Catalog {
     let sources: Vec<&str> = tree
         .iter()
         .map(|(path, _)| path)
-        .filter(|path| path.ends_with(".c") && DIRECTORIES.iter().any(|directory| below(path, directory)))
+        .filter(|path| has_extension(path, "c"))
+        .filter(|path| !path.contains('/') || DIRECTORIES.iter().any(|directory| below(path, directory)))
         .collect();
     let scanned: Vec<(Vec<TypeDef>, Vec<Unseen>)> = sources
         .par_iter()
@@ -117,6 +118,10 @@ pub fn scan(tree: &Tree) -> Catalog {
         catalog.entries.push(entry);
     }
     catalog
+}
+
+fn has_extension(path: &str, extension: &str) -> bool {
+    path.rsplit_once('.').is_some_and(|(_, found)| found == extension)
 }
 
 fn below(path: &str, directory: &str) -> bool {

@@ -1,7 +1,8 @@
 //! The command line: one file per verb, typed arguments, exit codes.
 
 mod failure;
-mod verbs;
+pub(crate) mod session;
+pub(crate) mod verbs;
 
 pub use failure::{Exit, Failure};
 

@@ -1,11 +1,168 @@
-//! x
+//! The plan: everything that will be done, as data, each item with its reason. `plan` prints it, `explain` queries it,
+//! `build` executes this same value, the record stores it.
+//!
+//! Pure. Paths of the machine never enter it: commands speak of [`Variable`]s (`$SOURCE`, `$BUILD`, …) that
+//! [`Places`] replaces when a step runs, so equal inputs give equal plans on every machine.
+
 mod because;
+mod explain;
+mod features;
+mod firmware;
 mod invocation;
+mod configure;
+mod make;
+mod select;
+mod steps;
 mod options;
 mod places;
+pub mod show;
+
 pub use because::{Because, Item};
+pub use explain::explain;
+pub use firmware::{Firmware, Provider};
 pub use invocation::{Invocation, shell_quote};
+pub use make::{Inputs, make};
 pub use options::{Accepts, Options};
 pub use places::{Places, Variable};
+
+use crate::catalog::Surface;
 use crate::finding::Code;
-pub const CODES: &[&Code] = &[];
+use crate::hardening;
+use crate::profile::{Arch, Format};
+
+/// Finding codes of this module.
+pub const CODES: &[&Code] = make::CODES;
+
+/// Format name and version of the plan as JSON. History: 1 = first.
+pub const SCHEMA: &str = "quench.plan/1";
+
+/// The source the plan was made for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFacts {
+    /// Where it comes from, as a person would say it.
+    pub origin: String,
+    /// QEMU's version as the tree says it (`10.0.13`), distribution suffix included where there is one.
+    pub version: String,
+    /// Key of the patched tree: digest over source files and patches.
+    pub digest: String,
+    /// `SOURCE_DATE_EPOCH`: date of the changelog entry or release, seconds since 1970.
+    pub date: i64,
+    /// (name, sha256) of what was fetched.
+    pub files: Vec<(String, String)>,
+    /// (name, sha256) of our patches, in order.
+    pub patches: Vec<(String, String)>,
+}
+
+/// The Kconfig device file that QEMU's meson reads, and where it goes below the source tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceFile {
+    /// `--with-devices-ARCH=` value; contains a digest of the text, so files of several plans live side by side.
+    pub name: String,
+    /// Path below the tree.
+    pub path: String,
+    pub text: String,
+}
+
+/// What was not chosen where several selections would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alternative {
+    pub name: String,
+    pub chosen: Vec<String>,
+    pub rejected: Vec<String>,
+    pub why: String,
+}
+
+/// What the packages are called and where they install.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageFacts {
+    pub name: String,
+    pub prefix: String,
+    pub maintainer: String,
+    pub formats: Vec<Format>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StepId {
+    Source,
+    Configure,
+    Compile,
+    Stage,
+    Package,
+    Verify,
+    Record,
+}
+
+impl StepId {
+    pub const ALL: [Self; 7] =
+        [Self::Source, Self::Configure, Self::Compile, Self::Stage, Self::Package, Self::Verify, Self::Record];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Configure => "configure",
+            Self::Compile => "compile",
+            Self::Stage => "stage",
+            Self::Package => "package",
+            Self::Verify => "verify",
+            Self::Record => "record",
+        }
+    }
+}
+
+/// One step of the flow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    pub id: StepId,
+    pub title: String,
+    pub because: Because,
+    /// Files written before the programs run: path (with variables) and text.
+    pub writes: Vec<(String, String)>,
+    /// Programs that Quench runs in this step, in order; empty where Quench does the work itself.
+    pub commands: Vec<Invocation>,
+}
+
+/// The plan of one build.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub name: String,
+    pub summary: String,
+    pub arch: Arch,
+    pub source: SourceFacts,
+    /// Symbols the device file asks for.
+    pub asked: Vec<Item>,
+    /// All symbols that are `y` in the end, in name order.
+    pub symbols: Vec<Item>,
+    pub device_file: DeviceFile,
+    /// Arguments of `configure`, without compiler flags.
+    pub configure: Vec<Item>,
+    pub cflags: Vec<Item>,
+    pub ldflags: Vec<Item>,
+    /// Flags the level asks for that are not used, with the reason.
+    pub left_out: Vec<Item>,
+    /// Build options that are on.
+    pub features: Vec<Item>,
+    /// The surface the built binary will report.
+    pub surface: Surface,
+    pub alternatives: Vec<Alternative>,
+    pub selection: hardening::Selection,
+    /// Firmware the machines and devices load.
+    pub firmware: Vec<Firmware>,
+    pub package: PackageFacts,
+    pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// QEMU's target name, for instance `x86_64-softmmu`.
+    pub fn target(&self) -> String {
+        format!("{}-softmmu", self.arch.qemu())
+    }
+
+    /// File name of the emulator.
+    pub fn emulator(&self) -> String {
+        format!("qemu-system-{}", self.arch.qemu())
+    }
+
+    pub fn step(&self, id: StepId) -> Option<&Step> {
+        self.steps.iter().find(|step| step.id == id)
+    }
+}

@@ -10,6 +10,7 @@ mod read;
 mod types;
 
 pub use expand::expanded;
+pub(crate) use expand::{compiler_name, level_name};
 pub use names::check_names;
 pub use read::load;
 pub use types::*;

@@ -1,11 +1,108 @@
-//! `quench deps`.
+//! `quench deps`: what exactly this plan needs to build, and how to get it.
 
+use std::io::{BufRead, IsTerminal};
+
+use crate::cli::session::{self, Planned, SourceOptions};
 use crate::cli::{Exit, Failure};
+use crate::deps;
 use crate::terminal::Terminal;
 
+/// Example: quench deps cloud-virtio --install
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Profile: a path, or the name of a shipped one.
+    profile: String,
+    /// Install what is missing through apt; asks before it uses sudo.
+    #[arg(long)]
+    install: bool,
+    /// Do not ask.
+    #[arg(short, long)]
+    yes: bool,
+    #[command(flatten)]
+    source: SourceOptions,
+}
 
-pub(super) fn run(_args: &Args, _terminal: &Terminal) -> Result<Exit, Failure> {
-    Err(Failure::new(Exit::Usage, "not written yet"))
+pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
+    // The source itself cannot be unpacked or scanned for flags without these.
+    if args.install {
+        bootstrap(args.yes, terminal)?;
+    }
+    let planned = session::plan(&args.profile, &args.source, terminal)?;
+    if args.install {
+        install(&planned, args.yes, args.source.offline, terminal)?;
+    }
+    let missing = deps::missing(&planned.plan).map_err(failure)?;
+    for dependency in deps::needed(&planned.plan).map_err(failure)? {
+        let here = if missing.contains(&dependency) { "missing" } else { "here" };
+        terminal.data(&format!(
+            "{here:<8} {:<22} {:<24} {} ({})\n",
+            dependency.debian, dependency.fedora, dependency.why, dependency.when
+        ));
+    }
+    if missing.is_empty() { Ok(Exit::Done) } else { Err(lacking(&missing)) }
+}
+
+/// What fetching and planning need, before there is a plan.
+pub(crate) fn bootstrap(yes: bool, terminal: &Terminal) -> Result<(), Failure> {
+    let wanted = [("gcc", "gcc"), ("ld", "binutils"), ("dpkg-source", "dpkg-dev"), ("patch", "patch"), ("xz", "xz-utils")];
+    let mut packages: Vec<String> = wanted
+        .iter()
+        .filter(|(program, _)| crate::tool::path(program).is_err())
+        .map(|(_, package)| (*package).to_owned())
+        .collect();
+    if !std::path::Path::new("/usr/include/stdio.h").exists() {
+        packages.push("libc6-dev".to_owned());
+    }
+    if packages.is_empty() { Ok(()) } else { install_packages(&packages, yes, terminal) }
+}
+
+/// Installs what a plan lacks, and the private meson.
+pub(crate) fn install(planned: &Planned, yes: bool, offline: bool, terminal: &Terminal) -> Result<(), Failure> {
+    let missing = deps::missing(&planned.plan).map_err(failure)?;
+    let mut packages: Vec<String> = missing.into_iter().map(|dependency| dependency.debian).collect();
+    packages.sort();
+    packages.dedup();
+    if !packages.is_empty() {
+        install_packages(&packages, yes, terminal)?;
+    }
+    deps::ensure_meson(&planned.work, &planned.prepared.directory, offline).map_err(failure)?;
+    Ok(())
+}
+
+fn install_packages(packages: &[String], yes: bool, terminal: &Terminal) -> Result<(), Failure> {
+    let list = packages.join(" ");
+    if !yes && !rustix::process::geteuid().is_root() {
+        if !std::io::stdin().is_terminal() {
+            return Err(Failure::new(Exit::Machine, format!("cannot ask before using sudo to install {list}"))
+                .with_hint(Some("add --yes, or install them yourself".to_owned())));
+        }
+        terminal.warn(&format!("sudo apt-get install {list} — go on? [y/N]"));
+        let mut answer = String::new();
+        let _ = std::io::stdin().lock().read_line(&mut answer);
+        if !answer.trim().eq_ignore_ascii_case("y") {
+            return Err(Failure::new(Exit::Machine, "not installed"));
+        }
+    }
+    terminal.status("Installing", &list);
+    deps::install(packages).map_err(failure)
+}
+
+/// Exit 4 with the command that helps.
+pub(crate) fn lacking(missing: &[deps::Dependency]) -> Failure {
+    let names = |pick: fn(&deps::Dependency) -> &str| {
+        let mut names: Vec<&str> = missing.iter().map(pick).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.join(" ")
+    };
+    let debian = names(|dependency| &dependency.debian);
+    let fedora = names(|dependency| &dependency.fedora);
+    Failure::new(Exit::Machine, format!("this plan needs packages that are not installed: {debian}")).with_hint(Some(
+        format!("quench deps PROFILE --install\n  or: apt-get install {debian}\n  or: dnf install {fedora}"),
+    ))
+}
+
+pub(crate) fn failure(error: deps::Error) -> Failure {
+    let hint = error.hint();
+    Failure::new(Exit::Machine, error).with_hint(hint)
 }

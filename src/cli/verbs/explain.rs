@@ -1,11 +1,42 @@
-//! `quench explain`.
+//! `quench explain`: why something is in, or is not, as a chain back to a line of the profile.
 
+use crate::cli::session::{self, SourceOptions};
 use crate::cli::{Exit, Failure};
 use crate::terminal::Terminal;
+use crate::{finding, plan};
 
+/// Example: quench explain cloud-virtio i8042
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Profile, or the code of a finding (`profile::unknown-key`).
+    profile: String,
+    /// A device or other type, a symbol, an option, a flag, a firmware file.
+    what: Option<String>,
+    #[command(flatten)]
+    source: SourceOptions,
+}
 
-pub(super) fn run(_args: &Args, _terminal: &Terminal) -> Result<Exit, Failure> {
-    Err(Failure::new(Exit::Usage, "not written yet"))
+pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
+    let Some(what) = &args.what else { return code(&args.profile, terminal) };
+    let planned = session::plan(&args.profile, &args.source, terminal)?;
+    match plan::explain(&planned.plan, &planned.scanned.catalog, what) {
+        Some(text) => {
+            terminal.data(&text);
+            Ok(Exit::Done)
+        }
+        None => {
+            let catalog = &planned.scanned.catalog;
+            let near = catalog.suggest(crate::catalog::Kind::Device, what).map(|name| format!("did you mean `{name}`?"));
+            Err(Failure::new(Exit::Usage, format!("nothing named `{what}` in this plan or tree")).with_hint(near))
+        }
+    }
+}
+
+fn code(name: &str, terminal: &Terminal) -> Result<Exit, Failure> {
+    let Some(code) = finding::codes().into_iter().find(|code| code.name == name) else {
+        return Err(Failure::new(Exit::Usage, format!("no finding code `{name}`"))
+            .with_hint(Some("usage: quench explain PROFILE WHAT, or quench explain CODE".to_owned())));
+    };
+    terminal.data(&format!("{}: {}\n\n{}\n", code.name, code.summary, code.explain));
+    Ok(Exit::Done)
 }

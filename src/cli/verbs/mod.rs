@@ -3,7 +3,7 @@
 mod build;
 mod check;
 mod completions;
-mod deps;
+pub(crate) mod deps;
 mod devices;
 mod diff_tree;
 mod explain;

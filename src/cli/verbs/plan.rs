@@ -1,11 +1,43 @@
-//! `quench plan`.
+//! `quench plan`: prints the plan, the same value `build` executes.
 
+use crate::cli::session::{self, SourceOptions};
 use crate::cli::{Exit, Failure};
+use crate::plan::show;
 use crate::terminal::Terminal;
 
+/// Example: quench plan cloud-virtio --format sh > build.sh
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Profile: a path, or the name of a shipped one.
+    profile: String,
+    /// For people, for programs (`quench.plan/1`), or a script that builds without quench.
+    #[arg(long, value_enum, default_value = "human")]
+    format: Format,
+    #[command(flatten)]
+    source: SourceOptions,
+}
 
-pub(super) fn run(_args: &Args, _terminal: &Terminal) -> Result<Exit, Failure> {
-    Err(Failure::new(Exit::Usage, "not written yet"))
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Human,
+    Json,
+    Sh,
+}
+
+pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
+    let planned = session::plan(&args.profile, &args.source, terminal)?;
+    let text = match args.format {
+        Format::Human => show::human(&planned.plan),
+        Format::Json => {
+            let value = show::json(&planned.plan);
+            serde_json::to_string_pretty(&value).map_err(|error| Failure::new(Exit::Machine, error))? + "\n"
+        }
+        Format::Sh => {
+            let python = crate::deps::python(&planned.work, &planned.prepared.directory);
+            let source = planned.prepared.directory.display().to_string();
+            show::sh(&planned.plan, &planned.profile.source.value, &source, &python.display().to_string())
+        }
+    };
+    terminal.data(&text);
+    Ok(Exit::Done)
 }

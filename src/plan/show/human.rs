@@ -1,5 +1,6 @@
 //! The plan as a person reads it. Not an interface: scripts use JSON. Pure.
 
+use crate::catalog::{Class, Kind};
 use crate::plan::{Item, Plan};
 
 /// Renders the plan with one reason per item.
@@ -41,7 +42,20 @@ fn section(out: &mut String, title: &str, items: &[Item]) {
     }
 }
 
+/// The predicted surface: names per class, CPU models as a number.
 fn surface(plan: &Plan) -> String {
-    let _ = plan;
-    String::new()
+    let mut out = String::from("\npredicted surface\n");
+    for class in [Class::Requested, Class::Forced, Class::Core] {
+        let of_class = plan.surface.devices.iter().filter(|(_, device)| device.class == class && device.kind == Kind::Device);
+        let names: Vec<String> =
+            of_class.map(|(name, device)| if device.user_creatable { name.clone() } else { format!("({name})") }).collect();
+        out.push_str(&format!("  {} ({}): {}\n", class.name(), names.len(), names.join(" ")));
+    }
+    let cpus = plan.surface.devices.values().filter(|device| device.kind == Kind::Cpu).count();
+    out.push_str(&format!(
+        "  CPU models: {cpus}; machines: {}; objects: {}; names in (brackets) are hidden from -device help\n",
+        plan.surface.machines.len(),
+        plan.surface.objects.len()
+    ));
+    out
 }

@@ -1,0 +1,230 @@
+//! What most verbs need first: a profile, its source tree, the catalog, a plan.
+
+use std::path::{Path, PathBuf};
+
+use super::{Exit, Failure};
+use crate::catalog::{self, Catalog};
+use crate::finding::{Finding, any_error};
+use crate::hardening::{self, Probes};
+use crate::kconfig::{self, Kconfig};
+use crate::plan::{self, Inputs, Plan, SourceFacts};
+use crate::profile::{self, Profile, Source};
+use crate::source::{self, Prepared};
+use crate::terminal::Terminal;
+use crate::tree::Tree;
+use crate::{probe, shipped};
+
+/// Options of every verb that needs the source.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct SourceOptions {
+    /// Work directory: downloads, source trees, builds [default: $XDG_CACHE_HOME/quench].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) work: Option<PathBuf>,
+    /// Use this unpacked, patched QEMU tree instead of the profile's source.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) source: Option<PathBuf>,
+    /// No network: only what is in the work directory.
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// The lock file must exist and must not change.
+    #[arg(long)]
+    pub(crate) locked: bool,
+    /// Take the newest matching version although the lock file pins another.
+    #[arg(long, conflicts_with = "locked")]
+    pub(crate) update: bool,
+}
+
+impl SourceOptions {
+    /// The absolute work directory, created.
+    pub(crate) fn work(&self) -> Result<PathBuf, Failure> {
+        let directory = match (&self.work, std::env::var_os("QUENCH_WORK"), std::env::var_os("XDG_CACHE_HOME")) {
+            (Some(work), _, _) => work.clone(),
+            (None, Some(work), _) => PathBuf::from(work),
+            (None, None, Some(cache)) => PathBuf::from(cache).join("quench"),
+            (None, None, None) => {
+                let home = std::env::var_os("HOME").unwrap_or_else(|| "/root".into());
+                PathBuf::from(home).join(".cache/quench")
+            }
+        };
+        let made = fs_err::create_dir_all(&directory).and_then(|()| fs_err::canonicalize(&directory));
+        made.map_err(|error| Failure::new(Exit::Machine, error))
+    }
+}
+
+/// A profile with the texts its findings point into.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) profile: Option<Profile>,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) texts: Vec<(String, String)>,
+    pub(crate) directory: PathBuf,
+    pub(crate) lock: PathBuf,
+}
+
+/// Reads a profile by path, or a shipped one by name.
+pub(crate) fn load(name: &str) -> Result<Loaded, Failure> {
+    let path = Path::new(name);
+    let shipped = shipped::PROFILES.iter().find(|(shipped, _)| *shipped == name);
+    let (file, text, directory) = match (path.is_file(), shipped) {
+        (true, _) => {
+            let text = fs_err::read_to_string(path).map_err(|error| Failure::new(Exit::Usage, error))?;
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            (name.to_owned(), text, parent.to_owned())
+        }
+        (false, Some((_, text))) => (format!("{name}.toml"), (*text).to_owned(), PathBuf::from(".")),
+        (false, None) => {
+            let names: Vec<&str> = shipped::PROFILES.iter().map(|(name, _)| *name).collect();
+            return Err(Failure::new(Exit::Usage, format!("no profile `{name}`"))
+                .with_hint(Some(format!("a path, or one of {}", names.join(", ")))));
+        }
+    };
+    let texts = std::cell::RefCell::new(vec![(file.clone(), text.clone())]);
+    let parents = |parent: &str| {
+        let beside = directory.join(format!("{parent}.toml"));
+        let found = match fs_err::read_to_string(&beside) {
+            Ok(text) => Some((beside.display().to_string(), text)),
+            Err(_) => shipped::PROFILES
+                .iter()
+                .find(|(name, _)| *name == parent)
+                .map(|(name, text)| (format!("{name}.toml"), (*text).to_owned())),
+        };
+        if let Some((file, text)) = &found {
+            texts.borrow_mut().push((file.clone(), text.clone()));
+        }
+        found
+    };
+    let (profile, findings) = profile::load(&file, &text, &parents);
+    let lock = if path.is_file() { path.with_extension("lock") } else { PathBuf::from(format!("{name}.lock")) };
+    Ok(Loaded { profile, findings, texts: texts.into_inner(), directory, lock })
+}
+
+impl Loaded {
+    /// The profile, or the end: findings are shown, errors are exit 2.
+    pub(crate) fn checked(self, terminal: &Terminal) -> Result<(Profile, Context), Failure> {
+        terminal.findings(&self.findings, &self.texts);
+        match self.profile {
+            Some(profile) => Ok((profile, Context { texts: self.texts, directory: self.directory, lock: self.lock })),
+            None => Err(Failure::new(Exit::Usage, "the profile has errors")),
+        }
+    }
+}
+
+/// Where a profile came from.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) texts: Vec<(String, String)>,
+    pub(crate) directory: PathBuf,
+    pub(crate) lock: PathBuf,
+}
+
+/// A scanned source tree.
+#[derive(Debug)]
+pub(crate) struct Scanned {
+    pub(crate) tree: Tree,
+    pub(crate) catalog: Catalog,
+    pub(crate) kconfig: Kconfig,
+}
+
+/// Reads and scans a tree.
+pub(crate) fn scan(directory: &Path) -> Result<Scanned, Failure> {
+    let tree = source::read_tree(directory).map_err(|error| Failure::new(Exit::Machine, error))?;
+    if tree.get("VERSION").is_none() || tree.get("Kconfig").is_none() {
+        return Err(Failure::new(Exit::Usage, format!("{} is no QEMU tree", directory.display())));
+    }
+    let catalog = catalog::scan(&tree);
+    let (kconfig, findings) = kconfig::parse(&tree, "Kconfig");
+    if any_error(&findings) {
+        let first = findings.first().map(|finding| finding.message.clone()).unwrap_or_default();
+        return Err(Failure::new(Exit::Program, format!("the tree's Kconfig cannot be read: {first}")));
+    }
+    Ok(Scanned { tree, catalog, kconfig })
+}
+
+/// Everything up to the plan.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(crate) profile: Profile,
+    pub(crate) plan: Plan,
+    pub(crate) prepared: Prepared,
+    pub(crate) scanned: Scanned,
+    pub(crate) work: PathBuf,
+}
+
+/// Loads the profile, prepares its source and makes the plan. Findings are shown; errors end in exit 2.
+pub(crate) fn plan(name: &str, options: &SourceOptions, terminal: &Terminal) -> Result<Planned, Failure> {
+    let (profile, context) = load(name)?.checked(terminal)?;
+    let work = options.work()?;
+    let prepared = prepare(&profile, &context, options, &work, terminal)?;
+    let scanned = scan(&prepared.directory)?;
+    let probes = probes(&profile, &work)?;
+    let source = SourceFacts {
+        origin: prepared.origin.clone(),
+        version: prepared.version.clone(),
+        digest: prepared.digest.clone(),
+        date: prepared.date,
+        files: prepared.files.clone(),
+        patches: prepared.patches.clone(),
+    };
+    let inputs = Inputs {
+        profile: &profile,
+        tree: &scanned.tree,
+        catalog: &scanned.catalog,
+        kconfig: &scanned.kconfig,
+        source,
+        probes: &probes,
+    };
+    let (plan, findings) = plan::make(inputs);
+    terminal.findings(&findings, &context.texts);
+    match plan {
+        Some(plan) => Ok(Planned { profile, plan, prepared, scanned, work }),
+        None => Err(Failure::new(Exit::Usage, "no plan can be made of this profile")),
+    }
+}
+
+fn prepare(
+    profile: &Profile,
+    context: &Context,
+    options: &SourceOptions,
+    work: &Path,
+    terminal: &Terminal,
+) -> Result<Prepared, Failure> {
+    let mut profile = profile.clone();
+    let mut lock = context.lock.clone();
+    if let Some(directory) = &options.source {
+        let directory = fs_err::canonicalize(directory).map_err(|error| Failure::new(Exit::Usage, error))?;
+        // A tree given by hand is not what the lock file pins.
+        lock = work.join("path-source.lock");
+        let _ = fs_err::remove_file(&lock);
+        profile.source.value = Source::Path { path: directory.display().to_string() };
+    }
+    let patches = shipped::patches(&profile.series.value);
+    let source_options = source::Options {
+        work: work.to_owned(),
+        profile_directory: context.directory.clone(),
+        lock,
+        patches: if options.source.is_some() { Vec::new() } else { patches },
+        locked: options.locked,
+        update: options.update,
+        offline: options.offline,
+    };
+    source::prepare(&profile, &source_options, terminal).map_err(|error| {
+        let hint = error.hint();
+        let exit = match &error {
+            source::Error::Refused(_) => Exit::Program,
+            source::Error::Process(crate::process::Error::Interrupted { signal, .. }) => Exit::Signal(*signal),
+            source::Error::Process(crate::process::Error::Failed { .. }) => Exit::Program,
+            source::Error::Lock { .. } => Exit::Usage,
+            _ => Exit::Machine,
+        };
+        Failure::new(exit, error).with_hint(hint)
+    })
+}
+
+fn probes(profile: &Profile, work: &Path) -> Result<Probes, Failure> {
+    let flags = hardening::candidates(profile.level.value, profile.compiler.value);
+    let compiler = profile::compiler_name(profile.compiler.value);
+    probe::run(compiler, &flags, work).map_err(|error| {
+        let hint = error.hint();
+        Failure::new(Exit::Machine, error).with_hint(hint)
+    })
+}

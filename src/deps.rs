@@ -1,0 +1,189 @@
+//! Build dependencies of exactly one plan: programs, libraries, and a meson new enough for the tree.
+//!
+//! Shell: asks dpkg and pkg-config what is here; `install` runs apt-get. The table is `packaging/dependencies.toml`.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::plan::{Invocation, Plan};
+use crate::profile::Format;
+use crate::{process, tool};
+
+/// The dependency table, part of the program.
+const TABLE: &str = include_str!("../packaging/dependencies.toml");
+/// Pinned wheels of the private meson environment.
+const REQUIREMENTS: &str = include_str!("../packaging/meson/requirements.txt");
+/// Version of the private environment; part of its directory's name.
+const MESON: &str = "1.8.5";
+
+/// One row of the table.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dependency {
+    /// What needs it: `always`, `deb`, `rpm`, `meson`, or the name of a build option.
+    pub when: String,
+    /// Debian package.
+    pub debian: String,
+    /// Fedora package.
+    pub fedora: String,
+    /// How to see that it is here: a program, or `pkg:NAME` for pkg-config, or a header's path.
+    pub probe: String,
+    pub why: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Table {
+    dependency: Vec<Dependency>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the dependency table is broken: {0}")]
+    Table(String),
+    #[error(transparent)]
+    Process(#[from] process::Error),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+impl Error {
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Process(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+/// What a plan needs, in the table's order.
+pub fn needed(plan: &Plan) -> Result<Vec<Dependency>, Error> {
+    let table: Table = toml::from_str(TABLE).map_err(|error| Error::Table(error.to_string()))?;
+    let on = |when: &str| match when {
+        "always" | "meson" => true,
+        "deb" => plan.package.formats.contains(&Format::Deb),
+        "rpm" => plan.package.formats.contains(&Format::Rpm),
+        "clang" => plan.configure.iter().any(|item| item.text == "--cc=clang"),
+        "gcc" => plan.configure.iter().any(|item| item.text == "--cc=gcc"),
+        option => plan.features.iter().any(|feature| feature.text == option),
+    };
+    Ok(table.dependency.into_iter().filter(|dependency| on(&dependency.when)).collect())
+}
+
+/// The needed ones that are not here.
+pub fn missing(plan: &Plan) -> Result<Vec<Dependency>, Error> {
+    Ok(needed(plan)?.into_iter().filter(|dependency| !present(&dependency.probe)).collect())
+}
+
+fn present(probe: &str) -> bool {
+    if let Some(library) = probe.strip_prefix("pkg:") {
+        let ask = Invocation::new("ask pkg-config", "pkg-config", "/")
+            .args(["--exists", library])
+            .env("PATH", tool::PATH);
+        return process::output(&ask).is_ok();
+    }
+    if let Some(module) = probe.strip_prefix("python:") {
+        let ask = Invocation::new("ask python", "/usr/bin/python3", "/")
+            .args(["-c", &format!("import {module}")])
+            .env("PATH", tool::PATH);
+        return process::output(&ask).is_ok();
+    }
+    if probe.starts_with('/') {
+        return Path::new(probe).exists();
+    }
+    tool::path(probe).is_ok()
+}
+
+/// Installs packages through apt, with sudo when not root.
+pub fn install(packages: &[String]) -> Result<(), Error> {
+    let root = rustix::process::geteuid().is_root();
+    let command = |words: &[&str]| {
+        let mut all: Vec<&str> = if root { Vec::new() } else { vec!["sudo"] };
+        all.extend(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"]);
+        all.extend(words);
+        let mut command = Invocation::new("install build dependencies", all[0], "/").args(all[1..].iter().copied());
+        for (name, value) in std::env::vars() {
+            if matches!(name.as_str(), "http_proxy" | "https_proxy" | "no_proxy" | "HOME" | "USER") {
+                command = command.env(name, value);
+            }
+        }
+        command.env("PATH", tool::PATH)
+    };
+    process::run(&command(&["update"]), None, &mut |_| {})?;
+    let mut words = vec!["install", "--no-install-recommends"];
+    words.extend(packages.iter().map(String::as_str));
+    process::run(&command(&words), None, &mut |_| {})?;
+    Ok(())
+}
+
+/// The Python that configure gets: the host's where its meson is new enough, else the private one.
+pub fn python(work: &Path, tree: &Path) -> PathBuf {
+    let wanted = wanted_meson(tree);
+    if host_meson().is_some_and(|have| have >= wanted) {
+        return PathBuf::from("/usr/bin/python3");
+    }
+    environment(work).join("bin/python3")
+}
+
+/// Makes the private meson environment where the tree needs it and it is not there.
+pub fn ensure_meson(work: &Path, tree: &Path, offline: bool) -> Result<PathBuf, Error> {
+    let python = python(work, tree);
+    let directory = environment(work);
+    if !python.starts_with(&directory) || directory.join("complete").is_file() {
+        return Ok(python);
+    }
+    if offline {
+        return Err(Error::Io(std::io::Error::new(
+            std::io::ErrorKind::NotFound,
+            "--offline, and the private meson is not in the work directory; run once without --offline",
+        )));
+    }
+    let _ = fs_err::remove_dir_all(&directory);
+    fs_err::create_dir_all(work.join("meson"))?;
+    let requirements = work.join("meson/requirements.txt");
+    fs_err::write(&requirements, REQUIREMENTS)?;
+    let at = directory.display().to_string();
+    let make = |program: &str, words: &[&str]| {
+        let mut command = Invocation::new("make the private meson environment", program, "/")
+            .args(words.iter().copied())
+            .env("PATH", tool::PATH)
+            .env("LC_ALL", "C.UTF-8")
+            .env("HOME", work.display().to_string())
+            .env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
+        for (name, value) in std::env::vars() {
+            if name.starts_with("PIP_") || matches!(name.as_str(), "http_proxy" | "https_proxy" | "no_proxy") {
+                command = command.env(name, value);
+            }
+        }
+        command
+    };
+    process::output(&make("/usr/bin/python3", &["-m", "venv", &at]))?;
+    let pip = format!("{at}/bin/pip");
+    let file = requirements.display().to_string();
+    let words = ["install", "--quiet", "--require-hashes", "--only-binary", ":all:", "--no-deps", "-r", &file];
+    process::output(&make(&pip, &words))?;
+    fs_err::write(directory.join("complete"), MESON)?;
+    Ok(python)
+}
+
+fn environment(work: &Path) -> PathBuf {
+    work.join("meson").join(MESON)
+}
+
+/// `meson_version: '>=1.5.0'` of the tree.
+fn wanted_meson(tree: &Path) -> Vec<u32> {
+    let text = fs_err::read_to_string(tree.join("meson.build")).unwrap_or_default();
+    let version = text.split_once("meson_version: '>=").map_or("0", |(_, rest)| rest.split('\'').next().unwrap_or("0"));
+    numbers(version)
+}
+
+fn host_meson() -> Option<Vec<u32>> {
+    let ask = Invocation::new("ask meson's version", "/usr/bin/python3", "/")
+        .args(["-c", "import mesonbuild.coredata as c; print(c.version)"])
+        .env("PATH", tool::PATH);
+    process::output(&ask).ok().map(|output| numbers(output.text().trim()))
+}
+
+fn numbers(version: &str) -> Vec<u32> {
+    version.split('.').filter_map(|part| part.parse().ok()).collect()
+}

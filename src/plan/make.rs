@@ -1,0 +1,241 @@
+//! Makes a plan out of a profile, a tree and what the host can do. Pure.
+
+use sha2::{Digest, Sha256};
+
+use super::select::{Selected, Selector};
+use super::{
+    Because, DeviceFile, Item, Options, PackageFacts, Plan, SourceFacts, configure, features, firmware, steps,
+};
+use crate::catalog::{Catalog, Class};
+use crate::finding::{Code, Finding, any_error};
+use crate::hardening::{self, Probes};
+use crate::kconfig::{self, Kconfig};
+use crate::profile::{self, Profile};
+use crate::tree::Tree;
+
+/// Finding codes of plans.
+pub(super) const CODES: &[&Code] = &[&UNKNOWN_FEATURE, &NO_TARGET, &NOT_IN, &SERIES, &UNDECIDED, &BUDGET];
+
+static UNKNOWN_FEATURE: Code = Code {
+    name: "plan::unknown-feature",
+    summary: "configure of this tree has no such option",
+    explain: "Options are read from scripts/meson-buildoptions.sh of the tree; `configure --help` lists them.",
+};
+static NO_TARGET: Code = Code {
+    name: "plan::no-target",
+    summary: "the tree has no target for this architecture",
+    explain: "configs/targets/ARCH-softmmu.mak is missing.",
+};
+static NOT_IN: Code = Code {
+    name: "plan::not-in",
+    summary: "a requested name would not be in the binary",
+    explain: "The selection resolves, but the prediction does not contain what was asked. This is a fault of the catalog \
+              or of the tree; please report it with the profile.",
+};
+static SERIES: Code = Code {
+    name: "plan::series",
+    summary: "the tree is of another series than the profile was written for",
+    explain: "Symbols, devices and options change between series: `quench diff-tree` shows what that does to a profile.",
+};
+static UNDECIDED: Code = Code {
+    name: "plan::undecided",
+    summary: "whether a type is in cannot be decided from the sources",
+    explain: "Its condition uses something Quench does not read. The built binary decides; verify then says so.",
+};
+static BUDGET: Code = Code {
+    name: "plan::budget",
+    summary: "more devices than the profile's budget allows",
+    explain: "budget.unrequested-devices counts creatable devices that nobody asked for, CPU models left out.",
+};
+
+/// What a plan is made from.
+#[derive(Debug)]
+pub struct Inputs<'a> {
+    pub profile: &'a Profile,
+    pub tree: &'a Tree,
+    pub catalog: &'a Catalog,
+    pub kconfig: &'a Kconfig,
+    pub source: SourceFacts,
+    pub probes: &'a Probes,
+}
+
+/// Makes the plan; `None` when a finding is an error.
+pub fn make(inputs: Inputs<'_>) -> (Option<Plan>, Vec<Finding>) {
+    let profile = inputs.profile;
+    let mut findings = profile::check_names(profile, inputs.catalog);
+    let options = Options::of(inputs.tree);
+    check_features(profile, &options, &mut findings);
+    check_series(profile, inputs.catalog, &mut findings);
+    let target_name = format!("{}-softmmu", profile.arch.value.qemu());
+    let Some(target) = kconfig::target(inputs.tree, &target_name) else {
+        findings.push(Finding::error(&NO_TARGET, format!("no target `{target_name}` in this tree")));
+        return (None, findings);
+    };
+    if any_error(&findings) {
+        return (None, findings);
+    }
+    let (selection, mut more) =
+        hardening::select(profile.level.value, profile.compiler.value, inputs.probes, inputs.tree);
+    findings.append(&mut more);
+    let wanted = features::wanted(profile, &options, target.needs_fdt());
+    let selector = Selector { profile, tree: inputs.tree, catalog: inputs.catalog, kconfig: inputs.kconfig, target: &target };
+    let (selected, mut more) = selector.run(wanted);
+    findings.append(&mut more);
+    let Some(selected) = selected else { return (None, findings) };
+    check_surface(profile, &selected, &mut findings);
+    if any_error(&findings) {
+        return (None, findings);
+    }
+    (Some(assemble(inputs, selection, selected, &options)), findings)
+}
+
+fn assemble(
+    inputs: Inputs<'_>,
+    selection: hardening::Selection,
+    selected: Selected,
+    options: &Options,
+) -> Plan {
+    let profile = inputs.profile;
+    let device_file = device_file(profile, &selected.asked);
+    let flag = |flag: &hardening::Flag| {
+        Item::new(
+            flag.text,
+            Because::Hardening {
+                level: selection.level.clone(),
+                why: flag.why.to_owned(),
+                source: flag.source.to_owned(),
+            },
+        )
+    };
+    let mut plan = Plan {
+        name: profile.name.value.clone(),
+        summary: profile.summary.value.clone(),
+        arch: profile.arch.value,
+        source: inputs.source,
+        asked: selected.asked,
+        symbols: selected
+            .resolution
+            .symbols
+            .iter()
+            .map(|(name, because)| Item::new(name.clone(), symbol_because(because)))
+            .collect(),
+        configure: configure::arguments(profile, options, &selected.features, &device_file, &selection),
+        cflags: selection.cflags.iter().map(flag).chain(configure::own_cflags()).collect(),
+        ldflags: selection.ldflags.iter().map(flag).chain(configure::own_ldflags()).collect(),
+        left_out: selection
+            .left_out
+            .iter()
+            .map(|(flag, why)| Item::new(flag.text, Because::rule(why.clone())))
+            .collect(),
+        features: selected
+            .features
+            .iter()
+            .map(|(name, because)| Item::new(name.clone(), because.clone()))
+            .collect(),
+        firmware: firmware::needed(profile, &selected.surface),
+        surface: selected.surface,
+        alternatives: selected.alternatives,
+        package: PackageFacts {
+            name: profile.package.name.value.clone(),
+            prefix: profile.package.prefix.value.clone(),
+            maintainer: profile.package.maintainer.value.clone(),
+            formats: profile.package.formats.iter().map(|format| format.value).collect(),
+        },
+        selection,
+        device_file,
+        steps: Vec::new(),
+    };
+    plan.steps = steps::steps(&plan);
+    plan
+}
+
+fn symbol_because(because: &kconfig::Because) -> Because {
+    match because {
+        kconfig::Because::Asked(Some(origin)) if origin.is_default() => Because::rule(origin.key.clone()),
+        kconfig::Because::Asked(Some(origin)) => Because::Asked(origin.clone()),
+        kconfig::Because::Asked(None) => Because::rule("asked by the device file"),
+        kconfig::Because::Host => Because::rule("meson sets it: build option or target"),
+        kconfig::Because::Selected { by, file, line } => {
+            Because::Kconfig { clause: "selected", by: Some(by.clone()), file: file.clone(), line: *line }
+        }
+        kconfig::Because::Implied { by, file, line } => {
+            Because::Kconfig { clause: "implied", by: Some(by.clone()), file: file.clone(), line: *line }
+        }
+        kconfig::Because::Default { file, line } => {
+            Because::Kconfig { clause: "default", by: None, file: file.clone(), line: *line }
+        }
+    }
+}
+
+/// The device file; its name carries a digest of its text, so trees can be shared between plans.
+fn device_file(profile: &Profile, asked: &[Item]) -> DeviceFile {
+    let mut text = format!("# {}: written by quench\n", profile.name.value);
+    for item in asked {
+        text.push_str(&format!("CONFIG_{}=y\n", item.text));
+    }
+    let name = format!("quench-{}", hex::encode(&Sha256::digest(&text)[..8]));
+    let path = format!("configs/devices/{}-softmmu/{name}.mak", profile.arch.value.qemu());
+    DeviceFile { name, path, text }
+}
+
+fn check_features(profile: &Profile, options: &Options, findings: &mut Vec<Finding>) {
+    for feature in &profile.features {
+        if options.get(&feature.value).is_some_and(|accepts| accepts.enable) {
+            continue;
+        }
+        let near = options
+            .switches()
+            .map(|name| (strsim::jaro_winkler(name, &feature.value), name))
+            .filter(|(score, _)| *score > 0.82)
+            .max_by(|a, b| a.0.total_cmp(&b.0));
+        let finding = Finding::error(
+            &UNKNOWN_FEATURE,
+            format!("configure of this tree has no feature `{}` ({})", feature.value, feature.origin),
+        );
+        findings.push(match near {
+            Some((_, name)) => finding.with_help(format!("did you mean `{name}`?")),
+            None => finding,
+        });
+    }
+}
+
+fn check_series(profile: &Profile, catalog: &Catalog, findings: &mut Vec<Finding>) {
+    let series = &profile.series.value;
+    let same = catalog.version.strip_prefix(series.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    if !same {
+        findings.push(
+            Finding::warning(
+                &SERIES,
+                format!("the profile was written for series {series}, the tree is QEMU {}", catalog.version),
+            )
+            .with_help("`quench diff-tree` shows what changed between two trees"),
+        );
+    }
+}
+
+fn check_surface(profile: &Profile, selected: &Selected, findings: &mut Vec<Finding>) {
+    let in_surface = |name: &str| {
+        selected.surface.devices.iter().any(|(device, predicted)| {
+            predicted.class == Class::Requested && (device == name || device.starts_with(name))
+        }) || selected.surface.devices.contains_key(name)
+    };
+    for device in &profile.devices {
+        if !in_surface(&device.value) {
+            findings.push(Finding::error(&NOT_IN, format!("`{}` would not be in the binary", device.value)));
+        }
+    }
+    for (name, condition) in &selected.surface.undecided {
+        findings.push(Finding::note(&UNDECIDED, format!("`{name}`: cannot decide {condition}")));
+    }
+    if let Some(budget) = &profile.budget.unrequested_devices {
+        let count = selected.surface.unrequested().count() as u64;
+        if count > budget.value {
+            let names: Vec<&str> = selected.surface.unrequested().map(|(name, _)| name.as_str()).collect();
+            findings.push(
+                Finding::error(&BUDGET, format!("{count} unrequested devices, the budget is {}", budget.value))
+                    .with_note(names.join(", "))
+                    .with_help(format!("raise the budget at {} or drop what brings them", budget.origin)),
+            );
+        }
+    }
+}
