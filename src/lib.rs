@@ -38,6 +38,7 @@ pub mod verify;
 // Shell: these touch the machine.
 pub mod cli;
 pub mod deps;
+pub mod measure;
 pub mod package;
 pub mod probe;
 pub mod process;

@@ -1,1 +1,594 @@
-//! (to be written)
+//! The loop over the steps of a plan: what is done already is found done, what changed is done again and says why.
+//!
+//! Shell. Works in `WORK/builds/NAME/`: `build/` (QEMU's build directory), `stage/`, `logs/`, `state.json`. A step is
+//! fresh when the inputs it was done with and the outputs it left are the same as now; the state is written by rename
+//! after each step, so a killed run never claims more than was finished. Packages, verdict and record appear in the
+//! output directory by rename.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::finding::Finding;
+use crate::measure;
+use crate::package::{self, Job};
+use crate::plan::{Invocation, Places, Plan, Provider, StepId, show};
+use crate::process;
+use crate::profile::{self, Format, Profile};
+use crate::record::{self, Measured, NamedDigest, Record, StagedFile, ToolVersion};
+use crate::source::sha256_of;
+use crate::stage::{self, Content, Entry};
+use crate::terminal::Terminal;
+use crate::tool;
+use crate::verify::{self, Report};
+
+/// Version of what the steps do; a change makes all of them stale. History: 1 = first.
+const STEP_VERSION: &str = "1";
+
+/// What `build` was asked to do.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Absolute work directory.
+    pub work: PathBuf,
+    /// Absolute source tree.
+    pub source: PathBuf,
+    /// Python with a meson for the tree.
+    pub python: PathBuf,
+    /// Absolute output directory.
+    pub output: PathBuf,
+    pub jobs: usize,
+    /// The last step to run.
+    pub until: StepId,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("step `{step}` failed")]
+    Step { step: &'static str, source: process::Error },
+    #[error("step `{step}` failed")]
+    Package { step: &'static str, source: package::Error },
+    #[error("step `{step}` failed")]
+    Measure { step: &'static str, source: measure::Error },
+    #[error("step `{step}` failed")]
+    Io { step: &'static str, source: std::io::Error },
+    #[error(transparent)]
+    Tool(#[from] tool::Error),
+    #[error("another quench works in {0}")]
+    Busy(String),
+    #[error("the record cannot be written: {0}")]
+    Record(String),
+}
+
+impl Error {
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Step { source, .. } => source.hint(),
+            Self::Package { source, .. } => source.hint(),
+            Self::Measure { source, .. } => source.hint(),
+            Self::Io { source, .. } if is_full(source) => {
+                Some("the disk is full: free space, or put the work directory elsewhere with --work".to_owned())
+            }
+            Self::Tool(error) => error.hint(),
+            _ => None,
+        }
+    }
+
+    /// The underlying program failure, if it is one.
+    pub fn process(&self) -> Option<&process::Error> {
+        match self {
+            Self::Step { source, .. } => Some(source),
+            Self::Package { source: package::Error::Process(source), .. } => Some(source),
+            Self::Measure { source: measure::Error::Process(source), .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+fn is_full(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+}
+
+/// What came out.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Nothing had to be done.
+    pub fresh: bool,
+    pub packages: Vec<PathBuf>,
+    /// Everything verification has against the result.
+    pub findings: Vec<Finding>,
+    pub reports: Vec<Report>,
+}
+
+/// What a finished step was done with and what it left.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Done {
+    inputs: BTreeMap<String, String>,
+    outputs: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct State {
+    steps: BTreeMap<String, Done>,
+}
+
+/// Why a step runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Stale {
+    Never,
+    Changed { input: String },
+    Missing { output: String },
+}
+
+impl Stale {
+    fn text(&self) -> String {
+        match self {
+            Self::Never => "never done here".to_owned(),
+            Self::Changed { input } => format!("{input} changed"),
+            Self::Missing { output } => format!("{output} is missing or changed"),
+        }
+    }
+}
+
+struct Run<'a> {
+    plan: &'a Plan,
+    profile: &'a Profile,
+    request: &'a Request,
+    terminal: &'a Terminal,
+    /// `WORK/builds/NAME`
+    root: PathBuf,
+    places: Places,
+    state: State,
+    did: bool,
+    _lock: std::fs::File,
+}
+
+/// Builds a plan.
+pub fn build(plan: &Plan, profile: &Profile, request: &Request, terminal: &Terminal) -> Result<Outcome, Error> {
+    let root = request.work.join("builds").join(&plan.name);
+    let io = |source| Error::Io { step: "prepare", source };
+    for directory in ["logs", "home"] {
+        fs_err::create_dir_all(root.join(directory)).map_err(io)?;
+    }
+    fs_err::create_dir_all(&request.output).map_err(io)?;
+    let lock = std::fs::File::create(root.join("lock")).map_err(io)?;
+    if lock.try_lock().is_err() {
+        terminal.status("Waiting", &format!("for another quench in {}", root.display()));
+        lock.lock().map_err(|_| Error::Busy(root.display().to_string()))?;
+    }
+    let places = Places::new(
+        &request.source.display().to_string(),
+        &root.join("build").display().to_string(),
+        &request.python.display().to_string(),
+        &root.join("home").display().to_string(),
+    );
+    let state = fs_err::read_to_string(root.join("state.json"))
+        .ok()
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default();
+    let mut run = Run { plan, profile, request, terminal, root, places, state, did: false, _lock: lock };
+    run.all()
+}
+
+impl Run<'_> {
+    fn all(&mut self) -> Result<Outcome, Error> {
+        let tools = self.tools()?;
+        self.configure(&tools)?;
+        if self.request.until == StepId::Configure {
+            return Ok(self.outcome(Vec::new(), Vec::new(), Vec::new()));
+        }
+        self.compile()?;
+        if self.request.until == StepId::Compile {
+            return Ok(self.outcome(Vec::new(), Vec::new(), Vec::new()));
+        }
+        self.strip()?;
+        let (mut record, entries) = self.staged(&tools)?;
+        if self.request.until == StepId::Stage {
+            return Ok(self.outcome(Vec::new(), Vec::new(), Vec::new()));
+        }
+        let packages = self.package(&record, &entries)?;
+        if self.request.until == StepId::Package {
+            return Ok(self.outcome(packages, Vec::new(), Vec::new()));
+        }
+        let (reports, findings) = self.verify(&packages, &record)?;
+        self.record(&mut record, &packages, &reports)?;
+        Ok(self.outcome(packages, findings, reports))
+    }
+
+    fn outcome(&self, packages: Vec<PathBuf>, findings: Vec<Finding>, reports: Vec<Report>) -> Outcome {
+        Outcome { fresh: !self.did, packages, findings, reports }
+    }
+
+    fn build_directory(&self) -> PathBuf {
+        self.root.join("build")
+    }
+
+    fn tools(&self) -> Result<Vec<ToolVersion>, Error> {
+        let compiler = profile::compiler_name(self.profile.compiler.value);
+        let mut names = vec![compiler, "ld", "objcopy", "strip", "ninja", "make"];
+        if self.plan.package.formats.contains(&Format::Deb) {
+            names.push("dpkg-buildpackage");
+        }
+        if self.plan.package.formats.contains(&Format::Rpm) {
+            names.push("rpmbuild");
+        }
+        names
+            .into_iter()
+            .map(|name| {
+                let found = tool::find(name)?;
+                Ok(ToolVersion { name: found.name, version: found.version, sha256: found.sha256 })
+            })
+            .collect()
+    }
+
+    /// Whether a step must run, and why.
+    fn stale(&self, step: StepId, inputs: &BTreeMap<String, String>) -> Option<Stale> {
+        let Some(done) = self.state.steps.get(step.name()) else { return Some(Stale::Never) };
+        let changed = inputs.iter().find(|(name, value)| done.inputs.get(*name) != Some(value)).map(|(name, _)| name);
+        let gone = done.inputs.keys().find(|name| !inputs.contains_key(*name));
+        if let Some(input) = changed.or(gone) {
+            return Some(Stale::Changed { input: input.clone() });
+        }
+        let missing =
+            done.outputs.iter().find(|(path, digest)| sha256_of(Path::new(path)).ok().as_ref() != Some(digest));
+        missing.map(|(output, _)| Stale::Missing { output: output.clone() })
+    }
+
+    /// Announces a step; `None` when it is fresh.
+    fn begin(&mut self, step: StepId, inputs: &BTreeMap<String, String>) -> Option<Stale> {
+        let title = self.plan.step(step).map_or(step.name(), |step| step.title.as_str()).to_owned();
+        match self.stale(step, inputs) {
+            None => {
+                self.terminal.detail(&format!("       Fresh {title}: inputs and outputs are the same"));
+                None
+            }
+            Some(stale) => {
+                self.did = true;
+                self.terminal.status("Step", &format!("{title} ({})", stale.text()));
+                // What this step leaves is not trusted until it is done.
+                self.state.steps.remove(step.name());
+                Some(stale)
+            }
+        }
+    }
+
+    fn finish(
+        &mut self,
+        step: StepId,
+        inputs: BTreeMap<String, String>,
+        outputs: &[PathBuf],
+    ) -> Result<(), Error> {
+        let io = |source| Error::Io { step: step.name(), source };
+        let mut digests = BTreeMap::new();
+        for output in outputs {
+            digests.insert(output.display().to_string(), sha256_of(output).map_err(io)?);
+        }
+        self.state.steps.insert(step.name().to_owned(), Done { inputs, outputs: digests });
+        let part = self.root.join("state.json.part");
+        let text = serde_json::to_string_pretty(&self.state).map_err(|error| Error::Record(error.to_string()))?;
+        fs_err::write(&part, text).map_err(io)?;
+        fs_err::rename(&part, self.root.join("state.json")).map_err(io)
+    }
+
+    fn log(&self, step: StepId) -> PathBuf {
+        self.root.join("logs").join(format!("{}.log", step.name()))
+    }
+
+    fn command(&self, step: StepId, command: &Invocation) -> Result<(), Error> {
+        let progress = self.terminal.progress(step.name());
+        let result = process::run(&self.places.apply(command), Some(&self.log(step)), &mut |line| {
+            if let Some((at, of)) = ninja_status(line) {
+                progress.set(at, of);
+            }
+        });
+        progress.done();
+        result.map_err(|source| Error::Step { step: step.name(), source })
+    }
+
+    fn configure(&mut self, tools: &[ToolVersion]) -> Result<(), Error> {
+        let step = StepId::Configure;
+        let commands = self.commands(step);
+        let mut inputs = BTreeMap::from([
+            ("step version".to_owned(), STEP_VERSION.to_owned()),
+            ("source tree".to_owned(), self.plan.source.digest.clone()),
+            ("device file".to_owned(), self.plan.device_file.name.clone()),
+            ("configure arguments".to_owned(), digest(&commands)),
+            ("source directory".to_owned(), self.request.source.display().to_string()),
+            ("build directory".to_owned(), self.build_directory().display().to_string()),
+            ("python".to_owned(), self.request.python.display().to_string()),
+        ]);
+        for tool in tools.iter().filter(|tool| !matches!(tool.name.as_str(), "dpkg-buildpackage" | "rpmbuild")) {
+            inputs.insert(format!("tool {}", tool.name), tool.sha256.clone());
+        }
+        if self.begin(step, &inputs).is_none() {
+            return Ok(());
+        }
+        let io = |source| Error::Io { step: step.name(), source };
+        let build = self.build_directory();
+        let _ = fs_err::remove_dir_all(&build);
+        let _ = fs_err::remove_file(self.log(step));
+        fs_err::create_dir_all(&build).map_err(io)?;
+        self.write_device_file().map_err(io)?;
+        for command in self.plan.step(step).map(|step| step.commands.clone()).unwrap_or_default() {
+            self.command(step, &command)?;
+        }
+        self.finish(step, inputs, &[build.join("build.ninja"), build.join("config-host.h")])
+    }
+
+    /// Into the shared tree, by rename: the name carries the content's digest, so it can never be another text.
+    fn write_device_file(&self) -> Result<(), std::io::Error> {
+        let target = self.request.source.join(&self.plan.device_file.path);
+        if target.is_file() {
+            return Ok(());
+        }
+        let part = target.with_extension(format!("part{}", std::process::id()));
+        fs_err::write(&part, &self.plan.device_file.text)?;
+        fs_err::rename(part, target)
+    }
+
+    fn commands(&self, step: StepId) -> String {
+        let Some(step) = self.plan.step(step) else { return String::new() };
+        let commands: Vec<String> = step.commands.iter().map(ToString::to_string).collect();
+        let writes: Vec<String> = step.writes.iter().map(|(path, text)| format!("{path}\n{text}")).collect();
+        [commands, writes].concat().join("\n")
+    }
+
+    fn previous(&self, step: StepId) -> String {
+        self.state.steps.get(step.name()).map_or_else(String::new, |done| {
+            let text: Vec<String> = done.inputs.iter().chain(&done.outputs).map(|(a, b)| format!("{a}={b}")).collect();
+            digest(&text.join("\n"))
+        })
+    }
+
+    fn compile(&mut self) -> Result<(), Error> {
+        let step = StepId::Compile;
+        let inputs = BTreeMap::from([
+            ("configuration".to_owned(), self.previous(StepId::Configure)),
+            ("compile commands".to_owned(), digest(&self.commands(step))),
+        ]);
+        if self.begin(step, &inputs).is_none() {
+            return Ok(());
+        }
+        let build = self.build_directory();
+        let io = |source| Error::Io { step: step.name(), source };
+        let Some(planned) = self.plan.step(step).cloned() else { return Ok(()) };
+        for (path, text) in &planned.writes {
+            let path = PathBuf::from(self.places.fill(path));
+            if let Some(parent) = path.parent() {
+                fs_err::create_dir_all(parent).map_err(io)?;
+            }
+            fs_err::write(path, self.places.fill(text)).map_err(io)?;
+        }
+        for command in planned.commands {
+            let command = match command.program.as_str() {
+                "ninja" => command.arg(format!("-j{}", self.request.jobs)),
+                _ => command,
+            };
+            self.command(step, &command)?;
+        }
+        let mut outputs = vec![build.join(self.plan.emulator())];
+        let built = self.plan.firmware.iter().filter(|firmware| firmware.provider == Provider::Built);
+        outputs.extend(built.map(|firmware| build.join("roms").join(&firmware.item.text)));
+        self.finish(step, inputs, &outputs)
+    }
+
+    fn strip(&mut self) -> Result<(), Error> {
+        let step = StepId::Stage;
+        let inputs = BTreeMap::from([
+            ("emulator".to_owned(), self.previous(StepId::Compile)),
+            ("strip commands".to_owned(), digest(&self.commands(step))),
+        ]);
+        if self.begin(step, &inputs).is_none() {
+            return Ok(());
+        }
+        for command in self.plan.step(step).map(|step| step.commands.clone()).unwrap_or_default() {
+            self.command(step, &command)?;
+        }
+        let emulator = self.plan.emulator();
+        let stripped = self.build_directory().join("stripped");
+        self.finish(step, inputs, &[stripped.join(&emulator), stripped.join(format!("{emulator}.debug"))])
+    }
+
+    /// The staging tree with the record inside, and the record as it is so far.
+    fn staged(&mut self, tools: &[ToolVersion]) -> Result<(Record, Vec<Entry>), Error> {
+        let io = |source| Error::Io { step: "stage", source };
+        let profile = profile::expanded(self.profile);
+        let copyright = package::copyright(self.plan);
+        let entries = stage::entries(self.plan, &self.build_directory(), &profile, &copyright);
+        let emulator = self.build_directory().join("stripped").join(self.plan.emulator());
+        let surface = self.surface(&emulator)?;
+        let config = fs_err::read_to_string(self.build_directory().join("config-host.h")).map_err(io)?;
+        let source = self.request.source.display().to_string();
+        let work = self.request.work.display().to_string();
+        let config_host = config
+            .lines()
+            .filter(|line| line.starts_with("#define") || line.starts_with("#undef"))
+            .filter(|line| !line.contains(&source) && !line.contains(&work))
+            .map(str::to_owned)
+            .collect();
+        let texts = self.profile.texts.iter().map(|text| record::ProfileFile {
+            file: text.file.rsplit('/').next().unwrap_or(&text.file).to_owned(),
+            text: text.text.clone(),
+        });
+        let mut plan = show::json(self.plan);
+        without_directories(&mut plan);
+        let mut record = Record {
+            schema: record::SCHEMA.to_owned(),
+            quench: env!("CARGO_PKG_VERSION").to_owned(),
+            name: self.plan.name.clone(),
+            profile: texts.collect(),
+            plan,
+            tools: tools.to_vec(),
+            config_host,
+            files: Vec::new(),
+            surface,
+            verdict: None,
+            packages: Vec::new(),
+            observed: None,
+        };
+        record.files = files_of(&entries).map_err(io)?;
+        Ok((record, entries))
+    }
+
+    /// Measures the emulator once per emulator.
+    fn surface(&self, emulator: &Path) -> Result<Measured, Error> {
+        let io = |source| Error::Io { step: "stage", source };
+        let sha256 = sha256_of(emulator).map_err(io)?;
+        let cache = self.root.join(format!("surface-{}.json", &sha256[..16]));
+        let known = fs_err::read_to_string(&cache).ok().and_then(|text| serde_json::from_str(&text).ok());
+        if let Some(measured) = known {
+            return Ok(measured);
+        }
+        let measured =
+            measure::surface(emulator).map_err(|source| Error::Measure { step: "stage", source })?;
+        let text = serde_json::to_string(&measured).map_err(|error| Error::Record(error.to_string()))?;
+        let part = cache.with_extension("part");
+        fs_err::write(&part, text).and_then(|()| fs_err::rename(&part, &cache)).map_err(io)?;
+        Ok(measured)
+    }
+
+    fn package(&mut self, record: &Record, entries: &[Entry]) -> Result<Vec<PathBuf>, Error> {
+        let step = StepId::Package;
+        let io = |source| Error::Io { step: step.name(), source };
+        let text = record.to_text().map_err(|error| Error::Record(error.to_string()))?;
+        let mut inputs = BTreeMap::from([
+            ("record".to_owned(), digest(&text)),
+            ("formats".to_owned(), format!("{:?}", self.plan.package)),
+            ("output directory".to_owned(), self.request.output.display().to_string()),
+        ]);
+        for file in &record.files {
+            inputs.insert(format!("file {}", file.path), file.sha256.clone());
+        }
+        if self.begin(step, &inputs).is_none() {
+            let outputs = self.state.steps.get(step.name()).map(|done| done.outputs.clone()).unwrap_or_default();
+            return Ok(outputs.keys().map(PathBuf::from).collect());
+        }
+        let tree = self.root.join("stage");
+        let date = self.plan.source.date;
+        stage::assemble(entries, &tree, date).map_err(io)?;
+        let inside = Entry {
+            path: format!("/usr/share/doc/{}/{}", self.plan.package.name, record::FILE_NAME),
+            mode: 0o644,
+            content: Content::Text(text),
+        };
+        stage::add(&tree, &inside, date).map_err(io)?;
+        let log = self.log(step);
+        let _ = fs_err::remove_file(&log);
+        let scratch = self.root.join("package");
+        let job = Job { plan: self.plan, stage: &tree, scratch: &scratch, log: &log, output: &self.request.output };
+        let mut packages = Vec::new();
+        for format in &self.plan.package.formats {
+            let made = package::make(*format, &job).map_err(|source| Error::Package { step: step.name(), source })?;
+            packages.push(made);
+        }
+        self.finish(step, inputs, &packages)?;
+        packages.sort();
+        Ok(packages)
+    }
+
+    /// Reads the packages back and judges what is in them.
+    fn verify(&mut self, packages: &[PathBuf], record: &Record) -> Result<(Vec<Report>, Vec<Finding>), Error> {
+        let step = StepId::Verify;
+        let io = |source| Error::Io { step: step.name(), source };
+        let title = self.plan.step(step).map_or("", |step| step.title.as_str()).to_owned();
+        if self.did {
+            self.terminal.status("Step", &title);
+        }
+        let policy = verify::policy_for(self.profile.level.value);
+        let wanted: BTreeMap<String, String> =
+            record.files.iter().map(|file| (file.path.clone(), file.sha256.clone())).collect();
+        let mut findings = Vec::new();
+        let mut reports = Vec::new();
+        for package in packages {
+            let bytes = fs_err::read(package).map_err(io)?;
+            let name = package.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let (members, mut faults) = verify::input::members(&name, &bytes);
+            let sha256 = hex::encode(Sha256::digest(&bytes));
+            let mut report = verify::judge_members(&name, &sha256, &members, &policy, &wanted);
+            report.findings.append(&mut faults);
+            findings.extend(report.findings.iter().cloned());
+            reports.push(report);
+        }
+        findings.extend(verify::surface::compare(&self.plan.surface, &record.surface));
+        let emulator = format!("{}/bin/{}", self.plan.package.prefix, self.plan.emulator());
+        let size = record.files.iter().find(|file| file.path == emulator).map_or(0, |file| file.size);
+        let limit = self.profile.budget.stripped_bytes.as_ref().map(|budget| budget.value);
+        findings.extend(verify::surface::budget(size, limit));
+        Ok((reports, findings))
+    }
+
+    /// Verdict and record into the output directory.
+    fn record(&mut self, record: &mut Record, packages: &[PathBuf], reports: &[Report]) -> Result<(), Error> {
+        let io = |source| Error::Io { step: "record", source };
+        let verdict = verify::json(reports);
+        record.verdict = Some(verdict.clone());
+        for package in packages {
+            record.packages.push(NamedDigest {
+                name: package.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+                sha256: sha256_of(package).map_err(io)?,
+            });
+        }
+        record.observed = Some(json!({
+            "work": self.request.work.display().to_string(),
+            "isolation": "environment cleared, fixed PATH, own process group; open host",
+        }));
+        let name = &self.plan.package.name;
+        let text = record.to_text().map_err(|error| Error::Record(error.to_string()))?;
+        let verdict = serde_json::to_string_pretty(&verdict).map_err(|error| Error::Record(error.to_string()))? + "\n";
+        for (file, text) in [(format!("{name}.record.json"), text), (format!("{name}.verdict.json"), verdict)] {
+            let target = self.request.output.join(&file);
+            if fs_err::read_to_string(&target).ok().as_ref() == Some(&text) {
+                continue;
+            }
+            let part = self.request.output.join(format!(".{file}.part"));
+            fs_err::write(&part, text).and_then(|()| fs_err::rename(&part, &target)).map_err(io)?;
+        }
+        Ok(())
+    }
+}
+
+/// `[12/345] …` of ninja.
+fn ninja_status(line: &str) -> Option<(u64, u64)> {
+    let (status, _) = line.strip_prefix('[')?.split_once(']')?;
+    let (at, of) = status.split_once('/')?;
+    Some((at.parse().ok()?, of.parse().ok()?))
+}
+
+fn digest(text: &str) -> String {
+    hex::encode(Sha256::digest(text))
+}
+
+/// Files of the staging tree as they will be.
+fn files_of(entries: &[Entry]) -> Result<Vec<StagedFile>, std::io::Error> {
+    entries
+        .iter()
+        .map(|entry| {
+            let (size, sha256) = match &entry.content {
+                Content::File(path) => (fs_err::metadata(path)?.len(), sha256_of(path)?),
+                Content::Text(text) => (text.len() as u64, digest(text)),
+            };
+            Ok(StagedFile { path: entry.path.clone(), mode: format!("{:04o}", entry.mode), size, sha256 })
+        })
+        .collect()
+}
+
+/// Places of profiles in reasons are kept by file name: directories of this machine are nobody's business.
+fn without_directories(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            let full = map.get("file").and_then(Value::as_str).map(str::to_owned);
+            if let Some(full) = full.filter(|_| map.get("kind").and_then(Value::as_str) == Some("asked")) {
+                let name = full.rsplit('/').next().unwrap_or(&full).to_owned();
+                if let Some(text) = map.get("text").and_then(Value::as_str).map(|text| text.replace(&full, &name)) {
+                    map.insert("text".to_owned(), Value::String(text));
+                }
+                map.insert("file".to_owned(), Value::String(name));
+            }
+            map.values_mut().for_each(without_directories);
+        }
+        Value::Array(list) => list.iter_mut().for_each(without_directories),
+        _ => {}
+    }
+}

@@ -1,13 +1,14 @@
 //! All output of the program. stdout is data, stderr is messages; nothing else prints.
 //!
-//! Progress is drawn only on a terminal; elsewhere each step is one line.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is the one module that prints"
-)]
+//! Colour and progress only on a terminal (`NO_COLOR` and `TERM=dumb` are heard); elsewhere each step is one line. A
+//! closed pipe on stdout is not an error.
 
-use crate::finding::Finding;
+use std::io::{IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::finding::{self, Finding, Severity};
 
 /// What the user asked of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,7 +16,7 @@ pub enum Verbosity {
     /// `-q`: errors only.
     Quiet,
     Normal,
-    /// `-v`: also why steps are skipped, and output of children.
+    /// `-v`: also why steps are skipped.
     Verbose,
 }
 
@@ -23,6 +24,27 @@ pub enum Verbosity {
 #[derive(Debug)]
 pub struct Terminal {
     verbosity: Verbosity,
+}
+
+/// A progress bar, or nothing where stderr is no terminal.
+#[derive(Debug)]
+pub struct Progress {
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    pub fn set(&self, at: u64, of: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(of);
+            bar.set_position(at);
+        }
+    }
+
+    pub fn done(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
 }
 
 impl Terminal {
@@ -34,38 +56,62 @@ impl Terminal {
         self.verbosity
     }
 
-    /// Data on stdout, exactly as given. A closed pipe is not an error.
+    /// Data on stdout, exactly as given.
     pub fn data(&self, text: &str) {
-        print!("{text}");
+        let _ = std::io::stdout().write_all(text.as_bytes());
+    }
+
+    fn message(style: Style, head: &str, text: &str) {
+        let mut out = anstream::stderr();
+        let _ = writeln!(out, "{style}{head}{style:#}{text}");
     }
 
     /// `  Fetching qemu 10.0.13` on stderr.
     pub fn status(&self, verb: &str, message: &str) {
         if self.verbosity > Verbosity::Quiet {
-            eprintln!("{verb:>12} {message}");
+            let style = AnsiColor::Green.on_default().bold();
+            Self::message(style, &format!("{verb:>12}"), &format!(" {message}"));
         }
     }
 
     /// Shown with `-v` only.
     pub fn detail(&self, message: &str) {
         if self.verbosity >= Verbosity::Verbose {
-            eprintln!("{message}");
+            Self::message(Style::new(), "", message);
         }
     }
 
     pub fn warn(&self, message: &str) {
-        eprintln!("warning: {message}");
+        Self::message(AnsiColor::Yellow.on_default().bold(), "warning", &format!(": {message}"));
     }
 
     pub fn error(&self, message: &str) {
-        eprintln!("error: {message}");
+        Self::message(AnsiColor::Red.on_default().bold(), "error", &format!(": {message}"));
     }
 
     /// Findings for people on stderr; `texts` are the (file, text) pairs that spans point into.
     pub fn findings(&self, findings: &[Finding], texts: &[(String, String)]) {
-        let _ = texts;
+        let colour = std::io::stderr().is_terminal();
         for finding in findings {
-            eprintln!("{:?}[{}]: {}", finding.severity, finding.code.name, finding.message);
+            let quiet = self.verbosity == Verbosity::Quiet && finding.severity < Severity::Error;
+            let noise = finding.severity == Severity::Note && self.verbosity < Verbosity::Verbose;
+            if !quiet && !noise {
+                let mut out = anstream::stderr();
+                let _ = writeln!(out, "{}", finding::human(finding, texts, colour));
+            }
         }
+    }
+
+    /// A bar for long work.
+    pub fn progress(&self, name: &str) -> Progress {
+        if self.verbosity == Verbosity::Quiet || !std::io::stderr().is_terminal() {
+            return Progress { bar: None };
+        }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(4));
+        if let Ok(style) = ProgressStyle::with_template("{prefix:>12} [{bar:40}] {pos}/{len} {elapsed}") {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_prefix(name.to_owned());
+        Progress { bar: Some(bar) }
     }
 }

@@ -15,7 +15,7 @@ use crate::terminal::{Terminal, Verbosity};
 /// Turns a device-allowlist profile into a minimal, hardened, reproducible QEMU, packages it, and proves what is in it.
 #[derive(Debug, Parser)]
 #[command(name = "quench", version, propagate_version = true)]
-struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
@@ -24,18 +24,46 @@ struct Arguments {
 
 /// Options that every verb takes.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Global {
+pub(crate) struct Global {
     /// Say errors only.
     #[arg(short, long, global = true)]
     quiet: bool,
     /// Say more: why steps are skipped, output of programs.
     #[arg(short, long, global = true)]
     verbose: bool,
+    /// When to use colour (`NO_COLOR` is heard).
+    #[arg(long, global = true, value_enum, default_value = "auto")]
+    color: Color,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    fn write_global(self) {
+        let choice = match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        };
+        choice.write_global();
+    }
 }
 
 /// Parses the command line, runs the verb, reports its failure.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    std::panic::set_hook(Box::new(|info| {
+        Terminal::new(Verbosity::Normal).error(&format!(
+            "this is a bug in quench {}: {info}\nplease report it with the command line and the profile",
+            env!("CARGO_PKG_VERSION")
+        ));
+    }));
+    arguments.global.color.write_global();
     let verbosity = match (arguments.global.quiet, arguments.global.verbose) {
         (true, _) => Verbosity::Quiet,
         (_, true) => Verbosity::Verbose,

@@ -55,6 +55,8 @@ impl SourceOptions {
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) profile: Option<Profile>,
+    /// What could be read of a profile with faults, for further checks only.
+    pub(crate) readable: Option<Profile>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) texts: Vec<(String, String)>,
     pub(crate) directory: PathBuf,
@@ -93,9 +95,10 @@ pub(crate) fn load(name: &str) -> Result<Loaded, Failure> {
         }
         found
     };
-    let (profile, findings) = profile::load(&file, &text, &parents);
+    let (readable, findings) = profile::load(&file, &text, &parents);
+    let profile = if any_error(&findings) { None } else { readable.clone() };
     let lock = if path.is_file() { path.with_extension("lock") } else { PathBuf::from(format!("{name}.lock")) };
-    Ok(Loaded { profile, findings, texts: texts.into_inner(), directory, lock })
+    Ok(Loaded { profile, readable, findings, texts: texts.into_inner(), directory, lock })
 }
 
 impl Loaded {
@@ -157,14 +160,7 @@ pub(crate) fn plan(name: &str, options: &SourceOptions, terminal: &Terminal) -> 
     let prepared = prepare(&profile, &context, options, &work, terminal)?;
     let scanned = scan(&prepared.directory)?;
     let probes = probes(&profile, &work)?;
-    let source = SourceFacts {
-        origin: prepared.origin.clone(),
-        version: prepared.version.clone(),
-        digest: prepared.digest.clone(),
-        date: prepared.date,
-        files: prepared.files.clone(),
-        patches: prepared.patches.clone(),
-    };
+    let source = facts(&prepared);
     let inputs = Inputs {
         profile: &profile,
         tree: &scanned.tree,
@@ -178,6 +174,45 @@ pub(crate) fn plan(name: &str, options: &SourceOptions, terminal: &Terminal) -> 
     match plan {
         Some(plan) => Ok(Planned { profile, plan, prepared, scanned, work }),
         None => Err(Failure::new(Exit::Usage, "no plan can be made of this profile")),
+    }
+}
+
+/// What only the source tree shows of a loaded profile: unknown names, contradictions of symbols.
+pub(crate) fn resolve_findings(
+    loaded: &Loaded,
+    options: &SourceOptions,
+    terminal: &Terminal,
+) -> Result<Vec<Finding>, Failure> {
+    // A profile with faults has no complete form; what could be read of it is still checked for names.
+    let Some(profile) = loaded.profile.as_ref().or(loaded.readable.as_ref()) else { return Ok(Vec::new()) };
+    let context = Context { texts: loaded.texts.clone(), directory: loaded.directory.clone(), lock: loaded.lock.clone() };
+    let work = options.work()?;
+    let prepared = prepare(profile, &context, options, &work, terminal)?;
+    let scanned = scan(&prepared.directory)?;
+    if loaded.profile.is_none() {
+        return Ok(profile::check_names(profile, &scanned.catalog));
+    }
+    let probes = Probes::default();
+    let source = facts(&prepared);
+    let inputs = Inputs {
+        profile,
+        tree: &scanned.tree,
+        catalog: &scanned.catalog,
+        kconfig: &scanned.kconfig,
+        source,
+        probes: &probes,
+    };
+    Ok(plan::make(inputs).1)
+}
+
+fn facts(prepared: &Prepared) -> SourceFacts {
+    SourceFacts {
+        origin: prepared.origin.clone(),
+        version: prepared.version.clone(),
+        digest: prepared.digest.clone(),
+        date: prepared.date,
+        files: prepared.files.clone(),
+        patches: prepared.patches.clone(),
     }
 }
 

@@ -13,7 +13,7 @@ use super::codes::{
 use super::types::{
     Arch, Backends, Budget, Compiler, Format, Level, Origin, PackageRequest, Profile, ProfileText, Source, Sourced,
 };
-use crate::finding::{Finding, Place, any_error};
+use crate::finding::{Finding, Place};
 
 /// How many parents a profile may have, all generations together.
 const PARENTS: usize = 32;
@@ -21,13 +21,13 @@ const PARENTS: usize = 32;
 /// Finds a parent by name: its file and text.
 pub type Parents<'a> = dyn Fn(&str) -> Option<(String, String)> + 'a;
 
-/// Loads a profile. `None` when an error stands in the way of a complete one.
+/// Loads a profile. With error findings the profile is what could be read, for further checks only; `None` when too much
+/// is missing.
 pub fn load(file: &str, text: &str, parents: &Parents<'_>) -> (Option<Profile>, Vec<Finding>) {
     let mut loader = Loader { parents, findings: Vec::new(), texts: Vec::new(), stack: Vec::new() };
     let mut layer = Layer::default();
     loader.add(file, text, &mut layer);
     let profile = loader.complete(layer, file);
-    let profile = if any_error(&loader.findings) { None } else { profile };
     (profile, loader.findings)
 }
 

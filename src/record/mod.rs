@@ -1,6 +1,117 @@
-//! (to be written by the module's owner)
+//! The record, `quench.record/1`: what was asked, planned, used, built and measured, complete enough to rebuild.
+//!
+//! Pure: values to JSON and back, and the comparison of two records. No absolute path of the machine, host name or time
+//! outside of `observed`, which `diff` ignores.
+
+mod diff;
+
+pub use diff::diff;
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::finding::Code;
 
 /// Finding codes of this module.
 pub const CODES: &[&Code] = &[];
+
+/// Format name and version. History: 1 = first.
+pub const SCHEMA: &str = "quench.record/1";
+
+/// File name of the record inside a package.
+pub const FILE_NAME: &str = "quench-record.json";
+
+/// What a built emulator says of itself over QMP and its help options.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Measured {
+    /// `query-version`.
+    pub version: String,
+    /// Concrete types that implement `device`.
+    pub devices: BTreeSet<String>,
+    pub machines: BTreeSet<String>,
+    /// Concrete types that implement `user-creatable`.
+    pub objects: BTreeSet<String>,
+    /// `-netdev help`, `-chardev help`, `-drive format=help`, `-accel help`.
+    pub netdevs: BTreeSet<String>,
+    pub chardevs: BTreeSet<String>,
+    pub block_formats: BTreeSet<String>,
+    pub accelerators: BTreeSet<String>,
+    pub qmp_commands: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedDigest {
+    pub name: String,
+    pub sha256: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolVersion {
+    pub name: String,
+    pub version: String,
+    pub sha256: String,
+}
+
+/// A staged file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StagedFile {
+    /// Absolute path where it is installed.
+    pub path: String,
+    /// Octal.
+    pub mode: String,
+    pub size: u64,
+    pub sha256: String,
+}
+
+/// The record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Record {
+    pub schema: String,
+    pub quench: String,
+    pub name: String,
+    /// (file, text) of the profile and its parents.
+    pub profile: Vec<ProfileFile>,
+    /// `quench.plan/1`.
+    pub plan: Value,
+    pub tools: Vec<ToolVersion>,
+    /// `config-host.h` as configure wrote it: what headers and functions of the host decided.
+    pub config_host: Vec<String>,
+    pub files: Vec<StagedFile>,
+    pub surface: Measured,
+    /// `quench.verdict/1`; absent in the copy inside a package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Value>,
+    /// Absent in the copy inside a package: a file cannot hold its own digest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<NamedDigest>,
+    /// What may differ between machines; ignored by `diff`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<Value>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfileFile {
+    pub file: String,
+    pub text: String,
+}
+
+impl Record {
+    /// Pretty JSON with one newline at the end.
+    pub fn to_text(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string_pretty(self).map(|text| text + "\n")
+    }
+
+    /// Reads a record; another schema is an error that says so.
+    pub fn from_text(text: &str) -> Result<Self, String> {
+        let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        match value.get("schema").and_then(Value::as_str) {
+            Some(SCHEMA) => serde_json::from_value(value).map_err(|error| error.to_string()),
+            Some(other) => Err(format!("schema `{other}`, this Quench reads `{SCHEMA}`")),
+            None => Err("no `schema`".to_owned()),
+        }
+    }
+}

@@ -1,11 +1,57 @@
-//! `quench check`.
+//! `quench check`: parses, inherits and resolves profiles, and reports every finding.
 
+use crate::cli::session::{self, SourceOptions};
 use crate::cli::{Exit, Failure};
+use crate::finding::{self, any_error};
+use crate::profile;
 use crate::terminal::Terminal;
 
+/// Example: quench check my-profile.toml --source ../qemu
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Profiles: paths, or names of shipped ones.
+    #[arg(required = true)]
+    profiles: Vec<String>,
+    /// Print the complete profile, each value with its origin.
+    #[arg(long)]
+    expanded: bool,
+    /// Only what the text shows: no source tree is fetched, names and symbols are not checked.
+    #[arg(long)]
+    text_only: bool,
+    #[arg(long, value_enum, default_value = "human")]
+    format: Format,
+    #[command(flatten)]
+    source: SourceOptions,
+}
 
-pub(super) fn run(_args: &Args, _terminal: &Terminal) -> Result<Exit, Failure> {
-    Err(Failure::new(Exit::Usage, "not written yet"))
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Human,
+    Json,
+}
+
+pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
+    let mut failed = false;
+    for name in &args.profiles {
+        let loaded = session::load(name)?;
+        let mut findings = loaded.findings.clone();
+        let texts = loaded.texts.clone();
+        // Names are checked even when the text has faults elsewhere, so that one run reports all.
+        if !args.text_only {
+            findings.extend(session::resolve_findings(&loaded, &args.source, terminal)?);
+        }
+        failed |= any_error(&findings);
+        match args.format {
+            Format::Human => terminal.findings(&findings, &texts),
+            Format::Json => {
+                for finding in &findings {
+                    terminal.data(&format!("{}\n", finding::json(finding, &texts)));
+                }
+            }
+        }
+        if let (true, Some(profile)) = (args.expanded, &loaded.profile) {
+            terminal.data(&profile::expanded(profile));
+        }
+    }
+    Ok(if failed { Exit::Usage } else { Exit::Done })
 }

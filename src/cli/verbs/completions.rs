@@ -1,11 +1,19 @@
-//! `quench completions`.
+//! `quench completions`: shell completions on stdout.
 
-use crate::cli::{Exit, Failure};
+use clap::CommandFactory;
+
+use crate::cli::{Arguments, Exit, Failure};
 use crate::terminal::Terminal;
 
+/// Example: quench completions bash > /etc/bash_completion.d/quench
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    shell: clap_complete::Shell,
+}
 
-pub(super) fn run(_args: &Args, _terminal: &Terminal) -> Result<Exit, Failure> {
-    Err(Failure::new(Exit::Usage, "not written yet"))
+pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
+    let mut out = Vec::new();
+    clap_complete::generate(args.shell, &mut Arguments::command(), "quench", &mut out);
+    terminal.data(&String::from_utf8_lossy(&out));
+    Ok(Exit::Done)
 }

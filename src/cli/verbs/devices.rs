@@ -1,11 +1,85 @@
-//! `quench devices`.
+//! `quench devices`: the catalog of a tree.
 
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::catalog::{Entry, Kind};
+use crate::cli::session;
 use crate::cli::{Exit, Failure};
 use crate::terminal::Terminal;
 
+/// Example: quench devices --source ../qemu --format json | jq length
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// An unpacked QEMU tree.
+    #[arg(long, value_name = "DIR")]
+    source: PathBuf,
+    /// Also what a user cannot create, and CPU models.
+    #[arg(long)]
+    all: bool,
+    #[arg(long, value_enum, default_value = "human")]
+    format: Format,
+}
 
-pub(super) fn run(_args: &Args, _terminal: &Terminal) -> Result<Exit, Failure> {
-    Err(Failure::new(Exit::Usage, "not written yet"))
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Human,
+    /// An array, one object per entry (`quench.catalog/1`).
+    Json,
+}
+
+pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
+    let wanted = |entry: &Entry| {
+        !entry.is_abstract
+            && (entry.kind == Kind::Device && (args.all || entry.user_creatable) || args.all && entry.kind == Kind::Cpu)
+    };
+    list(&args.source, args.format == Format::Json, &wanted, terminal)
+}
+
+/// Prints the entries of a tree that `wanted` picks.
+pub(super) fn list(
+    source: &std::path::Path,
+    as_json: bool,
+    wanted: &dyn Fn(&Entry) -> bool,
+    terminal: &Terminal,
+) -> Result<Exit, Failure> {
+    let scanned = session::scan(source)?;
+    let mut entries: Vec<&Entry> = scanned.catalog.entries.iter().filter(|entry| wanted(entry)).collect();
+    entries.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.file.cmp(&b.file)));
+    entries.dedup_by(|a, b| a.name == b.name && a.file == b.file && a.condition == b.condition);
+    if as_json {
+        let array: Vec<_> = entries
+            .iter()
+            .map(|entry| {
+                json!({
+                    "name": entry.name.trim_end_matches("-machine"),
+                    "kind": entry.kind.name(),
+                    "condition": entry.condition.to_string(),
+                    "symbols": entry.condition.symbols(),
+                    "options": entry.condition.options(),
+                    "file": entry.file,
+                    "line": entry.line,
+                    "bus": entry.bus,
+                    "user-creatable": entry.user_creatable,
+                    "parents": entry.parents,
+                    "aliases": entry.aliases,
+                })
+            })
+            .collect();
+        let text = serde_json::to_string_pretty(&array).map_err(|error| Failure::new(Exit::Machine, error))?;
+        terminal.data(&(text + "\n"));
+        return Ok(Exit::Done);
+    }
+    for entry in entries {
+        terminal.data(&format!(
+            "{:<36} {:<18} {:<40} {}:{}\n",
+            entry.name.trim_end_matches("-machine"),
+            entry.bus.unwrap_or("-"),
+            entry.condition.to_string(),
+            entry.file,
+            entry.line
+        ));
+    }
+    Ok(Exit::Done)
 }

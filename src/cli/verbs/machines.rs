@@ -1,11 +1,23 @@
-//! `quench machines`.
+//! `quench machines`: the machines of a tree.
 
+use std::path::PathBuf;
+
+use crate::catalog::Kind;
 use crate::cli::{Exit, Failure};
 use crate::terminal::Terminal;
 
+/// Example: quench machines --source ../qemu
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// An unpacked QEMU tree.
+    #[arg(long, value_name = "DIR")]
+    source: PathBuf,
+    /// A JSON array instead of a table.
+    #[arg(long)]
+    json: bool,
+}
 
-pub(super) fn run(_args: &Args, _terminal: &Terminal) -> Result<Exit, Failure> {
-    Err(Failure::new(Exit::Usage, "not written yet"))
+pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
+    let wanted = |entry: &crate::catalog::Entry| entry.kind == Kind::Machine && !entry.is_abstract;
+    super::devices::list(&args.source, args.json, &wanted, terminal)
 }

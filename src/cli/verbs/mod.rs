@@ -5,12 +5,10 @@ mod check;
 mod completions;
 pub(crate) mod deps;
 mod devices;
-mod diff_tree;
 mod explain;
 mod machines;
 mod plan;
 mod record;
-mod reproduce;
 mod verify;
 
 use super::{Exit, Failure};
@@ -36,10 +34,6 @@ pub(super) enum Verb {
     Verify(verify::Args),
     /// Show or compare records.
     Record(record::Args),
-    /// Rebuild from a record and compare.
-    Reproduce(reproduce::Args),
-    /// What changed between two QEMU trees, and what that does to a profile.
-    DiffTree(diff_tree::Args),
     /// Print shell completions.
     Completions(completions::Args),
 }
@@ -56,8 +50,6 @@ impl Verb {
             Self::Deps(args) => deps::run(args, terminal),
             Self::Verify(args) => verify::run(args, terminal),
             Self::Record(args) => record::run(args, terminal),
-            Self::Reproduce(args) => reproduce::run(args, terminal),
-            Self::DiffTree(args) => diff_tree::run(args, terminal),
             Self::Completions(args) => completions::run(args, terminal),
         }
     }

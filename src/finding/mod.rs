@@ -3,6 +3,10 @@
 //!
 //! Pure. Renderers for people, JSON lines (`quench.finding/1`) and SARIF take findings and texts, and return strings.
 
+mod render;
+
+pub use render::{human, json, place};
+
 use std::ops::Range;
 
 /// A kind of finding: its stable name and what `quench explain CODE` prints. Names are `area::kebab-case`, unique

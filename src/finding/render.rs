@@ -1,0 +1,88 @@
+//! Findings as text for people and as JSON. Pure.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use serde_json::{Value, json};
+
+use super::{Finding, Place, Severity};
+
+/// A finding with its source lines.
+pub fn human(finding: &Finding, texts: &[(String, String)], colour: bool) -> String {
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    };
+    let title = level.primary_title(finding.message.as_str()).id(finding.code.name);
+    let mut group = Group::with_title(title);
+    let mut lines = Vec::new();
+    for (index, label) in finding.labels.iter().enumerate() {
+        let Place::Span { file, span } = &label.place else {
+            lines.push(format!("{}: {}", place(&label.place, texts), label.text));
+            continue;
+        };
+        let Some((_, text)) = texts.iter().find(|(name, _)| name == file) else { continue };
+        let kind = if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
+        let end = span.end.min(text.len());
+        let annotation = kind.span(span.start.min(end)..end).label(label.text.as_str());
+        group = group.element(Snippet::source(text.as_str()).path(file.as_str()).annotation(annotation));
+    }
+    for line in &lines {
+        group = group.element(Level::NOTE.message(line.as_str()));
+    }
+    for note in &finding.notes {
+        group = group.element(Level::NOTE.message(note.as_str()));
+    }
+    if let Some(help) = &finding.help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    renderer.render(&[group])
+}
+
+/// A place as `file:line:column`.
+pub fn place(place: &Place, texts: &[(String, String)]) -> String {
+    match place {
+        Place::Line { file, line } => format!("{file}:{line}"),
+        Place::Object { path, part: Some(part) } => format!("{path} {part}"),
+        Place::Object { path, part: None } => path.clone(),
+        Place::Span { file, span } => {
+            let (line, column) = position(file, span.start, texts);
+            format!("{file}:{line}:{column}")
+        }
+    }
+}
+
+fn position(file: &str, offset: usize, texts: &[(String, String)]) -> (usize, usize) {
+    let text = texts.iter().find(|(name, _)| name == file).map_or("", |(_, text)| text.as_str());
+    let before = text.get(..offset.min(text.len())).unwrap_or("");
+    (before.matches('\n').count() + 1, before.rsplit('\n').next().unwrap_or("").chars().count() + 1)
+}
+
+/// One object of `quench.finding/1`.
+pub fn json(finding: &Finding, texts: &[(String, String)]) -> Value {
+    let labels: Vec<Value> = finding
+        .labels
+        .iter()
+        .map(|label| match &label.place {
+            Place::Span { file, span } => {
+                let (line, column) = position(file, span.start, texts);
+                json!({ "file": file, "line": line, "column": column, "text": label.text })
+            }
+            Place::Line { file, line } => json!({ "file": file, "line": line, "text": label.text }),
+            Place::Object { path, part } => json!({ "object": path, "part": part, "text": label.text }),
+        })
+        .collect();
+    json!({
+        "schema": "quench.finding/1",
+        "code": finding.code.name,
+        "severity": match finding.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        },
+        "message": finding.message,
+        "labels": labels,
+        "notes": finding.notes,
+        "help": finding.help,
+    })
+}

@@ -1,0 +1,170 @@
+//! Asks a built emulator what is in it: QMP on `-M none -nodefaults`, and the help of backends.
+//!
+//! Shell. Needs no KVM: no machine is created. The emulator runs in its own process group and is ended with it.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::plan::Invocation;
+use crate::process::{self, Conversation};
+use crate::record::Measured;
+use crate::tool;
+
+/// How long one answer may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Process(#[from] process::Error),
+    #[error("cannot talk QMP to {emulator}: {message}")]
+    Protocol { emulator: String, message: String },
+}
+
+impl Error {
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Process(error) => error.hint(),
+            Self::Protocol { .. } => Some("the emulator must start here: are its libraries installed?".to_owned()),
+        }
+    }
+}
+
+/// A QMP session.
+struct Qmp {
+    talk: Conversation,
+    emulator: String,
+}
+
+fn invocation(emulator: &Path, purpose: &str) -> Invocation {
+    Invocation::new(purpose, emulator.display().to_string(), "/").env("PATH", tool::PATH).env("LC_ALL", "C.UTF-8")
+}
+
+impl Qmp {
+    fn start(emulator: &Path, arguments: &[String]) -> Result<(Self, Value), Error> {
+        let command = invocation(emulator, "start the emulator")
+            .args(["-nodefaults", "-no-user-config", "-display", "none", "-qmp", "stdio"])
+            .args(arguments.iter().cloned());
+        let talk = Conversation::start(&command)?;
+        let mut qmp = Self { talk, emulator: emulator.display().to_string() };
+        let greeting = qmp.read()?;
+        qmp.execute("qmp_capabilities", &json!({}))?;
+        Ok((qmp, greeting))
+    }
+
+    fn error(&self, message: impl Into<String>) -> Error {
+        Error::Protocol { emulator: self.emulator.clone(), message: message.into() }
+    }
+
+    fn read(&mut self) -> Result<Value, Error> {
+        let line = self.talk.line(LIMIT)?;
+        serde_json::from_str(&line).map_err(|_| self.error(format!("it said `{line}`")))
+    }
+
+    /// Runs a command; events in between are skipped.
+    fn execute(&mut self, command: &str, arguments: &Value) -> Result<Value, Error> {
+        let request = json!({ "execute": command, "arguments": arguments });
+        writeln!(self.talk.input, "{request}").map_err(|error| self.error(error.to_string()))?;
+        for _ in 0..10_000 {
+            let answer = self.read()?;
+            if let Some(value) = answer.get("return") {
+                return Ok(value.clone());
+            }
+            if let Some(error) = answer.get("error") {
+                let text = error.get("desc").and_then(Value::as_str).unwrap_or("an error");
+                return Err(self.error(format!("{command}: {text}")));
+            }
+        }
+        Err(self.error("no answer among 10,000 messages"))
+    }
+
+    fn types(&mut self, implements: &str) -> Result<BTreeSet<String>, Error> {
+        let list = self.execute("qom-list-types", &json!({ "implements": implements, "abstract": false }))?;
+        Ok(names(&list))
+    }
+}
+
+fn names(list: &Value) -> BTreeSet<String> {
+    let entries = list.as_array().into_iter().flatten();
+    entries.filter_map(|entry| entry.get("name").and_then(Value::as_str)).map(str::to_owned).collect()
+}
+
+/// Measures the surface.
+pub fn surface(emulator: &Path) -> Result<Measured, Error> {
+    let (mut qmp, greeting) = Qmp::start(emulator, &["-M".to_owned(), "none".to_owned()])?;
+    let version = greeting.pointer("/QMP/version/qemu");
+    let number = |part: &str| version.and_then(|v| v.get(part)).and_then(Value::as_u64).unwrap_or(0);
+    let commands = qmp.execute("query-commands", &json!({}))?;
+    let measured = Measured {
+        version: format!("{}.{}.{}", number("major"), number("minor"), number("micro")),
+        devices: qmp.types("device")?,
+        machines: qmp
+            .types("machine")?
+            .into_iter()
+            .map(|name| name.trim_end_matches("-machine").to_owned())
+            .collect(),
+        objects: qmp.types("user-creatable")?,
+        qmp_commands: commands.as_array().map_or(0, Vec::len),
+        netdevs: help(emulator, &["-netdev", "help"])?,
+        chardevs: help(emulator, &["-chardev", "help"])?,
+        accelerators: help(emulator, &["-accel", "help"])?,
+        block_formats: drive_formats(emulator)?,
+    };
+    let _ = qmp.execute("quit", &json!({}));
+    Ok(measured)
+}
+
+/// One name per line after a headline.
+fn help(emulator: &Path, words: &[&str]) -> Result<BTreeSet<String>, Error> {
+    let command = invocation(emulator, "read the emulator's help").args(["-M", "none", "-nodefaults"]).args(words.iter().copied());
+    let text = process::output(&command)?.text();
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.ends_with(':'));
+    Ok(lines.map(str::to_owned).collect())
+}
+
+fn drive_formats(emulator: &Path) -> Result<BTreeSet<String>, Error> {
+    let command = invocation(emulator, "read the block formats").args(["-M", "none", "-drive", "format=help"]);
+    let text = process::output(&command)?.text();
+    Ok(text
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .flat_map(|(_, names)| names.split(' '))
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect())
+}
+
+/// Creates every device on a machine under qtest (no KVM, no guest code runs) and says which refused, with QEMU's words.
+/// Devices that need a backend get a null or ring-less one where the binary has it; the others are named by QEMU.
+pub fn realise(
+    emulator: &Path,
+    machine: &str,
+    firmware: &Path,
+    devices: &[String],
+) -> Result<Vec<(String, Result<(), String>)>, Error> {
+    let mut out = Vec::new();
+    for device in devices {
+        let arguments = vec![
+            "-M".to_owned(),
+            format!("{machine},accel=qtest"),
+            "-L".to_owned(),
+            firmware.display().to_string(),
+            "-S".to_owned(),
+            "-device".to_owned(),
+            device.clone(),
+        ];
+        let result = match Qmp::start(emulator, &arguments) {
+            Ok((mut qmp, _)) => {
+                let _ = qmp.execute("quit", &json!({}));
+                Ok(())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        out.push((device.clone(), result));
+    }
+    Ok(out)
+}

@@ -1,0 +1,90 @@
+//! Compares two records in words a release manager reads. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::Record;
+
+/// One line per difference, grouped by subject; empty when nothing but `observed` differs.
+pub fn diff(a: &Record, b: &Record) -> Vec<String> {
+    let mut out = Vec::new();
+    value(&mut out, "QEMU", text(&a.plan, "/source/version"), text(&b.plan, "/source/version"));
+    value(&mut out, "source tree", text(&a.plan, "/source/tree"), text(&b.plan, "/source/tree"));
+    value(&mut out, "quench", a.quench.clone(), b.quench.clone());
+    set(&mut out, "device", &a.surface.devices, &b.surface.devices);
+    set(&mut out, "machine", &a.surface.machines, &b.surface.machines);
+    set(&mut out, "object", &a.surface.objects, &b.surface.objects);
+    set(&mut out, "netdev", &a.surface.netdevs, &b.surface.netdevs);
+    set(&mut out, "chardev", &a.surface.chardevs, &b.surface.chardevs);
+    set(&mut out, "block format", &a.surface.block_formats, &b.surface.block_formats);
+    for (subject, path) in [("argument", "/configure"), ("compiler flag", "/cflags"), ("linker flag", "/ldflags")] {
+        set(&mut out, subject, &names(&a.plan, path, "argument"), &names(&b.plan, path, "argument"));
+    }
+    set(&mut out, "symbol", &names(&a.plan, "/symbols", "name"), &names(&b.plan, "/symbols", "name"));
+    set(&mut out, "host setting", &a.config_host.iter().cloned().collect(), &b.config_host.iter().cloned().collect());
+    let tools = |record: &Record| -> BTreeMap<String, String> {
+        record.tools.iter().map(|tool| (tool.name.clone(), format!("{} {}", tool.version, &tool.sha256))).collect()
+    };
+    map(&mut out, "tool", &tools(a), &tools(b));
+    let files = |record: &Record| -> BTreeMap<String, String> {
+        let entry = |file: &super::StagedFile| (file.path.clone(), format!("{} bytes, {}", file.size, file.sha256));
+        record.files.iter().map(entry).collect()
+    };
+    map(&mut out, "file", &files(a), &files(b));
+    hardening(&mut out, a, b);
+    let packages = |record: &Record| -> BTreeMap<String, String> {
+        record.packages.iter().map(|package| (package.name.clone(), package.sha256.clone())).collect()
+    };
+    map(&mut out, "package", &packages(a), &packages(b));
+    out
+}
+
+fn hardening(out: &mut Vec<String>, a: &Record, b: &Record) {
+    let verdicts = |record: &Record| -> BTreeMap<String, String> {
+        let inputs = record.verdict.as_ref().and_then(|verdict| verdict.get("inputs")).and_then(Value::as_array);
+        let objects = inputs.into_iter().flatten().flat_map(|input| {
+            input.get("objects").and_then(Value::as_array).cloned().unwrap_or_default()
+        });
+        let mut map = BTreeMap::new();
+        for object in objects {
+            let path = text(&object, "/path");
+            for rule in object.get("rules").and_then(Value::as_array).into_iter().flatten() {
+                map.insert(format!("{} of {path}", text(rule, "/rule")), text(rule, "/verdict"));
+            }
+        }
+        map
+    };
+    map(out, "hardening", &verdicts(a), &verdicts(b));
+}
+
+fn text(value: &Value, path: &str) -> String {
+    value.pointer(path).and_then(Value::as_str).unwrap_or("").to_owned()
+}
+
+fn names(plan: &Value, path: &str, key: &str) -> BTreeSet<String> {
+    let list = plan.pointer(path).and_then(Value::as_array);
+    list.into_iter().flatten().map(|item| text(item, &format!("/{key}"))).collect()
+}
+
+fn value(out: &mut Vec<String>, subject: &str, a: String, b: String) {
+    if a != b {
+        out.push(format!("{subject}: {a} -> {b}"));
+    }
+}
+
+fn set(out: &mut Vec<String>, subject: &str, a: &BTreeSet<String>, b: &BTreeSet<String>) {
+    out.extend(a.difference(b).map(|name| format!("{subject} gone: {name}")));
+    out.extend(b.difference(a).map(|name| format!("{subject} new: {name}")));
+}
+
+fn map(out: &mut Vec<String>, subject: &str, a: &BTreeMap<String, String>, b: &BTreeMap<String, String>) {
+    for (name, old) in a {
+        match b.get(name) {
+            None => out.push(format!("{subject} gone: {name}")),
+            Some(new) if new != old => out.push(format!("{subject} {name}: {old} -> {new}")),
+            Some(_) => {}
+        }
+    }
+    out.extend(b.keys().filter(|name| !a.contains_key(*name)).map(|name| format!("{subject} new: {name}")));
+}

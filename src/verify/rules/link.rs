@@ -1,0 +1,104 @@
+//! Rules about what the linker wrote into the dynamic table. Pure.
+
+use super::Object;
+use crate::elf::Kind;
+use crate::verify::Verdict;
+
+/// `DF_1_NOOPEN` of `DT_FLAGS_1`.
+const DF_1_NOOPEN: u64 = 0x40;
+
+fn simple(verdict: Verdict) -> (Verdict, String) {
+    (verdict, String::new())
+}
+
+fn not_loaded() -> (Verdict, String) {
+    simple(Verdict::NotApplicable("nothing is loaded from this file".to_owned()))
+}
+
+pub(super) fn pie(object: Object<'_>) -> (Verdict, String) {
+    match object.facts.kind {
+        Kind::Pie | Kind::StaticPie => (Verdict::Holds, format!("{:?}", object.facts.kind)),
+        Kind::SharedLibrary => simple(Verdict::NotApplicable("a shared library".to_owned())),
+        Kind::Executable | Kind::StaticExecutable => {
+            simple(Verdict::Fails("ET_EXEC: always loaded at the same address".to_owned()))
+        }
+        Kind::Relocatable | Kind::DebugFile | Kind::Core => not_loaded(),
+    }
+}
+
+pub(super) fn bind_now(object: Object<'_>) -> (Verdict, String) {
+    let facts = object.facts;
+    if matches!(facts.kind, Kind::Relocatable | Kind::DebugFile | Kind::Core) {
+        return not_loaded();
+    }
+    match &facts.dynamic {
+        None => simple(Verdict::NotApplicable("static: nothing is bound".to_owned())),
+        Some(_) if facts.kind == Kind::StaticPie => simple(Verdict::NotApplicable("static: nothing is bound".to_owned())),
+        Some(dynamic) if dynamic.bind_now => simple(Verdict::Holds),
+        Some(_) => simple(Verdict::Fails("neither DT_BIND_NOW, DF_BIND_NOW nor DF_1_NOW".to_owned())),
+    }
+}
+
+pub(super) fn textrel(object: Object<'_>) -> (Verdict, String) {
+    match &object.facts.dynamic {
+        Some(dynamic) if dynamic.textrel => simple(Verdict::Fails("text relocations".to_owned())),
+        Some(_) => simple(Verdict::Holds),
+        None => simple(Verdict::NotApplicable("no dynamic section".to_owned())),
+    }
+}
+
+pub(super) fn nodlopen(object: Object<'_>) -> (Verdict, String) {
+    match &object.facts.dynamic {
+        Some(dynamic) if dynamic.flags_1 & DF_1_NOOPEN != 0 => simple(Verdict::Holds),
+        Some(_) => simple(Verdict::Fails("DF_1_NOOPEN is not set".to_owned())),
+        None => simple(Verdict::NotApplicable("no dynamic section".to_owned())),
+    }
+}
+
+pub(super) fn rpath(object: Object<'_>) -> (Verdict, String) {
+    let Some(dynamic) = &object.facts.dynamic else {
+        return simple(Verdict::NotApplicable("no dynamic section".to_owned()));
+    };
+    let mut faults = Vec::new();
+    for (tag, paths) in [("DT_RPATH", &dynamic.rpath), ("DT_RUNPATH", &dynamic.runpath)] {
+        let Some(paths) = paths else { continue };
+        faults.extend(paths.split(':').filter_map(|path| fault(path).map(|why| format!("{tag} `{path}`: {why}"))));
+    }
+    if faults.is_empty() { simple(Verdict::Holds) } else { simple(Verdict::Fails(faults.join("; "))) }
+}
+
+/// What is wrong with one element, in the classes of rpm's check-rpaths-worker.
+fn fault(path: &str) -> Option<&'static str> {
+    let standard = ["/lib", "/lib64", "/usr/lib", "/usr/lib64"];
+    if path.is_empty() {
+        return Some("empty: the current directory");
+    }
+    if path.contains("..") && !path.starts_with("$ORIGIN") {
+        return Some("leads upwards");
+    }
+    if path.starts_with("$ORIGIN") || path.starts_with("${ORIGIN}") {
+        return None;
+    }
+    if !path.starts_with('/') {
+        return Some("relative: the current directory");
+    }
+    if standard.contains(&path.trim_end_matches('/')) {
+        return Some("a standard path, searched anyway");
+    }
+    if path.starts_with("/usr/") || path.starts_with("/opt/") || path.starts_with("/lib") { None } else { Some("outside of /usr") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fault;
+
+    #[test]
+    fn rpath_elements_are_classed_as_rpm_does() {
+        for bad in ["", "lib", "/usr/lib/../x", "/tmp/x", "/home/me/build", "/usr/lib"] {
+            assert!(fault(bad).is_some(), "{bad}");
+        }
+        for good in ["$ORIGIN/../lib", "/usr/lib/x86_64-linux-gnu/pulseaudio", "/opt/x/lib"] {
+            assert!(fault(good).is_none(), "{good}");
+        }
+    }
+}

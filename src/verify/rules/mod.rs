@@ -1,0 +1,102 @@
+//! The rules, each with its name, its sentence and its check. Pure.
+
+mod code;
+mod link;
+mod load;
+
+use super::Verdict;
+use crate::elf::Facts;
+
+/// What rules may look at beside the facts.
+#[derive(Debug, Clone, Copy)]
+pub struct Object<'a> {
+    pub facts: &'a Facts,
+    pub bytes: &'a [u8],
+}
+
+/// A rule.
+#[derive(Debug)]
+pub struct Rule {
+    pub name: &'static str,
+    /// What holds when it holds.
+    pub summary: &'static str,
+    /// Where the rule comes from.
+    pub source: &'static str,
+    pub check: fn(Object<'_>) -> (Verdict, String),
+}
+
+/// All rules, in the order reports show them.
+pub static RULES: &[Rule] = &[
+    Rule {
+        name: "pie",
+        summary: "the program is loaded at a random address",
+        source: "ld.so(8), kernel fs/binfmt_elf.c",
+        check: link::pie,
+    },
+    Rule {
+        name: "relro",
+        summary: "after start, the loader makes every GOT slot, .dynamic and the init arrays read-only",
+        source: "glibc elf/dl-reloc.c _dl_protect_relro: start and end are rounded down to pages",
+        check: load::relro,
+    },
+    Rule {
+        name: "bind-now",
+        summary: "all symbols are bound at start",
+        source: "gABI: DT_BIND_NOW, DF_BIND_NOW, DF_1_NOW; any one suffices",
+        check: link::bind_now,
+    },
+    Rule {
+        name: "stack",
+        summary: "no stack is executable",
+        source: "kernel fs/binfmt_elf.c: the last PT_GNU_STACK wins",
+        check: load::stack,
+    },
+    Rule {
+        name: "wx",
+        summary: "no segment is both writable and executable",
+        source: "kernel fs/binfmt_elf.c maps PT_LOAD with its flags",
+        check: load::write_execute,
+    },
+    Rule {
+        name: "textrel",
+        summary: "the loader writes to no code page",
+        source: "gABI: DT_TEXTREL, DF_TEXTREL",
+        check: link::textrel,
+    },
+    Rule {
+        name: "separate-code",
+        summary: "code shares no page with data",
+        source: "ld -z separate-code",
+        check: load::separate_code,
+    },
+    Rule {
+        name: "rpath",
+        summary: "no library is looked up where somebody else could put one",
+        source: "rpm check-rpaths-worker's classes",
+        check: link::rpath,
+    },
+    Rule {
+        name: "nodlopen",
+        summary: "the file cannot be opened with dlopen",
+        source: "ld -z nodlopen: DF_1_NOOPEN",
+        check: link::nodlopen,
+    },
+    Rule {
+        name: "stack-protector",
+        summary: "functions check a canary before they return",
+        source: "GCC -fstack-protector: calls of __stack_chk_fail",
+        check: code::stack_protector,
+    },
+    Rule {
+        name: "fortify",
+        summary: "string and memory functions are the checked ones",
+        source: "glibc _FORTIFY_SOURCE: __NAME_chk",
+        check: code::fortify,
+    },
+    Rule {
+        name: "build-path",
+        summary: "no path of the build machine is in the file",
+        source: "reproducible-builds.org, build path",
+        check: code::build_path,
+    },
+];
