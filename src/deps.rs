@@ -101,9 +101,11 @@ pub fn install(packages: &[String]) -> Result<(), Error> {
         let mut all: Vec<&str> = if root { Vec::new() } else { vec!["sudo"] };
         all.extend(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"]);
         all.extend(words);
-        let mut command = Invocation::new("install build dependencies", all[0], "/").args(all[1..].iter().copied());
+        let mut command = Invocation::new("install build dependencies", all[0], "/")
+            .args(all[1..].iter().copied());
         for (name, value) in std::env::vars() {
-            if matches!(name.as_str(), "http_proxy" | "https_proxy" | "no_proxy" | "HOME" | "USER") {
+            if matches!(name.as_str(), "http_proxy" | "https_proxy" | "no_proxy" | "HOME" | "USER")
+            {
                 command = command.env(name, value);
             }
         }
@@ -151,7 +153,9 @@ pub fn ensure_meson(work: &Path, tree: &Path, offline: bool) -> Result<PathBuf, 
             .env("HOME", work.display().to_string())
             .env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
         for (name, value) in std::env::vars() {
-            if name.starts_with("PIP_") || matches!(name.as_str(), "http_proxy" | "https_proxy" | "no_proxy") {
+            if name.starts_with("PIP_")
+                || matches!(name.as_str(), "http_proxy" | "https_proxy" | "no_proxy")
+            {
                 command = command.env(name, value);
             }
         }
@@ -160,7 +164,16 @@ pub fn ensure_meson(work: &Path, tree: &Path, offline: bool) -> Result<PathBuf, 
     process::output(&make("/usr/bin/python3", &["-m", "venv", &at]))?;
     let pip = format!("{at}/bin/pip");
     let file = requirements.display().to_string();
-    let words = ["install", "--quiet", "--require-hashes", "--only-binary", ":all:", "--no-deps", "-r", &file];
+    let words = [
+        "install",
+        "--quiet",
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+        "--no-deps",
+        "-r",
+        &file,
+    ];
     process::output(&make(&pip, &words))?;
     fs_err::write(directory.join("complete"), MESON)?;
     Ok(python)
@@ -173,7 +186,9 @@ fn environment(work: &Path) -> PathBuf {
 /// `meson_version: '>=1.5.0'` of the tree.
 fn wanted_meson(tree: &Path) -> Vec<u32> {
     let text = fs_err::read_to_string(tree.join("meson.build")).unwrap_or_default();
-    let version = text.split_once("meson_version: '>=").map_or("0", |(_, rest)| rest.split('\'').next().unwrap_or("0"));
+    let version = text
+        .split_once("meson_version: '>=")
+        .map_or("0", |(_, rest)| rest.split('\'').next().unwrap_or("0"));
     numbers(version)
 }
 

@@ -30,9 +30,9 @@ pub mod profile;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod record;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
-pub mod tree;
-#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod shipped;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod tree;
 pub mod verify;
 
 // Shell: these touch the machine.

@@ -29,7 +29,9 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Process(error) => error.hint(),
-            Self::Protocol { .. } => Some("the emulator must start here: are its libraries installed?".to_owned()),
+            Self::Protocol { .. } => {
+                Some("the emulator must start here: are its libraries installed?".to_owned())
+            }
         }
     }
 }
@@ -41,7 +43,9 @@ struct Qmp {
 }
 
 fn invocation(emulator: &Path, purpose: &str) -> Invocation {
-    Invocation::new(purpose, emulator.display().to_string(), "/").env("PATH", tool::PATH).env("LC_ALL", "C.UTF-8")
+    Invocation::new(purpose, emulator.display().to_string(), "/")
+        .env("PATH", tool::PATH)
+        .env("LC_ALL", "C.UTF-8")
 }
 
 impl Qmp {
@@ -83,21 +87,26 @@ impl Qmp {
     }
 
     fn types(&mut self, implements: &str) -> Result<BTreeSet<String>, Error> {
-        let list = self.execute("qom-list-types", &json!({ "implements": implements, "abstract": false }))?;
+        let list = self
+            .execute("qom-list-types", &json!({ "implements": implements, "abstract": false }))?;
         Ok(names(&list))
     }
 }
 
 fn names(list: &Value) -> BTreeSet<String> {
     let entries = list.as_array().into_iter().flatten();
-    entries.filter_map(|entry| entry.get("name").and_then(Value::as_str)).map(str::to_owned).collect()
+    entries
+        .filter_map(|entry| entry.get("name").and_then(Value::as_str))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Measures the surface.
 pub fn surface(emulator: &Path) -> Result<Measured, Error> {
     let (mut qmp, greeting) = Qmp::start(emulator, &["-M".to_owned(), "none".to_owned()])?;
     let version = greeting.pointer("/QMP/version/qemu");
-    let number = |part: &str| version.and_then(|v| v.get(part)).and_then(Value::as_u64).unwrap_or(0);
+    let number =
+        |part: &str| version.and_then(|v| v.get(part)).and_then(Value::as_u64).unwrap_or(0);
     let commands = qmp.execute("query-commands", &json!({}))?;
     let measured = Measured {
         version: format!("{}.{}.{}", number("major"), number("minor"), number("micro")),
@@ -120,14 +129,21 @@ pub fn surface(emulator: &Path) -> Result<Measured, Error> {
 
 /// One name per line after a headline.
 fn help(emulator: &Path, words: &[&str]) -> Result<BTreeSet<String>, Error> {
-    let command = invocation(emulator, "read the emulator's help").args(["-M", "none", "-nodefaults"]).args(words.iter().copied());
+    let command = invocation(emulator, "read the emulator's help")
+        .args(["-M", "none", "-nodefaults"])
+        .args(words.iter().copied());
     let text = process::output(&command)?.text();
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.ends_with(':'));
     Ok(lines.map(str::to_owned).collect())
 }
 
 fn drive_formats(emulator: &Path) -> Result<BTreeSet<String>, Error> {
-    let command = invocation(emulator, "read the block formats").args(["-M", "none", "-drive", "format=help"]);
+    let command = invocation(emulator, "read the block formats").args([
+        "-M",
+        "none",
+        "-drive",
+        "format=help",
+    ]);
     let text = process::output(&command)?.text();
     Ok(text
         .lines()

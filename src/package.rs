@@ -54,7 +54,8 @@ pub struct Job<'a> {
 
 /// Version of the packages: QEMU's without epoch and distribution suffix, then Quench's revision.
 pub fn version(plan: &Plan) -> String {
-    let upstream = plan.source.version.split_once(':').map_or(plan.source.version.as_str(), |(_, rest)| rest);
+    let upstream =
+        plan.source.version.split_once(':').map_or(plan.source.version.as_str(), |(_, rest)| rest);
     let end = upstream.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(upstream.len());
     upstream[..end].to_owned()
 }
@@ -78,8 +79,10 @@ fn fill(template: &str, plan: &Plan) -> String {
         packages.dedup();
         packages
     };
-    let debian: String = firmware(|debian, _| debian).iter().map(|name| format!(", {name}")).collect();
-    let fedora: String = firmware(|_, fedora| fedora).iter().map(|name| format!("Requires: {name}\n")).collect();
+    let debian: String =
+        firmware(|debian, _| debian).iter().map(|name| format!(", {name}")).collect();
+    let fedora: String =
+        firmware(|_, fedora| fedora).iter().map(|name| format!("Requires: {name}\n")).collect();
     let summary = if plan.summary.is_empty() { "minimal QEMU" } else { &plan.summary };
     [
         ("@NAME@", plan.package.name.as_str()),
@@ -111,7 +114,8 @@ fn rfc2822(date: i64) -> String {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
@@ -164,7 +168,9 @@ fn deb(job: &Job<'_>) -> Result<PathBuf, Error> {
     fresh(&root)?;
     let debian = source.join("debian");
     fs_err::create_dir_all(debian.join("source"))?;
-    for (name, template) in [("control", CONTROL), ("rules", RULES), ("changelog", CHANGELOG), ("copyright", COPYRIGHT)] {
+    for (name, template) in
+        [("control", CONTROL), ("rules", RULES), ("changelog", CHANGELOG), ("copyright", COPYRIGHT)]
+    {
         let path = debian.join(name);
         fs_err::write(&path, fill(template, job.plan))?;
         if name == "rules" {
@@ -181,7 +187,8 @@ fn deb(job: &Job<'_>) -> Result<PathBuf, Error> {
     let mut package = None;
     for entry in fs_err::read_dir(&root)? {
         let path = entry?.path();
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or("").to_owned();
+        let extension =
+            path.extension().and_then(|extension| extension.to_str()).unwrap_or("").to_owned();
         if matches!(extension.as_str(), "deb" | "buildinfo" | "changes") {
             let placed = place(&path, job.output)?;
             if extension == "deb" {

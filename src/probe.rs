@@ -49,11 +49,12 @@ pub fn run(compiler: &str, flags: &[Flag], work: &Path) -> Result<Probes, tool::
 }
 
 fn accepts(compiler: &str, flag: &Flag, directory: &Path) -> Result<bool, tool::Error> {
-    let command = Invocation::new(format!("probe {}", flag.text), compiler, directory.display().to_string())
-        .args(["-O2", "-Werror", "-Wno-error=stack-protector", "-o", "probe", "probe.c"])
-        .args(flag.text.split(' '))
-        .env("PATH", tool::PATH)
-        .env("LC_ALL", "C.UTF-8");
+    let command =
+        Invocation::new(format!("probe {}", flag.text), compiler, directory.display().to_string())
+            .args(["-O2", "-Werror", "-Wno-error=stack-protector", "-o", "probe", "probe.c"])
+            .args(flag.text.split(' '))
+            .env("PATH", tool::PATH)
+            .env("LC_ALL", "C.UTF-8");
     match process::output(&command) {
         Ok(_) => Ok(true),
         Err(process::Error::Failed { .. }) => Ok(false),

@@ -36,7 +36,14 @@ pub enum Error {
     #[error("cannot {purpose}: no directory `{directory}`")]
     Directory { purpose: String, directory: String },
     #[error("cannot {purpose}: `{program}` ended with {status}{}", tail_text(tail))]
-    Failed { purpose: String, program: String, status: String, command: String, tail: Vec<String>, log: Option<PathBuf> },
+    Failed {
+        purpose: String,
+        program: String,
+        status: String,
+        command: String,
+        tail: Vec<String>,
+        log: Option<PathBuf>,
+    },
     #[error("interrupted by signal {signal} while trying to {purpose}")]
     Interrupted { purpose: String, signal: u8 },
     #[error("cannot {purpose}: `{program}` did not end within {seconds} s")]
@@ -46,18 +53,34 @@ pub enum Error {
 }
 
 fn tail_text(tail: &[String]) -> String {
-    if tail.is_empty() { String::new() } else { format!("; its last lines:\n    {}", tail.join("\n    ")) }
+    if tail.is_empty() {
+        String::new()
+    } else {
+        format!("; its last lines:\n    {}", tail.join("\n    "))
+    }
 }
 
 /// Output that tells a known cause: text to find, what to do.
 const SIGNATURES: [(&str, &str); 8] = [
-    ("No space left on device", "the disk is full: free space, or put the work directory elsewhere with --work"),
-    ("Killed signal terminated program cc1", "the compiler was killed, most likely for lack of memory: use fewer --jobs"),
+    (
+        "No space left on device",
+        "the disk is full: free space, or put the work directory elsewhere with --work",
+    ),
+    (
+        "Killed signal terminated program cc1",
+        "the compiler was killed, most likely for lack of memory: use fewer --jobs",
+    ),
     ("virtual memory exhausted", "the compiler ran out of memory: use fewer --jobs"),
     ("Python.h: No such file", "a Python development package is missing"),
-    ("undefined reference to", "Kconfig allowed a selection that does not link: see `quench explain` on the symbol"),
+    (
+        "undefined reference to",
+        "Kconfig allowed a selection that does not link: see `quench explain` on the symbol",
+    ),
     ("Dependency \"", "a library is missing: `quench deps PROFILE` lists what this plan needs"),
-    ("meson version is", "QEMU needs a newer meson: `quench deps PROFILE --install` makes a private one"),
+    (
+        "meson version is",
+        "QEMU needs a newer meson: `quench deps PROFILE --install` makes a private one",
+    ),
     ("not found: please install", "`quench deps PROFILE --install` installs what this plan needs"),
 ];
 
@@ -65,11 +88,12 @@ impl Error {
     /// The way out, where there is one.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Missing { program, .. } => {
-                Some(format!("install the package that has `{program}`; `quench deps PROFILE` lists them"))
-            }
+            Self::Missing { program, .. } => Some(format!(
+                "install the package that has `{program}`; `quench deps PROFILE` lists them"
+            )),
             Self::Failed { tail, log, command, .. } => {
-                let known = SIGNATURES.iter().find(|(text, _)| tail.iter().any(|line| line.contains(text)));
+                let known =
+                    SIGNATURES.iter().find(|(text, _)| tail.iter().any(|line| line.contains(text)));
                 let mut hint = known.map(|(_, hint)| format!("{hint}\n")).unwrap_or_default();
                 if let Some(log) = log {
                     hint.push_str(&format!("the whole output is in {}\n", log.display()));
@@ -111,7 +135,11 @@ pub fn interrupted() -> Option<u8> {
 }
 
 /// Runs a command to its end. Every line of output goes to `log`, then to `on_line`.
-pub fn run(invocation: &Invocation, log: Option<&Path>, on_line: &mut dyn FnMut(&str)) -> Result<(), Error> {
+pub fn run(
+    invocation: &Invocation,
+    log: Option<&Path>,
+    on_line: &mut dyn FnMut(&str),
+) -> Result<(), Error> {
     let io = |source| Error::Io { purpose: invocation.purpose.clone(), source };
     let (reader, writer) = std::io::pipe().map_err(io)?;
     let mut command = command(invocation)?;
@@ -120,7 +148,9 @@ pub fn run(invocation: &Invocation, log: Option<&Path>, on_line: &mut dyn FnMut(
     // The parent's ends of the pipe go with `command`: without this the reader would never see the end.
     drop(command);
     let mut file = match log {
-        Some(path) => Some(fs_err::OpenOptions::new().create(true).append(true).open(path).map_err(io)?),
+        Some(path) => {
+            Some(fs_err::OpenOptions::new().create(true).append(true).open(path).map_err(io)?)
+        }
         None => None,
     };
     if let Some(file) = &mut file {
@@ -206,7 +236,8 @@ pub fn output(invocation: &Invocation) -> Result<Output, Error> {
         Some(pump) => pump.join().unwrap_or_else(|_| Ok(Vec::new())),
         None => Ok(Vec::new()),
     };
-    let output = Output { stdout: collect(pumps.0).map_err(io)?, stderr: collect(pumps.1).map_err(io)? };
+    let output =
+        Output { stdout: collect(pumps.0).map_err(io)?, stderr: collect(pumps.1).map_err(io)? };
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let tail = lines[lines.len().saturating_sub(TAIL)..].to_vec();
@@ -251,7 +282,13 @@ impl Conversation {
                 }
             }
         });
-        Ok(Self { child, input, lines, purpose: invocation.purpose.clone(), program: invocation.program.clone() })
+        Ok(Self {
+            child,
+            input,
+            lines,
+            purpose: invocation.purpose.clone(),
+            program: invocation.program.clone(),
+        })
     }
 
     /// The next line, or an error when the program ended or said nothing for `limit`.
@@ -266,7 +303,10 @@ impl Conversation {
             Err(RecvTimeoutError::Disconnected) => Err(Error::Failed {
                 purpose: self.purpose.clone(),
                 program: self.program.clone(),
-                status: self.child.wait().map_or_else(|e| e.to_string(), |status| status.to_string()),
+                status: self
+                    .child
+                    .wait()
+                    .map_or_else(|e| e.to_string(), |status| status.to_string()),
                 command: self.program.clone(),
                 tail: Vec::new(),
                 log: None,
@@ -294,7 +334,9 @@ impl Drop for Conversation {
     }
 }
 
-fn pump<R: std::io::Read + Send + 'static>(mut from: R) -> thread::JoinHandle<std::io::Result<Vec<u8>>> {
+fn pump<R: std::io::Read + Send + 'static>(
+    mut from: R,
+) -> thread::JoinHandle<std::io::Result<Vec<u8>>> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
         from.read_to_end(&mut bytes)?;
@@ -309,10 +351,15 @@ fn command(invocation: &Invocation) -> Result<Command, Error> {
             directory: invocation.directory.clone(),
         });
     }
-    let path = invocation.environment.get("PATH").map_or("/usr/local/bin:/usr/bin:/bin", String::as_str);
-    let program = which::which_in(&invocation.program, Some(path), &invocation.directory).map_err(|_| {
-        Error::Missing { purpose: invocation.purpose.clone(), program: invocation.program.clone() }
-    })?;
+    let path =
+        invocation.environment.get("PATH").map_or("/usr/local/bin:/usr/bin:/bin", String::as_str);
+    let program =
+        which::which_in(&invocation.program, Some(path), &invocation.directory).map_err(|_| {
+            Error::Missing {
+                purpose: invocation.purpose.clone(),
+                program: invocation.program.clone(),
+            }
+        })?;
     // Killed with Quench: SIGKILL leaves no chance to clean up ourselves.
     let mut command = match which::which_in("setpriv", Some("/usr/bin:/bin"), "/") {
         Ok(setpriv) => {
@@ -348,7 +395,9 @@ impl Group<'_> {
                     kill_group(&self.child, Signal::SIGTERM);
                     self.asked = Some((Instant::now(), signal));
                 }
-                Some((since, _)) if since.elapsed() > GRACE => kill_group(&self.child, Signal::SIGKILL),
+                Some((since, _)) if since.elapsed() > GRACE => {
+                    kill_group(&self.child, Signal::SIGKILL)
+                }
                 Some(_) => {}
             }
         }
@@ -410,9 +459,13 @@ mod tests {
     fn a_failure_names_the_program_its_status_and_its_last_lines() {
         let directory = tempfile::tempdir().unwrap();
         let log = directory.path().join("log");
-        let error = run(&sh("echo one; echo two >&2; exit 7"), Some(&log), &mut |_| {}).unwrap_err();
+        let error =
+            run(&sh("echo one; echo two >&2; exit 7"), Some(&log), &mut |_| {}).unwrap_err();
         let text = error.to_string();
-        assert!(text.contains("exit status 7") && text.contains("one") && text.contains("two"), "{text}");
+        assert!(
+            text.contains("exit status 7") && text.contains("one") && text.contains("two"),
+            "{text}"
+        );
         assert!(error.hint().unwrap().contains(&log.display().to_string()));
         assert!(std::fs::read_to_string(&log).unwrap().contains("one\ntwo\n"));
     }
@@ -436,6 +489,8 @@ mod tests {
     #[test]
     fn a_missing_program_is_named() {
         let error = output(&Invocation::new("test", "no-such-program", "/tmp")).unwrap_err();
-        assert!(matches!(error, Error::Missing { .. }) && error.to_string().contains("no-such-program"));
+        assert!(
+            matches!(error, Error::Missing { .. }) && error.to_string().contains("no-such-program")
+        );
     }
 }

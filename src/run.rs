@@ -68,9 +68,10 @@ impl Error {
             Self::Step { source, .. } => source.hint(),
             Self::Package { source, .. } => source.hint(),
             Self::Measure { source, .. } => source.hint(),
-            Self::Io { source, .. } if is_full(source) => {
-                Some("the disk is full: free space, or put the work directory elsewhere with --work".to_owned())
-            }
+            Self::Io { source, .. } if is_full(source) => Some(
+                "the disk is full: free space, or put the work directory elsewhere with --work"
+                    .to_owned(),
+            ),
             Self::Tool(error) => error.hint(),
             _ => None,
         }
@@ -146,7 +147,12 @@ struct Run<'a> {
 }
 
 /// Builds a plan.
-pub fn build(plan: &Plan, profile: &Profile, request: &Request, terminal: &Terminal) -> Result<Outcome, Error> {
+pub fn build(
+    plan: &Plan,
+    profile: &Profile,
+    request: &Request,
+    terminal: &Terminal,
+) -> Result<Outcome, Error> {
     let root = request.work.join("builds").join(&plan.name);
     let io = |source| Error::Io { step: "prepare", source };
     for directory in ["logs", "home"] {
@@ -168,7 +174,8 @@ pub fn build(plan: &Plan, profile: &Profile, request: &Request, terminal: &Termi
         .ok()
         .and_then(|text| serde_json::from_str(&text).ok())
         .unwrap_or_default();
-    let mut run = Run { plan, profile, request, terminal, root, places, state, did: false, _lock: lock };
+    let mut run =
+        Run { plan, profile, request, terminal, root, places, state, did: false, _lock: lock };
     run.all()
 }
 
@@ -197,7 +204,12 @@ impl Run<'_> {
         Ok(self.outcome(packages, findings, reports))
     }
 
-    fn outcome(&self, packages: Vec<PathBuf>, findings: Vec<Finding>, reports: Vec<Report>) -> Outcome {
+    fn outcome(
+        &self,
+        packages: Vec<PathBuf>,
+        findings: Vec<Finding>,
+        reports: Vec<Report>,
+    ) -> Outcome {
         Outcome { fresh: !self.did, packages, findings, reports }
     }
 
@@ -226,13 +238,18 @@ impl Run<'_> {
     /// Whether a step must run, and why.
     fn stale(&self, step: StepId, inputs: &BTreeMap<String, String>) -> Option<Stale> {
         let Some(done) = self.state.steps.get(step.name()) else { return Some(Stale::Never) };
-        let changed = inputs.iter().find(|(name, value)| done.inputs.get(*name) != Some(value)).map(|(name, _)| name);
+        let changed = inputs
+            .iter()
+            .find(|(name, value)| done.inputs.get(*name) != Some(value))
+            .map(|(name, _)| name);
         let gone = done.inputs.keys().find(|name| !inputs.contains_key(*name));
         if let Some(input) = changed.or(gone) {
             return Some(Stale::Changed { input: input.clone() });
         }
-        let missing =
-            done.outputs.iter().find(|(path, digest)| sha256_of(Path::new(path)).ok().as_ref() != Some(digest));
+        let missing = done
+            .outputs
+            .iter()
+            .find(|(path, digest)| sha256_of(Path::new(path)).ok().as_ref() != Some(digest));
         missing.map(|(output, _)| Stale::Missing { output: output.clone() })
     }
 
@@ -241,7 +258,8 @@ impl Run<'_> {
         let title = self.plan.step(step).map_or(step.name(), |step| step.title.as_str()).to_owned();
         match self.stale(step, inputs) {
             None => {
-                self.terminal.detail(&format!("       Fresh {title}: inputs and outputs are the same"));
+                self.terminal
+                    .detail(&format!("       Fresh {title}: inputs and outputs are the same"));
                 None
             }
             Some(stale) => {
@@ -267,7 +285,8 @@ impl Run<'_> {
         }
         self.state.steps.insert(step.name().to_owned(), Done { inputs, outputs: digests });
         let part = self.root.join("state.json.part");
-        let text = serde_json::to_string_pretty(&self.state).map_err(|error| Error::Record(error.to_string()))?;
+        let text = serde_json::to_string_pretty(&self.state)
+            .map_err(|error| Error::Record(error.to_string()))?;
         fs_err::write(&part, text).map_err(io)?;
         fs_err::rename(&part, self.root.join("state.json")).map_err(io)
     }
@@ -278,11 +297,12 @@ impl Run<'_> {
 
     fn command(&self, step: StepId, command: &Invocation) -> Result<(), Error> {
         let progress = self.terminal.progress(step.name());
-        let result = process::run(&self.places.apply(command), Some(&self.log(step)), &mut |line| {
-            if let Some((at, of)) = ninja_status(line) {
-                progress.set(at, of);
-            }
-        });
+        let result =
+            process::run(&self.places.apply(command), Some(&self.log(step)), &mut |line| {
+                if let Some((at, of)) = ninja_status(line) {
+                    progress.set(at, of);
+                }
+            });
         progress.done();
         result.map_err(|source| Error::Step { step: step.name(), source })
     }
@@ -299,7 +319,10 @@ impl Run<'_> {
             ("build directory".to_owned(), self.build_directory().display().to_string()),
             ("python".to_owned(), self.request.python.display().to_string()),
         ]);
-        for tool in tools.iter().filter(|tool| !matches!(tool.name.as_str(), "dpkg-buildpackage" | "rpmbuild")) {
+        for tool in tools
+            .iter()
+            .filter(|tool| !matches!(tool.name.as_str(), "dpkg-buildpackage" | "rpmbuild"))
+        {
             inputs.insert(format!("tool {}", tool.name), tool.sha256.clone());
         }
         if self.begin(step, &inputs).is_none() {
@@ -331,13 +354,15 @@ impl Run<'_> {
     fn commands(&self, step: StepId) -> String {
         let Some(step) = self.plan.step(step) else { return String::new() };
         let commands: Vec<String> = step.commands.iter().map(ToString::to_string).collect();
-        let writes: Vec<String> = step.writes.iter().map(|(path, text)| format!("{path}\n{text}")).collect();
+        let writes: Vec<String> =
+            step.writes.iter().map(|(path, text)| format!("{path}\n{text}")).collect();
         [commands, writes].concat().join("\n")
     }
 
     fn previous(&self, step: StepId) -> String {
         self.state.steps.get(step.name()).map_or_else(String::new, |done| {
-            let text: Vec<String> = done.inputs.iter().chain(&done.outputs).map(|(a, b)| format!("{a}={b}")).collect();
+            let text: Vec<String> =
+                done.inputs.iter().chain(&done.outputs).map(|(a, b)| format!("{a}={b}")).collect();
             digest(&text.join("\n"))
         })
     }
@@ -369,7 +394,8 @@ impl Run<'_> {
             self.command(step, &command)?;
         }
         let mut outputs = vec![build.join(self.plan.emulator())];
-        let built = self.plan.firmware.iter().filter(|firmware| firmware.provider == Provider::Built);
+        let built =
+            self.plan.firmware.iter().filter(|firmware| firmware.provider == Provider::Built);
         outputs.extend(built.map(|firmware| build.join("roms").join(&firmware.item.text)));
         self.finish(step, inputs, &outputs)
     }
@@ -388,7 +414,11 @@ impl Run<'_> {
         }
         let emulator = self.plan.emulator();
         let stripped = self.build_directory().join("stripped");
-        self.finish(step, inputs, &[stripped.join(&emulator), stripped.join(format!("{emulator}.debug"))])
+        self.finish(
+            step,
+            inputs,
+            &[stripped.join(&emulator), stripped.join(format!("{emulator}.debug"))],
+        )
     }
 
     /// The staging tree with the record inside, and the record as it is so far.
@@ -399,7 +429,8 @@ impl Run<'_> {
         let entries = stage::entries(self.plan, &self.build_directory(), &profile, &copyright);
         let emulator = self.build_directory().join("stripped").join(self.plan.emulator());
         let surface = self.surface(&emulator)?;
-        let config = fs_err::read_to_string(self.build_directory().join("config-host.h")).map_err(io)?;
+        let config =
+            fs_err::read_to_string(self.build_directory().join("config-host.h")).map_err(io)?;
         let source = self.request.source.display().to_string();
         let work = self.request.work.display().to_string();
         let config_host = config
@@ -437,13 +468,15 @@ impl Run<'_> {
         let io = |source| Error::Io { step: "stage", source };
         let sha256 = sha256_of(emulator).map_err(io)?;
         let cache = self.root.join(format!("surface-{}.json", &sha256[..16]));
-        let known = fs_err::read_to_string(&cache).ok().and_then(|text| serde_json::from_str(&text).ok());
+        let known =
+            fs_err::read_to_string(&cache).ok().and_then(|text| serde_json::from_str(&text).ok());
         if let Some(measured) = known {
             return Ok(measured);
         }
-        let measured =
-            measure::surface(emulator).map_err(|source| Error::Measure { step: "stage", source })?;
-        let text = serde_json::to_string(&measured).map_err(|error| Error::Record(error.to_string()))?;
+        let measured = measure::surface(emulator)
+            .map_err(|source| Error::Measure { step: "stage", source })?;
+        let text =
+            serde_json::to_string(&measured).map_err(|error| Error::Record(error.to_string()))?;
         let part = cache.with_extension("part");
         fs_err::write(&part, text).and_then(|()| fs_err::rename(&part, &cache)).map_err(io)?;
         Ok(measured)
@@ -462,7 +495,12 @@ impl Run<'_> {
             inputs.insert(format!("file {}", file.path), file.sha256.clone());
         }
         if self.begin(step, &inputs).is_none() {
-            let outputs = self.state.steps.get(step.name()).map(|done| done.outputs.clone()).unwrap_or_default();
+            let outputs = self
+                .state
+                .steps
+                .get(step.name())
+                .map(|done| done.outputs.clone())
+                .unwrap_or_default();
             return Ok(outputs.keys().map(PathBuf::from).collect());
         }
         let tree = self.root.join("stage");
@@ -477,10 +515,17 @@ impl Run<'_> {
         let log = self.log(step);
         let _ = fs_err::remove_file(&log);
         let scratch = self.root.join("package");
-        let job = Job { plan: self.plan, stage: &tree, scratch: &scratch, log: &log, output: &self.request.output };
+        let job = Job {
+            plan: self.plan,
+            stage: &tree,
+            scratch: &scratch,
+            log: &log,
+            output: &self.request.output,
+        };
         let mut packages = Vec::new();
         for format in &self.plan.package.formats {
-            let made = package::make(*format, &job).map_err(|source| Error::Package { step: step.name(), source })?;
+            let made = package::make(*format, &job)
+                .map_err(|source| Error::Package { step: step.name(), source })?;
             packages.push(made);
         }
         self.finish(step, inputs, &packages)?;
@@ -489,7 +534,11 @@ impl Run<'_> {
     }
 
     /// Reads the packages back and judges what is in them.
-    fn verify(&mut self, packages: &[PathBuf], record: &Record) -> Result<(Vec<Report>, Vec<Finding>), Error> {
+    fn verify(
+        &mut self,
+        packages: &[PathBuf],
+        record: &Record,
+    ) -> Result<(Vec<Report>, Vec<Finding>), Error> {
         let step = StepId::Verify;
         let io = |source| Error::Io { step: step.name(), source };
         let title = self.plan.step(step).map_or("", |step| step.title.as_str()).to_owned();
@@ -503,7 +552,10 @@ impl Run<'_> {
         let mut reports = Vec::new();
         for package in packages {
             let bytes = fs_err::read(package).map_err(io)?;
-            let name = package.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let name = package
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default();
             let (members, mut faults) = verify::input::members(&name, &bytes);
             let sha256 = hex::encode(Sha256::digest(&bytes));
             let mut report = verify::judge_members(&name, &sha256, &members, &policy, &wanted);
@@ -513,20 +565,29 @@ impl Run<'_> {
         }
         findings.extend(verify::surface::compare(&self.plan.surface, &record.surface));
         let emulator = format!("{}/bin/{}", self.plan.package.prefix, self.plan.emulator());
-        let size = record.files.iter().find(|file| file.path == emulator).map_or(0, |file| file.size);
+        let size =
+            record.files.iter().find(|file| file.path == emulator).map_or(0, |file| file.size);
         let limit = self.profile.budget.stripped_bytes.as_ref().map(|budget| budget.value);
         findings.extend(verify::surface::budget(size, limit));
         Ok((reports, findings))
     }
 
     /// Verdict and record into the output directory.
-    fn record(&mut self, record: &mut Record, packages: &[PathBuf], reports: &[Report]) -> Result<(), Error> {
+    fn record(
+        &mut self,
+        record: &mut Record,
+        packages: &[PathBuf],
+        reports: &[Report],
+    ) -> Result<(), Error> {
         let io = |source| Error::Io { step: "record", source };
         let verdict = verify::json(reports);
         record.verdict = Some(verdict.clone());
         for package in packages {
             record.packages.push(NamedDigest {
-                name: package.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+                name: package
+                    .file_name()
+                    .map(|name| name.to_string_lossy().into_owned())
+                    .unwrap_or_default(),
                 sha256: sha256_of(package).map_err(io)?,
             });
         }
@@ -536,8 +597,12 @@ impl Run<'_> {
         }));
         let name = &self.plan.package.name;
         let text = record.to_text().map_err(|error| Error::Record(error.to_string()))?;
-        let verdict = serde_json::to_string_pretty(&verdict).map_err(|error| Error::Record(error.to_string()))? + "\n";
-        for (file, text) in [(format!("{name}.record.json"), text), (format!("{name}.verdict.json"), verdict)] {
+        let verdict = serde_json::to_string_pretty(&verdict)
+            .map_err(|error| Error::Record(error.to_string()))?
+            + "\n";
+        for (file, text) in
+            [(format!("{name}.record.json"), text), (format!("{name}.verdict.json"), verdict)]
+        {
             let target = self.request.output.join(&file);
             if fs_err::read_to_string(&target).ok().as_ref() == Some(&text) {
                 continue;
@@ -569,7 +634,12 @@ fn files_of(entries: &[Entry]) -> Result<Vec<StagedFile>, std::io::Error> {
                 Content::File(path) => (fs_err::metadata(path)?.len(), sha256_of(path)?),
                 Content::Text(text) => (text.len() as u64, digest(text)),
             };
-            Ok(StagedFile { path: entry.path.clone(), mode: format!("{:04o}", entry.mode), size, sha256 })
+            Ok(StagedFile {
+                path: entry.path.clone(),
+                mode: format!("{:04o}", entry.mode),
+                size,
+                sha256,
+            })
         })
         .collect()
 }
@@ -579,9 +649,13 @@ fn without_directories(value: &mut Value) {
     match value {
         Value::Object(map) => {
             let full = map.get("file").and_then(Value::as_str).map(str::to_owned);
-            if let Some(full) = full.filter(|_| map.get("kind").and_then(Value::as_str) == Some("asked")) {
+            if let Some(full) =
+                full.filter(|_| map.get("kind").and_then(Value::as_str) == Some("asked"))
+            {
                 let name = full.rsplit('/').next().unwrap_or(&full).to_owned();
-                if let Some(text) = map.get("text").and_then(Value::as_str).map(|text| text.replace(&full, &name)) {
+                if let Some(text) =
+                    map.get("text").and_then(Value::as_str).map(|text| text.replace(&full, &name))
+                {
                     map.insert("text".to_owned(), Value::String(text));
                 }
                 map.insert("file".to_owned(), Value::String(name));

@@ -42,14 +42,26 @@ pub fn entries(plan: &Plan, build: &Path, profile: &str, copyright: &str) -> Vec
             content: Content::File(build.join("roms").join(&firmware.item.text)),
         });
     }
-    out.push(Entry { path: format!("{documents}/profile.toml"), mode: 0o644, content: Content::Text(profile.to_owned()) });
-    out.push(Entry { path: format!("{documents}/copyright"), mode: 0o644, content: Content::Text(copyright.to_owned()) });
+    out.push(Entry {
+        path: format!("{documents}/profile.toml"),
+        mode: 0o644,
+        content: Content::Text(profile.to_owned()),
+    });
+    out.push(Entry {
+        path: format!("{documents}/copyright"),
+        mode: 0o644,
+        content: Content::Text(copyright.to_owned()),
+    });
     out.sort_by(|a, b| a.path.cmp(&b.path));
     out
 }
 
 /// Writes the tree below `root` and says what is in it.
-pub fn assemble(entries: &[Entry], root: &Path, date: i64) -> Result<Vec<StagedFile>, std::io::Error> {
+pub fn assemble(
+    entries: &[Entry],
+    root: &Path,
+    date: i64,
+) -> Result<Vec<StagedFile>, std::io::Error> {
     let parent = root.parent().unwrap_or(Path::new("/"));
     let temporary = parent.join(".stage.part");
     remove(&temporary)?;
@@ -109,7 +121,8 @@ fn set_mode(path: &Path, mode: u32) -> Result<(), std::io::Error> {
 }
 
 fn set_time(path: &Path, date: i64) -> Result<(), std::io::Error> {
-    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(u64::try_from(date).unwrap_or(0));
+    let time =
+        std::time::UNIX_EPOCH + std::time::Duration::from_secs(u64::try_from(date).unwrap_or(0));
     let file = std::fs::File::open(path)?;
     file.set_times(std::fs::FileTimes::new().set_modified(time).set_accessed(time))
 }

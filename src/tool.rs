@@ -46,7 +46,12 @@ pub const TOOLS: &[Tool] = &[
     tool("gpgv", "gpgv", "gnupg2", "--version"),
 ];
 
-const fn tool(name: &'static str, debian: &'static str, fedora: &'static str, version: &'static str) -> Tool {
+const fn tool(
+    name: &'static str,
+    debian: &'static str,
+    fedora: &'static str,
+    version: &'static str,
+) -> Tool {
     Tool { name, debian, fedora, version }
 }
 
@@ -97,11 +102,13 @@ pub fn path(name: &str) -> Result<PathBuf, Error> {
 /// Finds a tool, asks its version and hashes its file.
 pub fn find(name: &str) -> Result<Found, Error> {
     let path = path(name)?;
-    let argument = TOOLS.iter().find(|tool| tool.name == name).map_or("--version", |tool| tool.version);
-    let ask = Invocation::new(format!("ask the version of {name}"), path.display().to_string(), "/")
-        .arg(argument)
-        .env("PATH", PATH)
-        .env("LC_ALL", "C.UTF-8");
+    let argument =
+        TOOLS.iter().find(|tool| tool.name == name).map_or("--version", |tool| tool.version);
+    let ask =
+        Invocation::new(format!("ask the version of {name}"), path.display().to_string(), "/")
+            .arg(argument)
+            .env("PATH", PATH)
+            .env("LC_ALL", "C.UTF-8");
     let output = process::output(&ask)?;
     let version = output.text().lines().next().unwrap_or("").trim().to_owned();
     let sha256 = hex::encode(Sha256::digest(fs_err::read(&path)?));

@@ -129,7 +129,9 @@ impl Condition {
                 let next = part.alternatives();
                 so_far
                     .iter()
-                    .flat_map(|left| next.iter().map(move |right| [left.as_slice(), right.as_slice()].concat()))
+                    .flat_map(|left| {
+                        next.iter().map(move |right| [left.as_slice(), right.as_slice()].concat())
+                    })
                     .take(64)
                     .collect()
             }),
@@ -147,7 +149,9 @@ impl Condition {
 
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let join = |parts: &[Self], with: &str| parts.iter().map(ToString::to_string).collect::<Vec<_>>().join(with);
+        let join = |parts: &[Self], with: &str| {
+            parts.iter().map(ToString::to_string).collect::<Vec<_>>().join(with)
+        };
         match self {
             Self::Always => f.write_str("always"),
             Self::Never => f.write_str("never"),

@@ -38,15 +38,17 @@ impl Macros {
         }
         let (parameters, body) = match rest.strip_prefix('(') {
             Some(rest) => match rest.split_once(')') {
-                Some((list, body)) => {
-                    (Some(list.split(',').map(|parameter| parameter.trim().to_owned()).collect()), body)
-                }
+                Some((list, body)) => (
+                    Some(list.split(',').map(|parameter| parameter.trim().to_owned()).collect()),
+                    body,
+                ),
                 None => return,
             },
             None => (None, rest),
         };
         let body = body.trim();
-        let interesting = body.contains('"') || body.chars().next().is_some_and(|c| c.is_ascii_uppercase() || c == '(');
+        let interesting = body.contains('"')
+            || body.chars().next().is_some_and(|c| c.is_ascii_uppercase() || c == '(');
         if interesting && body.len() < 400 {
             self.macros.insert(name.to_owned(), Macro { parameters, body: body.to_owned() });
         }
@@ -76,10 +78,12 @@ impl Macros {
                 out.push_str(&self.eval(&rest[1..end], own, depth + 1)?);
                 rest = rest[end + 1..].trim_start();
             } else {
-                let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+                let end =
+                    rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
                 let (name, after) = rest.split_at(end);
                 rest = after.trim_start();
-                let definition = own.and_then(|own| own.macros.get(name)).or_else(|| self.macros.get(name));
+                let definition =
+                    own.and_then(|own| own.macros.get(name)).or_else(|| self.macros.get(name));
                 out.push_str(&self.expand(name, definition, &mut rest, own, depth)?);
             }
         }
@@ -233,9 +237,14 @@ mod tests {
     #[test]
     fn strings_are_joined_through_macros() {
         let mut macros = Macros::default();
-        macros.add("#define TYPE_X86_CPU \"x86_64-cpu\"\n#define X86_CPU_TYPE_SUFFIX \"-\" TYPE_X86_CPU\n");
+        macros.add(
+            "#define TYPE_X86_CPU \"x86_64-cpu\"\n#define X86_CPU_TYPE_SUFFIX \"-\" TYPE_X86_CPU\n",
+        );
         macros.add("# define X86_CPU_TYPE_NAME(name) \\\n   (name X86_CPU_TYPE_SUFFIX)\n");
-        assert_eq!(macros.evaluate("X86_CPU_TYPE_NAME(\"max\")", None).as_deref(), Some("max-x86_64-cpu"));
+        assert_eq!(
+            macros.evaluate("X86_CPU_TYPE_NAME(\"max\")", None).as_deref(),
+            Some("max-x86_64-cpu")
+        );
         assert_eq!(macros.evaluate("info->name", None), None);
     }
 }

@@ -15,8 +15,11 @@ const DEPTH: usize = 40;
 /// Condition of every C or Rust file that a source set names.
 pub(super) fn file_conditions(tree: &Tree) -> BTreeMap<String, Condition> {
     let mut reader = Reader::default();
-    let mut builds: Vec<&str> =
-        tree.iter().map(|(path, _)| path).filter(|path| *path == "meson.build" || path.ends_with("/meson.build")).collect();
+    let mut builds: Vec<&str> = tree
+        .iter()
+        .map(|(path, _)| path)
+        .filter(|path| *path == "meson.build" || path.ends_with("/meson.build"))
+        .collect();
     builds.sort_by_key(|path| (path.matches('/').count(), *path));
     for path in builds {
         let directory = path.trim_end_matches("meson.build").trim_end_matches('/');
@@ -80,7 +83,10 @@ impl Reader {
                 Some(Token::Word(word)) if word == "elif" => {
                     let condition = self.condition(&parse(&statement[1..], directory));
                     if let Some(last) = ifs.last_mut() {
-                        *last = (last.1.clone().and(condition.clone()), last.1.clone().and(condition.negate()));
+                        *last = (
+                            last.1.clone().and(condition.clone()),
+                            last.1.clone().and(condition.negate()),
+                        );
                     }
                 }
                 Some(Token::Word(word)) if word == "else" => {
@@ -92,7 +98,9 @@ impl Reader {
                     ifs.pop();
                 }
                 Some(_) => {
-                    let context = ifs.iter().fold(base.clone(), |all, (condition, _)| all.and(condition.clone()));
+                    let context = ifs
+                        .iter()
+                        .fold(base.clone(), |all, (condition, _)| all.and(condition.clone()));
                     self.statement(directory, statement, &context);
                 }
                 None => {}
@@ -153,8 +161,11 @@ impl Reader {
                 Some("if_false") => when.clone().negate(),
                 _ => continue,
             };
-            let mut rule =
-                Rule { condition: condition.and(context.clone()), files: Vec::new(), sets: Vec::new() };
+            let mut rule = Rule {
+                condition: condition.and(context.clone()),
+                files: Vec::new(),
+                sets: Vec::new(),
+            };
             self.sources(value, &mut rule, 0);
             self.sets.entry(set.to_owned()).or_default().push(rule);
         }
@@ -200,8 +211,14 @@ impl Reader {
             Value::Binary(op, a, b) if op == "or" => self.condition(a).or(self.condition(b)),
             Value::Binary(op, a, b) if op == "==" || op == "!=" => {
                 let equal = match (&**a, &**b) {
-                    (Value::Name(name), Value::Text(text)) if name == "host_os" || name == "targetos" => {
-                        if text == "linux" { Condition::Always } else { Condition::Never }
+                    (Value::Name(name), Value::Text(text))
+                        if name == "host_os" || name == "targetos" =>
+                    {
+                        if text == "linux" {
+                            Condition::Always
+                        } else {
+                            Condition::Never
+                        }
                     }
                     _ => return Condition::Unknown(format!("{a:?} {op} {b:?}")),
                 };
@@ -216,10 +233,17 @@ impl Reader {
         }
     }
 
-    fn method(&self, object: &Value, method: &str, arguments: &[(Option<String>, Value)]) -> Condition {
+    fn method(
+        &self,
+        object: &Value,
+        method: &str,
+        arguments: &[(Option<String>, Value)],
+    ) -> Condition {
         match (object, method, arguments.first()) {
             (Value::Name(name), "found", _) => named(name),
-            (Value::Name(_), "has_key" | "get", Some((_, Value::Text(text)))) => symbol_or_option(text),
+            (Value::Name(_), "has_key" | "get", Some((_, Value::Text(text)))) => {
+                symbol_or_option(text)
+            }
             (Value::Call(function, call), "allowed" | "enabled", _) if function == "get_option" => {
                 match call.first() {
                     Some((_, Value::Text(option))) => Condition::Option(option.replace('_', "-")),
@@ -285,10 +309,13 @@ impl Reader {
 /// `CONFIG_X` is a symbol where Kconfig has one, an option otherwise; that is decided later: here it is a symbol.
 fn symbol_or_option(text: &str) -> Condition {
     match text.strip_prefix("CONFIG_") {
-        Some("LINUX" | "POSIX" | "SYSTEM_ONLY" | "SOFTMMU" | "EVENTFD" | "LINUX_USER_NOT") => Condition::Always,
-        Some("USER_ONLY" | "WIN32" | "DARWIN" | "BSD" | "LINUX_USER" | "BSD_USER" | "HVF" | "WHPX" | "NVMM") => {
-            Condition::Never
+        Some("LINUX" | "POSIX" | "SYSTEM_ONLY" | "SOFTMMU" | "EVENTFD" | "LINUX_USER_NOT") => {
+            Condition::Always
         }
+        Some(
+            "USER_ONLY" | "WIN32" | "DARWIN" | "BSD" | "LINUX_USER" | "BSD_USER" | "HVF" | "WHPX"
+            | "NVMM",
+        ) => Condition::Never,
         Some(symbol) => Condition::Symbol(symbol.to_owned()),
         None => match text.strip_prefix("TARGET_") {
             Some("X86_64") => Condition::Arch("i386".to_owned()),
@@ -306,7 +333,9 @@ fn named(name: &str) -> Condition {
         "user" | "tools" | "ga" => return Condition::Never,
         "vhost" => {
             return Condition::Any(
-                ["vhost-kernel", "vhost-user", "vhost-vdpa"].map(|o| Condition::Option(o.to_owned())).to_vec(),
+                ["vhost-kernel", "vhost-user", "vhost-vdpa"]
+                    .map(|o| Condition::Option(o.to_owned()))
+                    .to_vec(),
             );
         }
         "virgl" => "virglrenderer",
@@ -375,7 +404,11 @@ fn tokens(text: &str) -> Vec<Token> {
             }
             _ => {
                 let two: String = bytes[at..(at + 2).min(bytes.len())].iter().collect();
-                let punct = if ["+=", "==", "!=", "<=", ">="].contains(&two.as_str()) { two } else { c.to_string() };
+                let punct = if ["+=", "==", "!=", "<=", ">="].contains(&two.as_str()) {
+                    two
+                } else {
+                    c.to_string()
+                };
                 match c {
                     '(' | '[' | '{' => nesting += 1,
                     ')' | ']' | '}' => nesting = nesting.saturating_sub(1),
@@ -390,7 +423,10 @@ fn tokens(text: &str) -> Vec<Token> {
 }
 
 fn statement_end(tokens: &[Token], start: usize) -> usize {
-    tokens[start..].iter().position(|token| *token == Token::Newline).map_or(tokens.len(), |n| start + n)
+    tokens[start..]
+        .iter()
+        .position(|token| *token == Token::Newline)
+        .map_or(tokens.len(), |n| start + n)
 }
 
 fn parse(tokens: &[Token], directory: &str) -> Value {
@@ -519,9 +555,9 @@ impl Parser<'_> {
                 self.eat(")");
                 value
             }
-            Some(Token::Punct(p)) if p == "[" => {
-                Value::List(self.arguments(depth, "]").into_iter().map(|(_, value)| value).collect())
-            }
+            Some(Token::Punct(p)) if p == "[" => Value::List(
+                self.arguments(depth, "]").into_iter().map(|(_, value)| value).collect(),
+            ),
             Some(Token::Punct(p)) if p == "{" => self.dict(depth),
             _ => Value::Other,
         }

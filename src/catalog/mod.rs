@@ -78,9 +78,28 @@ pub struct Catalog {
 }
 
 /// Directories whose sources can register types of a system emulator.
-const DIRECTORIES: [&str; 20] = [
-    "accel", "audio", "authz", "backends", "block", "chardev", "crypto", "gdbstub", "hw", "io", "migration", "net",
-    "qom", "replay", "scsi", "semihosting", "system", "target/arm", "target/i386", "ui",
+const DIRECTORIES: [&str; 21] = [
+    "accel",
+    "audio",
+    "authz",
+    "backends",
+    "block",
+    "chardev",
+    "crypto",
+    "gdbstub",
+    "hw",
+    "io",
+    "migration",
+    "net",
+    "qom",
+    "replay",
+    "scsi",
+    "semihosting",
+    "system",
+    "target/arm",
+    "target/i386",
+    "ui",
+    "util",
 ];
 
 /// Reads the catalog of a tree.
@@ -88,7 +107,9 @@ pub fn scan(tree: &Tree) -> Catalog {
     let files = meson::file_conditions(tree);
     let mut macros = macros::Macros::default();
     for (path, _) in tree.iter().filter(|(path, _)| has_extension(path, "h")) {
-        if path.starts_with("include/") || DIRECTORIES.iter().any(|directory| below(path, directory)) {
+        if path.starts_with("include/")
+            || DIRECTORIES.iter().any(|directory| below(path, directory))
+        {
             macros.add(&tree.text(path).unwrap_or_default());
         }
     }
@@ -96,7 +117,9 @@ pub fn scan(tree: &Tree) -> Catalog {
         .iter()
         .map(|(path, _)| path)
         .filter(|path| has_extension(path, "c"))
-        .filter(|path| !path.contains('/') || DIRECTORIES.iter().any(|directory| below(path, directory)))
+        .filter(|path| {
+            !path.contains('/') || DIRECTORIES.iter().any(|directory| below(path, directory))
+        })
         .collect();
     let scanned: Vec<(Vec<TypeDef>, Vec<Unseen>)> = sources
         .par_iter()
@@ -110,8 +133,10 @@ pub fn scan(tree: &Tree) -> Catalog {
         definitions.extend(types);
         catalog.unseen.extend(unseen);
     }
-    let parents: BTreeMap<String, TypeDef> =
-        definitions.iter().map(|definition| (definition.name.clone(), definition.clone())).collect();
+    let parents: BTreeMap<String, TypeDef> = definitions
+        .iter()
+        .map(|definition| (definition.name.clone(), definition.clone()))
+        .collect();
     for definition in definitions {
         let entry = catalog.entry(definition, &parents, &aliases);
         catalog.by_name.entry(entry.name.clone()).or_default().push(catalog.entries.len());
@@ -136,7 +161,8 @@ impl Catalog {
         aliases: &[(String, String)],
     ) -> Entry {
         let mut parents = Vec::new();
-        let mut interfaces: BTreeSet<&str> = definition.interfaces.iter().map(String::as_str).collect();
+        let mut interfaces: BTreeSet<&str> =
+            definition.interfaces.iter().map(String::as_str).collect();
         let mut creatable = definition.creatable;
         let mut next = definition.parent.as_deref();
         while let Some(name) = next.take() {
@@ -198,7 +224,8 @@ impl Catalog {
         if self.by_name.contains_key(alias) {
             return None;
         }
-        let entry = self.entries.iter().find(|entry| entry.aliases.iter().any(|name| name == alias))?;
+        let entry =
+            self.entries.iter().find(|entry| entry.aliases.iter().any(|name| name == alias))?;
         Some(&entry.name)
     }
 
@@ -227,12 +254,20 @@ impl Catalog {
 
     /// The name someone probably meant.
     pub fn suggest(&self, kind: Kind, wrong: &str) -> Option<&str> {
-        if let Some(entry) = self.entries.iter().find(|entry| entry.name == format!("{wrong}-pci") && entry.kind == kind) {
+        if let Some(entry) = self
+            .entries
+            .iter()
+            .find(|entry| entry.name == format!("{wrong}-pci") && entry.kind == kind)
+        {
             return Some(&entry.name);
         }
         self.entries
             .iter()
-            .filter(|entry| entry.kind == kind && !entry.is_abstract && (kind != Kind::Device || entry.user_creatable))
+            .filter(|entry| {
+                entry.kind == kind
+                    && !entry.is_abstract
+                    && (kind != Kind::Device || entry.user_creatable)
+            })
             .map(|entry| (strsim::jaro_winkler(&entry.name, wrong), entry.name.as_str()))
             .filter(|(score, _)| *score > 0.86)
             .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)))
@@ -242,7 +277,8 @@ impl Catalog {
 
 /// `qdev_alias_table` of `system/qdev-monitor.c`: (alias, type).
 fn aliases(tree: &Tree) -> Vec<(String, String)> {
-    let text = ["system/qdev-monitor.c", "softmmu/qdev-monitor.c"].iter().find_map(|path| tree.text(path));
+    let text =
+        ["system/qdev-monitor.c", "softmmu/qdev-monitor.c"].iter().find_map(|path| tree.text(path));
     let Some(text) = text else { return Vec::new() };
     let Some((_, table)) = text.split_once("qdev_alias_table[]") else { return Vec::new() };
     table
@@ -275,5 +311,8 @@ fn bus(parents: &[String]) -> Option<&'static str> {
         ("nvme-ns", "nvme-bus"),
         ("sys-bus-device", "System"),
     ];
-    BUSES.iter().find(|(class, _)| parents.iter().any(|parent| parent == class)).map(|(_, bus)| *bus)
+    BUSES
+        .iter()
+        .find(|(class, _)| parents.iter().any(|parent| parent == class))
+        .map(|(_, bus)| *bus)
 }

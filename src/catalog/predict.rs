@@ -65,7 +65,11 @@ impl Surface {
 }
 
 /// Predicts the surface of a configuration. `requested` are the names of the profile's allowlists.
-pub fn predict(catalog: &Catalog, with: &dyn Configuration, requested: &BTreeSet<String>) -> Surface {
+pub fn predict(
+    catalog: &Catalog,
+    with: &dyn Configuration,
+    requested: &BTreeSet<String>,
+) -> Surface {
     let mut surface = Surface::default();
     for entry in catalog.entries.iter().filter(|entry| !entry.is_abstract) {
         let into = match entry.kind {
@@ -92,7 +96,8 @@ pub fn predict(catalog: &Catalog, with: &dyn Configuration, requested: &BTreeSet
 
 fn predicted(entry: &Entry, with: &dyn Configuration, requested: &BTreeSet<String>) -> Predicted {
     let through = through(&entry.condition, with);
-    let asked = requested.contains(&entry.name) || entry.aliases.iter().any(|alias| requested.contains(alias));
+    let asked = requested.contains(&entry.name)
+        || entry.aliases.iter().any(|alias| requested.contains(alias));
     let class = match (asked, through.is_empty()) {
         (true, _) => Class::Requested,
         (false, true) => Class::Core,
@@ -112,7 +117,9 @@ fn predicted(entry: &Entry, with: &dyn Configuration, requested: &BTreeSet<Strin
 fn through(condition: &Condition, with: &dyn Configuration) -> Vec<String> {
     let holds = |leaf: &&Condition| leaf.holds(with) == Some(true);
     let alternatives = condition.alternatives();
-    let Some(alternative) = alternatives.iter().find(|leaves| leaves.iter().all(holds)) else { return Vec::new() };
+    let Some(alternative) = alternatives.iter().find(|leaves| leaves.iter().all(holds)) else {
+        return Vec::new();
+    };
     let mut names: Vec<String> = alternative
         .iter()
         .filter_map(|leaf| match leaf {

@@ -31,7 +31,8 @@ pub struct Unseen {
 }
 
 /// Words that make a file worth reading.
-const MARKS: [&[u8]; 5] = [b"TypeInfo", b"OBJECT_DEFINE_", b"_MACHINE", b"DEFINE_TYPES", b"builtin_x86_defs"];
+const MARKS: [&[u8]; 5] =
+    [b"TypeInfo", b"OBJECT_DEFINE_", b"_MACHINE", b"DEFINE_TYPES", b"builtin_x86_defs"];
 
 /// Types of one file. `global` holds the macros of all headers.
 pub(super) fn types(path: &str, text: &str, global: &Macros) -> (Vec<TypeDef>, Vec<Unseen>) {
@@ -121,7 +122,9 @@ impl Scan<'_> {
             if head.contains('[') {
                 for group in split_commas(inner) {
                     let offset = group.as_ptr() as usize - text.as_ptr() as usize;
-                    if let Some(fields) = group.trim().strip_prefix('{').and_then(|g| g.strip_suffix('}')) {
+                    if let Some(fields) =
+                        group.trim().strip_prefix('{').and_then(|g| g.strip_suffix('}'))
+                    {
                         let condition = condition.clone().and(self.condition(offset));
                         self.type_info(offset, &Fields { body: fields }, condition);
                     }
@@ -149,7 +152,12 @@ impl Scan<'_> {
 
     /// The preprocessor condition around the call that registers `variable`.
     fn registration(&self, variable: &str) -> Condition {
-        for call in ["type_register_static(&", "type_register(&", "virtio_pci_types_register(&", "DEFINE_TYPES("] {
+        for call in [
+            "type_register_static(&",
+            "type_register(&",
+            "virtio_pci_types_register(&",
+            "DEFINE_TYPES(",
+        ] {
             let needle = format!("{call}{variable})");
             if let Some(at) = self.text.find(&needle) {
                 return self.condition(at);
@@ -168,7 +176,9 @@ impl Scan<'_> {
             Some(name) => self.push(offset, name, fields, condition),
             None => match self.table(offset, expression) {
                 names if names.is_empty() => self.not_seen(offset, expression),
-                names => names.into_iter().for_each(|name| self.push(offset, name, fields, condition.clone())),
+                names => names
+                    .into_iter()
+                    .for_each(|name| self.push(offset, name, fields, condition.clone())),
             },
         }
     }
@@ -176,7 +186,9 @@ impl Scan<'_> {
     fn looped(&mut self, offset: usize, fields: &Fields<'_>, condition: &Condition) {
         let rest = &self.text[offset..];
         let end = rest.find("type_register").unwrap_or(0);
-        let Some(at) = rest[..end].find(".name = ").or_else(|| rest.find(".name = ")) else { return };
+        let Some(at) = rest[..end].find(".name = ").or_else(|| rest.find(".name = ")) else {
+            return;
+        };
         let expression = rest[at + ".name = ".len()..].split(';').next().unwrap_or("").trim();
         for name in self.table(offset + at, expression) {
             self.push(offset, name, fields, condition.clone());
@@ -185,7 +197,9 @@ impl Scan<'_> {
 
     /// Names in the table that `info->name` or `table[i].name` walks over.
     fn table(&self, offset: usize, expression: &str) -> Vec<String> {
-        let Some((object, field)) = expression.split_once("->").or_else(|| expression.rsplit_once('.')) else {
+        let Some((object, field)) =
+            expression.split_once("->").or_else(|| expression.rsplit_once('.'))
+        else {
             return Vec::new();
         };
         let array = match object.split_once('[') {
@@ -194,7 +208,12 @@ impl Scan<'_> {
                 let assignment = format!("{} = &", object.trim());
                 let around = &self.text[..(offset + 2000).min(self.text.len())];
                 match around.rfind(&assignment) {
-                    Some(at) => around[at + assignment.len()..].split('[').next().unwrap_or("").trim().to_owned(),
+                    Some(at) => around[at + assignment.len()..]
+                        .split('[')
+                        .next()
+                        .unwrap_or("")
+                        .trim()
+                        .to_owned(),
                     None => return Vec::new(),
                 }
             }
@@ -237,19 +256,24 @@ impl Scan<'_> {
 
     fn push(&mut self, offset: usize, name: String, fields: &Fields<'_>, condition: Condition) {
         let parent = fields.get("parent").and_then(|parent| self.string(parent));
-        let is_abstract = fields.get("abstract").is_some_and(|value| value == "true" || value == "1");
+        let is_abstract =
+            fields.get("abstract").is_some_and(|value| value == "true" || value == "1");
         let creatable = fields.get("class_init").and_then(|function| self.creatable(function));
-        let interfaces = fields.get("interfaces").map(|list| self.interfaces(list)).unwrap_or_default();
-        self.add(offset, TypeDef {
-            name,
-            parent,
-            is_abstract,
-            condition,
-            file: self.path.to_owned(),
-            line: 0,
-            creatable,
-            interfaces,
-        });
+        let interfaces =
+            fields.get("interfaces").map(|list| self.interfaces(list)).unwrap_or_default();
+        self.add(
+            offset,
+            TypeDef {
+                name,
+                parent,
+                is_abstract,
+                condition,
+                file: self.path.to_owned(),
+                line: 0,
+                creatable,
+                interfaces,
+            },
+        );
     }
 
     fn add(&mut self, offset: usize, mut definition: TypeDef) {
@@ -262,7 +286,9 @@ impl Scan<'_> {
         let Some(end) = matching(&list[open..]) else { return Vec::new() };
         split_commas(&list[open + 1..open + end])
             .into_iter()
-            .filter_map(|group| self.string(group.trim().trim_start_matches('{').trim_end_matches('}').trim()))
+            .filter_map(|group| {
+                self.string(group.trim().trim_start_matches('{').trim_end_matches('}').trim())
+            })
             .collect()
     }
 
@@ -303,7 +329,8 @@ impl Scan<'_> {
     fn virtio_pci(&mut self, offset: usize, fields: &Fields<'_>, condition: &Condition) {
         let name = |field: &str| fields.get(field).and_then(|expression| self.string(expression));
         let generic = name("generic_name");
-        let base = name("base_name").or_else(|| generic.as_ref().map(|generic| format!("{generic}-base-type")));
+        let base = name("base_name")
+            .or_else(|| generic.as_ref().map(|generic| format!("{generic}-base-type")));
         let parent = name("parent").unwrap_or_else(|| "virtio-pci".to_owned());
         let twins = [name("transitional_name"), name("non_transitional_name")];
         let Some(base) = base else { return };
@@ -318,7 +345,12 @@ impl Scan<'_> {
             interfaces: Vec::new(),
         };
         let mut made = vec![make(base.clone(), parent, true)];
-        made.extend(generic.into_iter().chain(twins.into_iter().flatten()).map(|name| make(name, base.clone(), false)));
+        made.extend(
+            generic
+                .into_iter()
+                .chain(twins.into_iter().flatten())
+                .map(|name| make(name, base.clone(), false)),
+        );
         for definition in made {
             self.add(offset, definition);
         }
@@ -343,18 +375,23 @@ impl Scan<'_> {
             let parent = self.string(&format!("TYPE_{}", parent.trim()));
             let interfaces = interfaces
                 .iter()
-                .filter_map(|group| self.string(group.trim().trim_start_matches('{').trim_end_matches('}').trim()))
+                .filter_map(|group| {
+                    self.string(group.trim().trim_start_matches('{').trim_end_matches('}').trim())
+                })
                 .collect();
-            self.add(at, TypeDef {
-                name,
-                parent,
-                is_abstract: rest[..open].contains("ABSTRACT"),
-                condition: self.condition(at),
-                file: self.path.to_owned(),
-                line: 0,
-                creatable: None,
-                interfaces,
-            });
+            self.add(
+                at,
+                TypeDef {
+                    name,
+                    parent,
+                    is_abstract: rest[..open].contains("ABSTRACT"),
+                    condition: self.condition(at),
+                    file: self.path.to_owned(),
+                    line: 0,
+                    creatable: None,
+                    interfaces,
+                },
+            );
         }
     }
 
@@ -363,7 +400,8 @@ impl Scan<'_> {
         let text = self.text;
         for at in memchr::memmem::find_iter(text.as_bytes(), b"DEFINE_") {
             let rest = &text[at..];
-            let word_end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            let word_end =
+                rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
             let (word, after) = rest.split_at(word_end);
             if !word.contains("_MACHINE") || !after.starts_with('(') || self.in_macro(at) {
                 continue;
@@ -371,16 +409,19 @@ impl Scan<'_> {
             let Some(end) = matching(after) else { continue };
             let arguments = split_commas(&after[1..end]);
             let Some(name) = self.machine_name(word, &arguments) else { continue };
-            self.add(at, TypeDef {
-                name: format!("{name}-machine"),
-                parent: Some("machine".to_owned()),
-                is_abstract: false,
-                condition: self.condition(at),
-                file: self.path.to_owned(),
-                line: 0,
-                creatable: None,
-                interfaces: Vec::new(),
-            });
+            self.add(
+                at,
+                TypeDef {
+                    name: format!("{name}-machine"),
+                    parent: Some("machine".to_owned()),
+                    is_abstract: false,
+                    condition: self.condition(at),
+                    file: self.path.to_owned(),
+                    line: 0,
+                    creatable: None,
+                    interfaces: Vec::new(),
+                },
+            );
         }
     }
 
@@ -410,30 +451,43 @@ impl Scan<'_> {
         let offset = self.text.find("builtin_x86_defs[]").unwrap_or(0);
         let mut names = Vec::new();
         for group in self.array_groups("builtin_x86_defs") {
-            let Some(inner) = group.trim().strip_prefix('{').and_then(|g| g.strip_suffix('}')) else { continue };
+            let Some(inner) = group.trim().strip_prefix('{').and_then(|g| g.strip_suffix('}'))
+            else {
+                continue;
+            };
             let fields = Fields { body: inner };
-            let Some(name) = fields.get("name").and_then(|expression| self.string(expression)) else { continue };
+            let Some(name) = fields.get("name").and_then(|expression| self.string(expression))
+            else {
+                continue;
+            };
             let versions = fields.get("versions").unwrap_or("");
             let mut numbers: Vec<String> = field_values(versions, ".version");
             if numbers.is_empty() {
                 numbers.push("1".to_owned());
             }
             names.extend(numbers.iter().map(|number| format!("{name}-v{number}")));
-            names.extend(field_values(versions, ".alias").iter().filter_map(|alias| self.string(alias)));
+            names.extend(
+                field_values(versions, ".alias").iter().filter_map(|alias| self.string(alias)),
+            );
             names.push(name);
         }
         for name in names {
-            let Some(name) = self.string(&format!("X86_CPU_TYPE_NAME(\"{name}\")")) else { continue };
-            self.add(offset, TypeDef {
-                name,
-                parent: self.string("TYPE_X86_CPU"),
-                is_abstract: false,
-                condition: Condition::Always,
-                file: self.path.to_owned(),
-                line: 0,
-                creatable: None,
-                interfaces: Vec::new(),
-            });
+            let Some(name) = self.string(&format!("X86_CPU_TYPE_NAME(\"{name}\")")) else {
+                continue;
+            };
+            self.add(
+                offset,
+                TypeDef {
+                    name,
+                    parent: self.string("TYPE_X86_CPU"),
+                    is_abstract: false,
+                    condition: Condition::Always,
+                    file: self.path.to_owned(),
+                    line: 0,
+                    creatable: None,
+                    interfaces: Vec::new(),
+                },
+            );
         }
     }
 }
@@ -457,7 +511,8 @@ fn without_comments(text: &str) -> String {
     while at < bytes.len() {
         match (bytes[at], bytes.get(at + 1)) {
             (b'/', Some(b'*')) => {
-                let end = memchr::memmem::find(&bytes[at + 2..], b"*/").map_or(bytes.len(), |n| at + n + 4);
+                let end = memchr::memmem::find(&bytes[at + 2..], b"*/")
+                    .map_or(bytes.len(), |n| at + n + 4);
                 blank(&mut out[at..end]);
                 at = end;
             }
@@ -513,7 +568,10 @@ fn regions(text: &str) -> Vec<(usize, Condition)> {
             } else if let Some(rest) = directive.strip_prefix("elif") {
                 if let Some(last) = stack.last_mut() {
                     let condition = expression(rest.trim());
-                    *last = (last.1.clone().and(condition.clone()), last.1.clone().and(condition.negate()));
+                    *last = (
+                        last.1.clone().and(condition.clone()),
+                        last.1.clone().and(condition.negate()),
+                    );
                 }
                 true
             } else if directive.starts_with("else") {
@@ -528,7 +586,9 @@ fn regions(text: &str) -> Vec<(usize, Condition)> {
                 false
             };
             if changed && stack.len() < 64 {
-                let all = stack.iter().fold(Condition::Always, |all, (condition, _)| all.and(condition.clone()));
+                let all = stack
+                    .iter()
+                    .fold(Condition::Always, |all, (condition, _)| all.and(condition.clone()));
                 out.push((end, all));
             }
         }

@@ -37,16 +37,19 @@ pub(crate) struct SourceOptions {
 impl SourceOptions {
     /// The absolute work directory, created.
     pub(crate) fn work(&self) -> Result<PathBuf, Failure> {
-        let directory = match (&self.work, std::env::var_os("QUENCH_WORK"), std::env::var_os("XDG_CACHE_HOME")) {
-            (Some(work), _, _) => work.clone(),
-            (None, Some(work), _) => PathBuf::from(work),
-            (None, None, Some(cache)) => PathBuf::from(cache).join("quench"),
-            (None, None, None) => {
-                let home = std::env::var_os("HOME").unwrap_or_else(|| "/root".into());
-                PathBuf::from(home).join(".cache/quench")
-            }
-        };
-        let made = fs_err::create_dir_all(&directory).and_then(|()| fs_err::canonicalize(&directory));
+        let directory =
+            match (&self.work, std::env::var_os("QUENCH_WORK"), std::env::var_os("XDG_CACHE_HOME"))
+            {
+                (Some(work), _, _) => work.clone(),
+                (None, Some(work), _) => PathBuf::from(work),
+                (None, None, Some(cache)) => PathBuf::from(cache).join("quench"),
+                (None, None, None) => {
+                    let home = std::env::var_os("HOME").unwrap_or_else(|| "/root".into());
+                    PathBuf::from(home).join(".cache/quench")
+                }
+            };
+        let made =
+            fs_err::create_dir_all(&directory).and_then(|()| fs_err::canonicalize(&directory));
         made.map_err(|error| Failure::new(Exit::Machine, error))
     }
 }
@@ -69,11 +72,17 @@ pub(crate) fn load(name: &str) -> Result<Loaded, Failure> {
     let shipped = shipped::PROFILES.iter().find(|(shipped, _)| *shipped == name);
     let (file, text, directory) = match (path.is_file(), shipped) {
         (true, _) => {
-            let text = fs_err::read_to_string(path).map_err(|error| Failure::new(Exit::Usage, error))?;
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let text =
+                fs_err::read_to_string(path).map_err(|error| Failure::new(Exit::Usage, error))?;
+            let parent = path
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty())
+                .unwrap_or(Path::new("."));
             (name.to_owned(), text, parent.to_owned())
         }
-        (false, Some((_, text))) => (format!("{name}.toml"), (*text).to_owned(), PathBuf::from(".")),
+        (false, Some((_, text))) => {
+            (format!("{name}.toml"), (*text).to_owned(), PathBuf::from("."))
+        }
         (false, None) => {
             let names: Vec<&str> = shipped::PROFILES.iter().map(|(name, _)| *name).collect();
             return Err(Failure::new(Exit::Usage, format!("no profile `{name}`"))
@@ -97,7 +106,11 @@ pub(crate) fn load(name: &str) -> Result<Loaded, Failure> {
     };
     let (readable, findings) = profile::load(&file, &text, &parents);
     let profile = if any_error(&findings) { None } else { readable.clone() };
-    let lock = if path.is_file() { path.with_extension("lock") } else { PathBuf::from(format!("{name}.lock")) };
+    let lock = if path.is_file() {
+        path.with_extension("lock")
+    } else {
+        PathBuf::from(format!("{name}.lock"))
+    };
     Ok(Loaded { profile, readable, findings, texts: texts.into_inner(), directory, lock })
 }
 
@@ -106,7 +119,10 @@ impl Loaded {
     pub(crate) fn checked(self, terminal: &Terminal) -> Result<(Profile, Context), Failure> {
         terminal.findings(&self.findings, &self.texts);
         match self.profile {
-            Some(profile) => Ok((profile, Context { texts: self.texts, directory: self.directory, lock: self.lock })),
+            Some(profile) => Ok((
+                profile,
+                Context { texts: self.texts, directory: self.directory, lock: self.lock },
+            )),
             None => Err(Failure::new(Exit::Usage, "the profile has errors")),
         }
     }
@@ -138,7 +154,10 @@ pub(crate) fn scan(directory: &Path) -> Result<Scanned, Failure> {
     let (kconfig, findings) = kconfig::parse(&tree, "Kconfig");
     if any_error(&findings) {
         let first = findings.first().map(|finding| finding.message.clone()).unwrap_or_default();
-        return Err(Failure::new(Exit::Program, format!("the tree's Kconfig cannot be read: {first}")));
+        return Err(Failure::new(
+            Exit::Program,
+            format!("the tree's Kconfig cannot be read: {first}"),
+        ));
     }
     Ok(Scanned { tree, catalog, kconfig })
 }
@@ -154,7 +173,11 @@ pub(crate) struct Planned {
 }
 
 /// Loads the profile, prepares its source and makes the plan. Findings are shown; errors end in exit 2.
-pub(crate) fn plan(name: &str, options: &SourceOptions, terminal: &Terminal) -> Result<Planned, Failure> {
+pub(crate) fn plan(
+    name: &str,
+    options: &SourceOptions,
+    terminal: &Terminal,
+) -> Result<Planned, Failure> {
     let (profile, context) = load(name)?.checked(terminal)?;
     let work = options.work()?;
     let prepared = prepare(&profile, &context, options, &work, terminal)?;
@@ -184,8 +207,14 @@ pub(crate) fn resolve_findings(
     terminal: &Terminal,
 ) -> Result<Vec<Finding>, Failure> {
     // A profile with faults has no complete form; what could be read of it is still checked for names.
-    let Some(profile) = loaded.profile.as_ref().or(loaded.readable.as_ref()) else { return Ok(Vec::new()) };
-    let context = Context { texts: loaded.texts.clone(), directory: loaded.directory.clone(), lock: loaded.lock.clone() };
+    let Some(profile) = loaded.profile.as_ref().or(loaded.readable.as_ref()) else {
+        return Ok(Vec::new());
+    };
+    let context = Context {
+        texts: loaded.texts.clone(),
+        directory: loaded.directory.clone(),
+        lock: loaded.lock.clone(),
+    };
     let work = options.work()?;
     let prepared = prepare(profile, &context, options, &work, terminal)?;
     let scanned = scan(&prepared.directory)?;
@@ -226,7 +255,8 @@ fn prepare(
     let mut profile = profile.clone();
     let mut lock = context.lock.clone();
     if let Some(directory) = &options.source {
-        let directory = fs_err::canonicalize(directory).map_err(|error| Failure::new(Exit::Usage, error))?;
+        let directory =
+            fs_err::canonicalize(directory).map_err(|error| Failure::new(Exit::Usage, error))?;
         // A tree given by hand is not what the lock file pins.
         lock = work.join("path-source.lock");
         let _ = fs_err::remove_file(&lock);
@@ -246,7 +276,9 @@ fn prepare(
         let hint = error.hint();
         let exit = match &error {
             source::Error::Refused(_) => Exit::Program,
-            source::Error::Process(crate::process::Error::Interrupted { signal, .. }) => Exit::Signal(*signal),
+            source::Error::Process(crate::process::Error::Interrupted { signal, .. }) => {
+                Exit::Signal(*signal)
+            }
             source::Error::Process(crate::process::Error::Failed { .. }) => Exit::Program,
             source::Error::Lock { .. } => Exit::Usage,
             _ => Exit::Machine,

@@ -110,7 +110,8 @@ pub struct Facts {
 
 /// Reads the facts of a file.
 pub fn facts(bytes: &[u8]) -> Result<Facts, Malformed> {
-    let header = goblin::elf::Elf::parse_header(bytes).map_err(|error| Malformed(error.to_string()))?;
+    let header =
+        goblin::elf::Elf::parse_header(bytes).map_err(|error| Malformed(error.to_string()))?;
     let ctx = context(&header)?;
     let mut unreadable = Vec::new();
     let count = usize::from(header.e_phnum).min(MOST_SEGMENTS);
@@ -134,7 +135,8 @@ pub fn facts(bytes: &[u8]) -> Result<Facts, Malformed> {
         None
     });
     let mut symbols = Vec::new();
-    let dynamic = raw.map(|raw| read_dynamic(bytes, &raw.dyns, &segments, ctx, &mut symbols, &mut unreadable));
+    let dynamic = raw
+        .map(|raw| read_dynamic(bytes, &raw.dyns, &segments, ctx, &mut symbols, &mut unreadable));
     if symbols.is_empty() {
         symbols = static_symbols(bytes, &header, ctx);
     }
@@ -191,9 +193,10 @@ fn slice(bytes: &[u8], offset: u64, size: u64) -> Option<&[u8]> {
 
 /// File offset of an address, through the load segments.
 fn offset_of(segments: &[Segment], address: u64) -> Option<u64> {
-    let load = segments.iter().filter(|segment| segment.kind == SegmentKind::Load).find(|segment| {
-        address >= segment.address && address - segment.address < segment.file_size
-    })?;
+    let load =
+        segments.iter().filter(|segment| segment.kind == SegmentKind::Load).find(|segment| {
+            address >= segment.address && address - segment.address < segment.file_size
+        })?;
     load.offset.checked_add(address - load.address)
 }
 
@@ -266,16 +269,21 @@ fn slots(
     out: &mut Vec<u64>,
 ) {
     let mut read = |address: u64, length: u64, rela: bool, all: bool| {
-        let (Some(offset), Ok(length)) = (offset_of(segments, address), usize::try_from(length)) else { return };
+        let (Some(offset), Ok(length)) = (offset_of(segments, address), usize::try_from(length))
+        else {
+            return;
+        };
         let Ok(offset) = usize::try_from(offset) else { return };
         let length = length.min(bytes.len().saturating_sub(offset));
         let Ok(section) = RelocSection::parse(bytes, offset, length, rela, ctx) else { return };
-        let glob_dat = |kind: u32| kind == reloc::R_X86_64_GLOB_DAT || kind == reloc::R_AARCH64_GLOB_DAT;
+        let glob_dat =
+            |kind: u32| kind == reloc::R_X86_64_GLOB_DAT || kind == reloc::R_AARCH64_GLOB_DAT;
         let found = section.iter().take(MOST_ENTRIES).filter(|reloc| all || glob_dat(reloc.r_type));
         out.extend(found.map(|reloc| reloc.r_offset));
     };
     let rela = value(dynamic::DT_PLTREL).is_none_or(|kind| kind == dynamic::DT_RELA);
-    if let (Some(address), Some(length)) = (value(dynamic::DT_JMPREL), value(dynamic::DT_PLTRELSZ)) {
+    if let (Some(address), Some(length)) = (value(dynamic::DT_JMPREL), value(dynamic::DT_PLTRELSZ))
+    {
         read(address, length, rela, true);
     }
     if let (Some(address), Some(length)) = (value(dynamic::DT_RELA), value(dynamic::DT_RELASZ)) {
@@ -296,7 +304,9 @@ fn symbol_count(bytes: &[u8], table: &[Dyn], segments: &[Segment], ctx: Ctx) -> 
     }
     let entry = if ctx.container == Container::Big { 24 } else { 16 };
     match (value(dynamic::DT_SYMTAB), value(dynamic::DT_STRTAB)) {
-        (Some(symbols), Some(strings)) if strings > symbols => usize::try_from((strings - symbols) / entry).unwrap_or(0),
+        (Some(symbols), Some(strings)) if strings > symbols => {
+            usize::try_from((strings - symbols) / entry).unwrap_or(0)
+        }
         _ => 0,
     }
 }
@@ -318,16 +328,20 @@ fn static_symbols(bytes: &[u8], header: &Header, ctx: Ctx) -> Vec<Symbol> {
         return Vec::new();
     }
     let Ok(sections) = SectionHeader::parse(bytes, offset, count, ctx) else { return Vec::new() };
-    let Some(table) = sections.iter().find(|section| section.sh_type == SHT_SYMTAB) else { return Vec::new() };
+    let Some(table) = sections.iter().find(|section| section.sh_type == SHT_SYMTAB) else {
+        return Vec::new();
+    };
     let entry = if ctx.container == Container::Big { 24 } else { 16 };
-    let Some(strings) = usize::try_from(table.sh_link).ok().and_then(|index| sections.get(index)) else {
+    let Some(strings) = usize::try_from(table.sh_link).ok().and_then(|index| sections.get(index))
+    else {
         return Vec::new();
     };
     let parsed = (|| {
         let start = usize::try_from(strings.sh_offset).ok()?;
         let names = Strtab::parse(bytes, start, usize::try_from(strings.sh_size).ok()?, 0).ok()?;
         let count = usize::try_from(table.sh_size / entry).ok()?.min(MOST_ENTRIES);
-        let symbols = Symtab::parse(bytes, usize::try_from(table.sh_offset).ok()?, count, ctx).ok()?;
+        let symbols =
+            Symtab::parse(bytes, usize::try_from(table.sh_offset).ok()?, count, ctx).ok()?;
         let named = symbols.iter().filter_map(|symbol| {
             let name = names.get_at(symbol.st_name).filter(|name| !name.is_empty())?;
             Some(Symbol { name: name.to_owned(), defined: symbol.st_shndx != 0 })
@@ -342,17 +356,25 @@ fn notes(bytes: &[u8], segments: &[Segment], ctx: Ctx) -> (Option<String>, (bool
     const NT_GNU_BUILD_ID: u32 = 3;
     const NT_GNU_PROPERTY_TYPE_0: u32 = 5;
     let mut found = (None, (false, false));
-    let wanted = |segment: &&Segment| matches!(segment.kind, SegmentKind::Note | SegmentKind::GnuProperty);
+    let wanted =
+        |segment: &&Segment| matches!(segment.kind, SegmentKind::Note | SegmentKind::GnuProperty);
     for segment in segments.iter().filter(wanted) {
         let Some(data) = slice(bytes, segment.offset, segment.file_size) else { continue };
         // Property notes are 8-aligned in ELF64, all others 4-aligned.
-        let align = if segment.kind == SegmentKind::GnuProperty && ctx.container == Container::Big { 8 } else { 4 };
+        let align = if segment.kind == SegmentKind::GnuProperty && ctx.container == Container::Big {
+            8
+        } else {
+            4
+        };
         let mut at = 0_usize;
-        while let (Some(name), Some(size), Some(kind)) = (data.get(at..), data.get(at + 4..), data.get(at + 8..)) {
+        while let (Some(name), Some(size), Some(kind)) =
+            (data.get(at..), data.get(at + 4..), data.get(at + 8..))
+        {
             if kind.len() < 4 {
                 break;
             }
-            let (name, size, kind) = (word(name, ctx) as usize, word(size, ctx) as usize, word(kind, ctx));
+            let (name, size, kind) =
+                (word(name, ctx) as usize, word(size, ctx) as usize, word(kind, ctx));
             let start = at.saturating_add(12).saturating_add(name.next_multiple_of(4));
             let Some(body) = data.get(start..start.saturating_add(size)) else { break };
             match kind {
@@ -382,7 +404,13 @@ fn cet(body: &[u8], ctx: Ctx) -> (bool, bool) {
     (false, false)
 }
 
-fn kind(header: &Header, segments: &[Segment], interpreter: bool, dynamic: Option<&Dynamic>, bytes: &[u8]) -> Kind {
+fn kind(
+    header: &Header,
+    segments: &[Segment],
+    interpreter: bool,
+    dynamic: Option<&Dynamic>,
+    bytes: &[u8],
+) -> Kind {
     match header.e_type {
         header::ET_REL => return Kind::Relocatable,
         header::ET_CORE => return Kind::Core,
@@ -393,7 +421,9 @@ fn kind(header: &Header, segments: &[Segment], interpreter: bool, dynamic: Optio
     let code = loads().filter(|segment| segment.execute).collect::<Vec<_>>();
     let empty = !code.is_empty()
         && code.iter().all(|segment| {
-            segment.file_size == 0 || slice(bytes, segment.offset, segment.file_size).is_none_or(|code| code.iter().all(|b| *b == 0))
+            segment.file_size == 0
+                || slice(bytes, segment.offset, segment.file_size)
+                    .is_none_or(|code| code.iter().all(|b| *b == 0))
         });
     if empty {
         return Kind::DebugFile;

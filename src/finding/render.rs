@@ -24,7 +24,8 @@ pub fn human(finding: &Finding, texts: &[(String, String)], colour: bool) -> Str
         let kind = if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
         let end = span.end.min(text.len());
         let annotation = kind.span(span.start.min(end)..end).label(label.text.as_str());
-        group = group.element(Snippet::source(text.as_str()).path(file.as_str()).annotation(annotation));
+        group = group
+            .element(Snippet::source(text.as_str()).path(file.as_str()).annotation(annotation));
     }
     for line in &lines {
         group = group.element(Level::NOTE.message(line.as_str()));
@@ -69,7 +70,9 @@ pub fn json(finding: &Finding, texts: &[(String, String)]) -> Value {
                 json!({ "file": file, "line": line, "column": column, "text": label.text })
             }
             Place::Line { file, line } => json!({ "file": file, "line": line, "text": label.text }),
-            Place::Object { path, part } => json!({ "object": path, "part": part, "text": label.text }),
+            Place::Object { path, part } => {
+                json!({ "object": path, "part": part, "text": label.text })
+            }
         })
         .collect();
     json!({

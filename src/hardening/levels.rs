@@ -7,11 +7,21 @@ const GUIDE: &str = "OpenStack Security Guide, Hardening the virtualization laye
 const OPENSSF: &str = "OpenSSF Compiler Options Hardening Guide for C and C++";
 const DISTRO: &str = "dpkg-buildflags(1) hardening, Fedora redhat-rpm-config buildflags";
 
-const fn compile(text: &'static str, why: &'static str, source: &'static str, since: &'static str) -> Flag {
+const fn compile(
+    text: &'static str,
+    why: &'static str,
+    source: &'static str,
+    since: &'static str,
+) -> Flag {
     Flag { text, stage: Stage::Compile, why, source, since }
 }
 
-const fn link(text: &'static str, why: &'static str, source: &'static str, since: &'static str) -> Flag {
+const fn link(
+    text: &'static str,
+    why: &'static str,
+    source: &'static str,
+    since: &'static str,
+) -> Flag {
     Flag { text, stage: Stage::Link, why, source, since }
 }
 
@@ -19,8 +29,14 @@ const fn idle(text: &'static str, why: &'static str, source: &'static str) -> Fl
     Flag { text, stage: Stage::Idle, why, source, since: "any" }
 }
 
-const RELRO: Flag = link("-Wl,-z,relro", "the GOT becomes read-only after relocation", GUIDE, "binutils 2.15");
-const NOW: Flag = link("-Wl,-z,now", "all symbols are bound at start, so that RELRO covers the whole GOT", GUIDE, "binutils 2.15");
+const RELRO: Flag =
+    link("-Wl,-z,relro", "the GOT becomes read-only after relocation", GUIDE, "binutils 2.15");
+const NOW: Flag = link(
+    "-Wl,-z,now",
+    "all symbols are bound at start, so that RELRO covers the whole GOT",
+    GUIDE,
+    "binutils 2.15",
+);
 const OPTIMISE: Flag = compile("-O2", "FORTIFY needs optimisation", GUIDE, "any");
 
 /// All flags of a level, in the order they go on the command line.
@@ -37,17 +53,40 @@ fn openstack() -> Vec<Flag> {
     vec![
         OPTIMISE,
         compile("-fstack-protector-all", "a canary in every function", GUIDE, "GCC 4.1, clang 3"),
-        compile("-Wstack-protector", "the compiler names functions it could not protect", GUIDE, "GCC 4.1"),
+        compile(
+            "-Wstack-protector",
+            "the compiler names functions it could not protect",
+            GUIDE,
+            "GCC 4.1",
+        ),
         idle(
             "--param ssp-buffer-size=4",
             "idle: -fstack-protector-all protects every function whatever its buffers are",
             GUIDE,
         ),
-        compile("-fPIE", "position-independent code, so that ASLR moves the program", GUIDE, "GCC 3.4"),
-        idle("-pie", "stands as --enable-pie: meson links with -pie itself, and as a compiler flag it does nothing", GUIDE),
+        compile(
+            "-fPIE",
+            "position-independent code, so that ASLR moves the program",
+            GUIDE,
+            "GCC 3.4",
+        ),
+        idle(
+            "-pie",
+            "stands as --enable-pie: meson links with -pie itself, and as a compiler flag it does nothing",
+            GUIDE,
+        ),
         compile("-ftrapv", "traps on signed overflow", GUIDE, "GCC 3.4"),
-        idle("-arch x86_64", "not an option of GCC on Linux; the target is configure's --target-list", GUIDE),
-        compile("-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2", "checked string and memory functions", GUIDE, "GCC 4.0"),
+        idle(
+            "-arch x86_64",
+            "not an option of GCC on Linux; the target is configure's --target-list",
+            GUIDE,
+        ),
+        compile(
+            "-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2",
+            "checked string and memory functions",
+            GUIDE,
+            "GCC 4.0",
+        ),
         RELRO,
         NOW,
     ]
@@ -56,9 +95,24 @@ fn openstack() -> Vec<Flag> {
 fn baseline() -> Vec<Flag> {
     vec![
         OPTIMISE,
-        compile("-fstack-protector-strong", "a canary where the stack holds arrays or escaping addresses", DISTRO, "GCC 4.9, clang 6"),
-        compile("-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2", "checked string and memory functions", DISTRO, "GCC 4.0"),
-        compile("-fstack-clash-protection", "large frames touch each page, so none jumps the guard page", DISTRO, "GCC 8, clang 11"),
+        compile(
+            "-fstack-protector-strong",
+            "a canary where the stack holds arrays or escaping addresses",
+            DISTRO,
+            "GCC 4.9, clang 6",
+        ),
+        compile(
+            "-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2",
+            "checked string and memory functions",
+            DISTRO,
+            "GCC 4.0",
+        ),
+        compile(
+            "-fstack-clash-protection",
+            "large frames touch each page, so none jumps the guard page",
+            DISTRO,
+            "GCC 8, clang 11",
+        ),
         compile("-fcf-protection", "endbr64 at indirect targets", DISTRO, "GCC 8, clang 7"),
         compile("-Wformat -Werror=format-security", "no format string from data", DISTRO, "any"),
         RELRO,
@@ -69,23 +123,68 @@ fn baseline() -> Vec<Flag> {
 fn strict(compiler: Compiler) -> Vec<Flag> {
     let mut flags = vec![
         OPTIMISE,
-        compile("-fstack-protector-strong", "a canary where the stack holds arrays or escaping addresses", OPENSSF, "GCC 4.9, clang 6"),
-        compile("-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3", "checked functions, sizes also where only known at run time", OPENSSF, "GCC 12, clang 9, glibc 2.34"),
-        compile("-fstack-clash-protection", "large frames touch each page, so none jumps the guard page", OPENSSF, "GCC 8, clang 11"),
-        compile("-fcf-protection=full", "endbr64 at indirect targets, shadow-stack compatible code", OPENSSF, "GCC 8, clang 7"),
-        compile("-fstrict-flex-arrays=3", "only [] is a flexible array: FORTIFY sees more sizes", OPENSSF, "GCC 13, clang 16"),
-        compile("-ftrivial-auto-var-init=zero", "no stack contents leak through uninitialised variables", OPENSSF, "GCC 12, clang 8"),
-        compile("-fzero-call-used-regs=used-gpr", "fewer gadgets and leaks through registers", OPENSSF, "GCC 11, clang 15"),
+        compile(
+            "-fstack-protector-strong",
+            "a canary where the stack holds arrays or escaping addresses",
+            OPENSSF,
+            "GCC 4.9, clang 6",
+        ),
+        compile(
+            "-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3",
+            "checked functions, sizes also where only known at run time",
+            OPENSSF,
+            "GCC 12, clang 9, glibc 2.34",
+        ),
+        compile(
+            "-fstack-clash-protection",
+            "large frames touch each page, so none jumps the guard page",
+            OPENSSF,
+            "GCC 8, clang 11",
+        ),
+        compile(
+            "-fcf-protection=full",
+            "endbr64 at indirect targets, shadow-stack compatible code",
+            OPENSSF,
+            "GCC 8, clang 7",
+        ),
+        compile(
+            "-fstrict-flex-arrays=3",
+            "only [] is a flexible array: FORTIFY sees more sizes",
+            OPENSSF,
+            "GCC 13, clang 16",
+        ),
+        compile(
+            "-ftrivial-auto-var-init=zero",
+            "no stack contents leak through uninitialised variables",
+            OPENSSF,
+            "GCC 12, clang 8",
+        ),
+        compile(
+            "-fzero-call-used-regs=used-gpr",
+            "fewer gadgets and leaks through registers",
+            OPENSSF,
+            "GCC 11, clang 15",
+        ),
         compile("-fno-delete-null-pointer-checks", "checks against NULL stay", OPENSSF, "any"),
         compile("-Wformat -Werror=format-security", "no format string from data", OPENSSF, "any"),
     ];
     if compiler == Compiler::Gcc {
-        flags.push(compile("-fzero-init-padding-bits=all", "padding does not leak", OPENSSF, "GCC 15"));
+        flags.push(compile(
+            "-fzero-init-padding-bits=all",
+            "padding does not leak",
+            OPENSSF,
+            "GCC 15",
+        ));
     }
     flags.extend([
         RELRO,
         NOW,
-        link("-Wl,-z,nodlopen", "the program cannot be opened as a library", OPENSSF, "binutils 2.10"),
+        link(
+            "-Wl,-z,nodlopen",
+            "the program cannot be opened as a library",
+            OPENSSF,
+            "binutils 2.10",
+        ),
         link("-Wl,-z,noexecstack", "the stack is not executable", OPENSSF, "binutils 2.14"),
         link("-Wl,-z,separate-code", "code shares no page with data", OPENSSF, "binutils 2.31"),
     ]);

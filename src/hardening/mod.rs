@@ -74,13 +74,19 @@ pub struct Selection {
 }
 
 /// Decides which flags of a level are used with this compiler and this tree.
-pub fn select(level: Level, compiler: Compiler, probes: &Probes, tree: &Tree) -> (Selection, Vec<Finding>) {
+pub fn select(
+    level: Level,
+    compiler: Compiler,
+    probes: &Probes,
+    tree: &Tree,
+) -> (Selection, Vec<Finding>) {
     let name = crate::profile::level_name(level);
     let mut selection = Selection { level: name.to_owned(), ..Selection::default() };
     let mut findings = Vec::new();
     for flag in candidates(level, compiler) {
         if let Some(why) = contradicts(&flag, tree) {
-            findings.push(Finding::note(&CONTRADICTION, format!("`{}` is left out: {why}", flag.text)));
+            findings
+                .push(Finding::note(&CONTRADICTION, format!("`{}` is left out: {why}", flag.text)));
             selection.left_out.push((flag, why));
             continue;
         }
@@ -95,7 +101,10 @@ pub fn select(level: Level, compiler: Compiler, probes: &Probes, tree: &Tree) ->
                 findings.push(
                     Finding::warning(
                         &MISSING_FLAG,
-                        format!("`{}`, asked for by hardening level `{name}`, is missing: {why}", flag.text),
+                        format!(
+                            "`{}`, asked for by hardening level `{name}`, is missing: {why}",
+                            flag.text
+                        ),
                     )
                     .with_help(format!("a compiler that has it: {}", flag.since)),
                 );
@@ -118,7 +127,8 @@ fn contradicts(flag: &Flag, tree: &Tree) -> Option<String> {
     let (_, theirs, why) = OPPOSITES.iter().find(|(ours, _, _)| *ours == flag.text)?;
     let meson = tree.text("meson.build").unwrap_or_default();
     let configure = tree.text("configure").unwrap_or_default();
-    (meson.contains(theirs) || configure.contains(theirs)).then(|| format!("QEMU's own build sets {theirs}: {why}"))
+    (meson.contains(theirs) || configure.contains(theirs))
+        .then(|| format!("QEMU's own build sets {theirs}: {why}"))
 }
 
 #[cfg(test)]
@@ -126,7 +136,9 @@ mod tests {
     use super::*;
 
     fn tree() -> Tree {
-        [("meson.build", "qemu_common_flags = ['-fno-strict-aliasing', '-fwrapv']")].into_iter().collect()
+        [("meson.build", "qemu_common_flags = ['-fno-strict-aliasing', '-fwrapv']")]
+            .into_iter()
+            .collect()
     }
 
     #[test]
@@ -136,13 +148,23 @@ mod tests {
         let (selection, findings) = select(Level::Strict, Compiler::Gcc, &probes, &tree());
         assert!(selection.cflags.iter().all(|flag| flag.text != "-fstrict-flex-arrays=3"));
         let finding = findings.iter().find(|finding| finding.code == &MISSING_FLAG).unwrap();
-        assert!(finding.message.contains("strict") && finding.message.contains("GCC 13"), "{}", finding.message);
+        assert!(
+            finding.message.contains("strict") && finding.message.contains("GCC 13"),
+            "{}",
+            finding.message
+        );
     }
 
     #[test]
     fn ftrapv_of_the_openstack_guide_is_left_out_with_a_finding() {
-        let (selection, findings) = select(Level::Openstack, Compiler::Gcc, &Probes::default(), &tree());
-        assert!(selection.left_out.iter().any(|(flag, why)| flag.text == "-ftrapv" && why.contains("-fwrapv")));
+        let (selection, findings) =
+            select(Level::Openstack, Compiler::Gcc, &Probes::default(), &tree());
+        assert!(
+            selection
+                .left_out
+                .iter()
+                .any(|(flag, why)| flag.text == "-ftrapv" && why.contains("-fwrapv"))
+        );
         assert!(findings.iter().any(|finding| finding.code == &CONTRADICTION));
         assert!(selection.cflags.iter().any(|flag| flag.text == "-fstack-protector-all"));
     }

@@ -8,7 +8,10 @@ use crate::finding::Finding;
 pub(super) fn contradiction(solver: &Solver<'_>, symbol: SymbolId, clauses: &[&Clause]) -> Finding {
     let kconfig = &solver.kconfig;
     let name = kconfig.name(symbol);
-    let mut finding = Finding::error(&CONTRADICTION, format!("contradiction between clauses when setting {name}"));
+    let mut finding = Finding::error(
+        &CONTRADICTION,
+        format!("contradiction between clauses when setting {name}"),
+    );
     for clause in clauses {
         finding = finding.at(clause_place(clause), kconfig.show_clause(clause));
     }
@@ -28,17 +31,26 @@ fn remedy(solver: &Solver<'_>, name: &str, expr: &Expr) -> Option<String> {
     let kconfig = &solver.kconfig;
     let wanted = kconfig.name(missing);
     let boards = boards(solver);
-    let selectors: Vec<&str> = selectors(solver, missing).into_iter().map(|id| kconfig.name(id)).collect();
+    let selectors: Vec<&str> =
+        selectors(solver, missing).into_iter().map(|id| kconfig.name(id)).collect();
     let providers = providing_boards(solver, missing, &boards);
-    let have: Vec<&str> =
-        boards.iter().filter(|id| solver.values[**id] == Some(true)).map(|id| kconfig.name(*id)).collect();
+    let have: Vec<&str> = boards
+        .iter()
+        .filter(|id| solver.values[**id] == Some(true))
+        .map(|id| kconfig.name(*id))
+        .collect();
     let have = if have.is_empty() { "no board".to_owned() } else { have.join(", ") };
     if !providers.is_empty() {
         let names: Vec<&str> = providers.iter().map(|id| kconfig.name(*id)).collect();
-        return Some(format!("{name} needs a board that selects {wanted}: {}; the profile has {have}", names.join(", ")));
+        return Some(format!(
+            "{name} needs a board that selects {wanted}: {}; the profile has {have}",
+            names.join(", ")
+        ));
     }
     if selectors.is_empty() {
-        return Some(format!("{name} needs {wanted}, which nothing selects: turn it on, or drop {name}"));
+        return Some(format!(
+            "{name} needs {wanted}, which nothing selects: turn it on, or drop {name}"
+        ));
     }
     Some(format!("{name} needs {wanted}, which is selected by {}", selectors.join(", ")))
 }
@@ -48,7 +60,9 @@ fn first_unmet(solver: &Solver<'_>, expr: &Expr) -> Option<SymbolId> {
     match expr {
         Expr::Symbol(id) => (solver.values[*id] == Some(false)).then_some(*id),
         Expr::Not(_) => None,
-        Expr::And(a, b) | Expr::Or(a, b) => first_unmet(solver, a).or_else(|| first_unmet(solver, b)),
+        Expr::And(a, b) | Expr::Or(a, b) => {
+            first_unmet(solver, a).or_else(|| first_unmet(solver, b))
+        }
     }
 }
 
@@ -78,7 +92,11 @@ fn providing_boards(solver: &Solver<'_>, symbol: SymbolId, boards: &[SymbolId]) 
         }
         at += 1;
     }
-    boards.iter().copied().filter(|board| reached.contains(board) && fits_target(solver, *board)).collect()
+    boards
+        .iter()
+        .copied()
+        .filter(|board| reached.contains(board) && fits_target(solver, *board))
+        .collect()
 }
 
 /// No `depends on` of the board is already false: another architecture's board is not offered.
@@ -101,7 +119,9 @@ fn boards(solver: &Solver<'_>) -> Vec<SymbolId> {
     let mut dependent = Vec::new();
     for clause in solver.tree_clauses() {
         match &clause.rule {
-            Rule::Default { value: true, condition: None, implied_by: None } => defaults.push(clause.symbol),
+            Rule::Default { value: true, condition: None, implied_by: None } => {
+                defaults.push(clause.symbol)
+            }
             Rule::DependsOn(expr) => {
                 let mut ids = Vec::new();
                 collect(expr, &mut ids);

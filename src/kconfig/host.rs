@@ -45,7 +45,11 @@ pub fn target(tree: &Tree, name: &str) -> Option<Target> {
 }
 
 /// Host and target symbols. `enabled` says whether a build option (its configure name) is on.
-pub fn host_symbols(tree: &Tree, target: &Target, enabled: &dyn Fn(&str) -> bool) -> Vec<Assignment> {
+pub fn host_symbols(
+    tree: &Tree,
+    target: &Target,
+    enabled: &dyn Fn(&str) -> bool,
+) -> Vec<Assignment> {
     let mut symbols: Vec<Assignment> = conditions(tree)
         .into_iter()
         .filter(|(condition, _)| holds(condition, enabled))
@@ -119,8 +123,12 @@ mod tests {
         let meson = "host_kconfig = \\\n  (have_tpm ? ['CONFIG_TPM=y'] : []) + \\\n  (fdt.found() ? ['CONFIG_FDT=y'] : \
                      []) + \\\n  (host_os == 'linux' ? ['CONFIG_LINUX=y'] : []) + \\\n  (multiprocess_allowed ? \
                      ['CONFIG_MULTIPROCESS_ALLOWED=y'] : [])\n\nignored = []\n";
-        let tree: Tree =
-            [("meson.build", meson), ("configs/targets/x86_64-softmmu.mak", "TARGET_ARCH=x86_64\n")].into_iter().collect();
+        let tree: Tree = [
+            ("meson.build", meson),
+            ("configs/targets/x86_64-softmmu.mak", "TARGET_ARCH=x86_64\n"),
+        ]
+        .into_iter()
+        .collect();
         let target = target(&tree, "x86_64-softmmu").unwrap();
         let on = host_symbols(&tree, &target, &|option| matches!(option, "fdt" | "kvm"));
         let names: Vec<_> = on.iter().filter(|a| a.value).map(|a| a.symbol.as_str()).collect();

@@ -18,7 +18,8 @@ use crate::finding::Code;
 use crate::profile::Origin;
 
 /// Finding codes of this module.
-pub const CODES: &[&Code] = &[&SYNTAX, &MISSING_FILE, &UNDEFINED, &CONTRADICTION, &CYCLE, &UNSATISFIED];
+pub const CODES: &[&Code] =
+    &[&SYNTAX, &MISSING_FILE, &UNDEFINED, &CONTRADICTION, &CYCLE, &UNSATISFIED];
 
 pub(crate) static SYNTAX: Code = Code {
     name: "kconfig::syntax",
@@ -67,11 +68,21 @@ pub enum Expr {
 /// What a clause says about its symbol.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rule {
-    Assign { value: bool, origin: Option<Origin> },
+    Assign {
+        value: bool,
+        origin: Option<Origin>,
+    },
     /// `default` or `imply`; `implied_by` is set for the latter.
-    Default { value: bool, condition: Option<Expr>, implied_by: Option<SymbolId> },
+    Default {
+        value: bool,
+        condition: Option<Expr>,
+        implied_by: Option<SymbolId>,
+    },
     DependsOn(Expr),
-    Select { condition: Expr, by: SymbolId },
+    Select {
+        condition: Expr,
+        by: SymbolId,
+    },
 }
 
 /// One clause with its place in the tree.
@@ -120,7 +131,11 @@ impl Kconfig {
 
     /// Names of all declared symbols, in order of first mention.
     pub fn symbols(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().zip(&self.declared).filter(|(_, place)| place.is_some()).map(|(name, _)| name.as_str())
+        self.names
+            .iter()
+            .zip(&self.declared)
+            .filter(|(_, place)| place.is_some())
+            .map(|(name, _)| name.as_str())
     }
 
     pub fn clauses(&self) -> &[Clause] {
@@ -143,8 +158,12 @@ impl Kconfig {
         let yn = |value: &bool| if *value { "y" } else { "n" };
         match &clause.rule {
             Rule::Assign { value, .. } => format!("CONFIG_{name}={}", yn(value)),
-            Rule::Default { implied_by: Some(by), .. } => format!("config {} imply {name}", self.name(*by)),
-            Rule::Default { value, condition: None, .. } => format!("config {name} default {}", yn(value)),
+            Rule::Default { implied_by: Some(by), .. } => {
+                format!("config {} imply {name}", self.name(*by))
+            }
+            Rule::Default { value, condition: None, .. } => {
+                format!("config {name} default {}", yn(value))
+            }
             Rule::Default { value, condition: Some(condition), .. } => {
                 format!("config {name} default {} if {}", yn(value), self.show(condition))
             }

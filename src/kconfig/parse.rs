@@ -12,7 +12,8 @@ const DEPTH: usize = 64;
 
 /// Reads `root` and everything it sources.
 pub fn parse(tree: &Tree, root: &str) -> (Kconfig, Vec<Finding>) {
-    let mut reader = Reader { tree, kconfig: Kconfig::default(), seen: BTreeSet::new(), stack: Vec::new() };
+    let mut reader =
+        Reader { tree, kconfig: Kconfig::default(), seen: BTreeSet::new(), stack: Vec::new() };
     match reader.file(root) {
         Ok(()) => (reader.kconfig, Vec::new()),
         Err(finding) => (reader.kconfig, vec![*finding]),
@@ -26,7 +27,12 @@ pub fn parse_device_file(tree: &Tree, path: &str) -> (Vec<Assignment>, Vec<Findi
         Rule::Assign { value, .. } => Some(Assignment {
             symbol: kconfig.name(clause.symbol).to_owned(),
             value: *value,
-            origin: Some(Origin { file: clause.file.clone(), line: clause.line, column: 1, key: String::new() }),
+            origin: Some(Origin {
+                file: clause.file.clone(),
+                line: clause.line,
+                column: 1,
+                key: String::new(),
+            }),
         }),
         _ => None,
     });
@@ -69,7 +75,10 @@ impl Reader<'_> {
     fn file(&mut self, path: &str) -> Parsed<()> {
         self.seen.insert(path.to_owned());
         let Some(bytes) = self.tree.get(path) else {
-            return Err(Box::new(Finding::error(&MISSING_FILE, format!("no file `{path}` in the tree"))));
+            return Err(Box::new(Finding::error(
+                &MISSING_FILE,
+                format!("no file `{path}` in the tree"),
+            )));
         };
         let Ok(text) = std::str::from_utf8(bytes) else {
             return Err(Box::new(
@@ -158,7 +167,12 @@ impl Reader<'_> {
             Token::Default => {
                 let value = lexer.yes_or_no()?;
                 let condition = self.condition(lexer)?;
-                self.push(lexer, line, symbol, Rule::Default { value, condition, implied_by: None });
+                self.push(
+                    lexer,
+                    line,
+                    symbol,
+                    Rule::Default { value, condition, implied_by: None },
+                );
             }
             Token::Depends => {
                 lexer.expect(&Token::On, "expected \"on\"")?;
@@ -175,7 +189,12 @@ impl Reader<'_> {
                 let name = lexer.word()?;
                 let target = self.kconfig.intern(&name);
                 let condition = Some(self.guarded(lexer, symbol)?);
-                self.push(lexer, line, target, Rule::Default { value: true, condition, implied_by: Some(symbol) });
+                self.push(
+                    lexer,
+                    line,
+                    target,
+                    Rule::Default { value: true, condition, implied_by: Some(symbol) },
+                );
             }
             _ => {}
         }
@@ -286,7 +305,9 @@ impl Lexer {
     }
 
     fn error_at(&self, line: u32, message: &str) -> Box<Finding> {
-        Box::new(Finding::error(&SYNTAX, message).at(Place::Line { file: self.file.clone(), line }, ""))
+        Box::new(
+            Finding::error(&SYNTAX, message).at(Place::Line { file: self.file.clone(), line }, ""),
+        )
     }
 
     fn expect(&mut self, token: &Token, message: &str) -> Parsed<()> {

@@ -18,9 +18,20 @@ pub enum Because {
     Asked(Option<Origin>),
     /// meson passes it: a build option or the target.
     Host,
-    Selected { by: String, file: String, line: u32 },
-    Implied { by: String, file: String, line: u32 },
-    Default { file: String, line: u32 },
+    Selected {
+        by: String,
+        file: String,
+        line: u32,
+    },
+    Implied {
+        by: String,
+        file: String,
+        line: u32,
+    },
+    Default {
+        file: String,
+        line: u32,
+    },
 }
 
 /// The answer: every symbol has a value.
@@ -88,10 +99,18 @@ impl<'a> Solver<'a> {
         let mut kconfig = kconfig.clone();
         let mut clauses = Vec::new();
         add_assignments(&mut kconfig, &mut clauses, Part::Devices, request);
-        clauses.extend(std::mem::take(&mut kconfig.clauses).into_iter().map(|clause| (Part::Tree, clause)));
+        clauses.extend(
+            std::mem::take(&mut kconfig.clauses).into_iter().map(|clause| (Part::Tree, clause)),
+        );
         add_assignments(&mut kconfig, &mut clauses, Part::Host, request);
         let count = kconfig.names.len();
-        Self { kconfig, request, clauses, values: vec![None; count], set_by: vec![Vec::new(); count] }
+        Self {
+            kconfig,
+            request,
+            clauses,
+            values: vec![None; count],
+            set_by: vec![Vec::new(); count],
+        }
     }
 
     /// minikconf's `check_undefined`: every symbol that is mentioned must be declared.
@@ -100,7 +119,8 @@ impl<'a> Solver<'a> {
         names
             .filter(|(_, (_, place))| place.is_none())
             .map(|(id, (name, _))| {
-                let finding = Finding::error(&UNDEFINED, format!("no `config {name}` in this tree"));
+                let finding =
+                    Finding::error(&UNDEFINED, format!("no `config {name}` in this tree"));
                 let user = self.clauses.iter().find(|(_, clause)| mentions(clause, id));
                 let finding = match user {
                     Some((_, clause)) => finding.at(clause_place(clause), "used here"),
@@ -127,7 +147,8 @@ impl<'a> Solver<'a> {
         by_order.sort_by_key(|&id| std::cmp::Reverse(order[id]));
         let mut clauses = sorted.into_iter().peekable();
         for symbol in by_order {
-            while let Some(index) = clauses.next_if(|&index| self.clauses[index].1.symbol == symbol) {
+            while let Some(index) = clauses.next_if(|&index| self.clauses[index].1.symbol == symbol)
+            {
                 self.process(index)?;
             }
             self.values[symbol].get_or_insert(false);
@@ -140,10 +161,18 @@ impl<'a> Solver<'a> {
         match &clause.rule {
             Rule::Assign { value, .. } => self.set(index, clause.symbol, *value),
             Rule::DependsOn(expr) => {
-                if self.evaluate(expr)? { Ok(()) } else { self.set(index, clause.symbol, false) }
+                if self.evaluate(expr)? {
+                    Ok(())
+                } else {
+                    self.set(index, clause.symbol, false)
+                }
             }
             Rule::Select { condition, .. } => {
-                if self.evaluate(condition)? { self.set(index, clause.symbol, true) } else { Ok(()) }
+                if self.evaluate(condition)? {
+                    self.set(index, clause.symbol, true)
+                } else {
+                    Ok(())
+                }
             }
             Rule::Default { value, condition, .. } => {
                 if self.values[clause.symbol].is_some() {
@@ -171,7 +200,8 @@ impl<'a> Solver<'a> {
     }
 
     fn contradiction(&self, symbol: SymbolId) -> Finding {
-        let clauses: Vec<&Clause> = self.set_by[symbol].iter().map(|&i| &self.clauses[i].1).collect();
+        let clauses: Vec<&Clause> =
+            self.set_by[symbol].iter().map(|&i| &self.clauses[i].1).collect();
         diagnose::contradiction(self, symbol, &clauses)
     }
 
@@ -181,7 +211,10 @@ impl<'a> Solver<'a> {
                 Some(value) => value,
                 None => {
                     let name = self.kconfig.name(*id);
-                    return Err(Box::new(Finding::error(&CYCLE, format!("cycle found including {name}"))));
+                    return Err(Box::new(Finding::error(
+                        &CYCLE,
+                        format!("cycle found including {name}"),
+                    )));
                 }
             },
             Expr::Not(inner) => !self.evaluate(inner)?,
@@ -251,7 +284,9 @@ impl<'a> Solver<'a> {
         match (&clause.rule, part) {
             (Rule::Assign { .. }, Part::Host) => Because::Host,
             (Rule::Assign { origin, .. }, _) => Because::Asked(origin.clone()),
-            (Rule::Select { by, .. }, _) => Because::Selected { by: self.kconfig.name(*by).to_owned(), file, line },
+            (Rule::Select { by, .. }, _) => {
+                Because::Selected { by: self.kconfig.name(*by).to_owned(), file, line }
+            }
             (Rule::Default { implied_by: Some(by), .. }, _) => {
                 Because::Implied { by: self.kconfig.name(*by).to_owned(), file, line }
             }
@@ -260,12 +295,18 @@ impl<'a> Solver<'a> {
     }
 }
 
-fn add_assignments(kconfig: &mut Kconfig, clauses: &mut Vec<(Part, Clause)>, part: Part, request: &Request) {
+fn add_assignments(
+    kconfig: &mut Kconfig,
+    clauses: &mut Vec<(Part, Clause)>,
+    part: Part,
+    request: &Request,
+) {
     let assignments = if part == Part::Devices { &request.devices } else { &request.host };
     for assignment in assignments {
         let symbol = kconfig.intern(&assignment.symbol);
         let rule = Rule::Assign { value: assignment.value, origin: assignment.origin.clone() };
-        let (file, line) = assignment.origin.as_ref().map_or((String::new(), 0), |o| (o.file.clone(), o.line));
+        let (file, line) =
+            assignment.origin.as_ref().map_or((String::new(), 0), |o| (o.file.clone(), o.line));
         clauses.push((part, Clause { symbol, rule, file, line }));
     }
 }
@@ -282,7 +323,9 @@ pub(super) fn symbols_of(rule: &Rule) -> Vec<SymbolId> {
     let mut ids = Vec::new();
     match rule {
         Rule::Assign { .. } | Rule::Default { condition: None, .. } => {}
-        Rule::Default { condition: Some(expr), .. } | Rule::DependsOn(expr) | Rule::Select { condition: expr, .. } => {
+        Rule::Default { condition: Some(expr), .. }
+        | Rule::DependsOn(expr)
+        | Rule::Select { condition: expr, .. } => {
             collect(expr, &mut ids);
         }
     }

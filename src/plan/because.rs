@@ -40,9 +40,15 @@ impl fmt::Display for Because {
             Self::Asked(origin) if origin.is_default() => write!(f, "{origin}"),
             Self::Asked(origin) => write!(f, "asked at {origin} ({})", origin.key),
             Self::Needed { what, why } => write!(f, "{why} ({what})"),
-            Self::Kconfig { clause, by: Some(by), file, line } => write!(f, "{clause} by {by} at {file}:{line}"),
-            Self::Kconfig { clause, by: None, file, line } => write!(f, "{clause} at {file}:{line}"),
-            Self::Hardening { level, why, source } => write!(f, "hardening level {level}: {why} [{source}]"),
+            Self::Kconfig { clause, by: Some(by), file, line } => {
+                write!(f, "{clause} by {by} at {file}:{line}")
+            }
+            Self::Kconfig { clause, by: None, file, line } => {
+                write!(f, "{clause} at {file}:{line}")
+            }
+            Self::Hardening { level, why, source } => {
+                write!(f, "hardening level {level}: {why} [{source}]")
+            }
             Self::Quirk { id, why } => write!(f, "quirk {id}: {why}"),
             Self::Rule(why) => write!(f, "{why}"),
             Self::Core(why) => write!(f, "core of this series: {why}"),

@@ -6,8 +6,7 @@ use crate::hardening;
 use crate::profile::{Profile, Sourced};
 
 /// Directories QEMU looks for firmware in, after the package's own: Debian's and Fedora's.
-const FIRMWARE_PATH: &str =
-    "/usr/share/qemu:/usr/share/seabios:/usr/lib/ipxe/qemu:/usr/share/seavgabios:/usr/share/ipxe/qemu";
+const FIRMWARE_PATH: &str = "/usr/share/qemu:/usr/share/seabios:/usr/lib/ipxe/qemu:/usr/share/seavgabios:/usr/share/ipxe/qemu";
 
 /// All arguments but compiler flags.
 pub(super) fn arguments(
@@ -20,16 +19,31 @@ pub(super) fn arguments(
     let arch = profile.arch.value.qemu();
     let compiler = crate::profile::compiler_name(profile.compiler.value);
     let mut out = vec![
-        Item::new(format!("--target-list={arch}-softmmu"), Because::Asked(profile.arch.origin.clone())),
-        Item::new("--without-default-features", Because::rule("nothing is on unless it is asked for")),
-        Item::new("--without-default-devices", Because::rule("Kconfig ignores `default` and `imply`")),
+        Item::new(
+            format!("--target-list={arch}-softmmu"),
+            Because::Asked(profile.arch.origin.clone()),
+        ),
+        Item::new(
+            "--without-default-features",
+            Because::rule("nothing is on unless it is asked for"),
+        ),
+        Item::new(
+            "--without-default-devices",
+            Because::rule("Kconfig ignores `default` and `imply`"),
+        ),
         Item::new(
             format!("--with-devices-{arch}={}", device_file.name),
             Because::rule("the device file of this plan"),
         ),
-        Item::new("--python=$PYTHON", Because::rule("the Python whose meson is new enough for this tree")),
+        Item::new(
+            "--python=$PYTHON",
+            Because::rule("the Python whose meson is new enough for this tree"),
+        ),
         Item::new(format!("--cc={compiler}"), Because::Asked(profile.compiler.origin.clone())),
-        Item::new(format!("--prefix={}", profile.package.prefix.value), Because::Asked(profile.package.prefix.origin.clone())),
+        Item::new(
+            format!("--prefix={}", profile.package.prefix.value),
+            Because::Asked(profile.package.prefix.origin.clone()),
+        ),
         Item::new("--disable-download", Because::rule("a build takes nothing from the network")),
         Item::new(
             format!("--with-pkgversion=quench {}", profile.name.value),
@@ -42,7 +56,10 @@ pub(super) fn arguments(
             Because::rule("the package's own firmware first, then where the distributions' firmware packages put theirs"),
         ));
     }
-    out.push(Item::new("--audio-drv-list=".to_owned() + &joined(&profile.backends.audio), Because::rule("audio drivers of the profile, none by default")));
+    out.push(Item::new(
+        "--audio-drv-list=".to_owned() + &joined(&profile.backends.audio),
+        Because::rule("audio drivers of the profile, none by default"),
+    ));
     out.extend(block(profile));
     for flag in &selection.configure {
         let because = Because::Hardening {
@@ -78,7 +95,8 @@ fn switches(options: &Options, features: &Features, stated: &[String]) -> Vec<It
 
 /// The block driver allowlists. Protocol drivers below every image format are part of them.
 fn block(profile: &Profile) -> Vec<Item> {
-    let mut write: Vec<&str> = profile.block_read_write.iter().map(|format| format.value.as_str()).collect();
+    let mut write: Vec<&str> =
+        profile.block_read_write.iter().map(|format| format.value.as_str()).collect();
     for protocol in ["file", "host_device"] {
         if !write.contains(&protocol) {
             write.push(protocol);
@@ -89,7 +107,10 @@ fn block(profile: &Profile) -> Vec<Item> {
     let mut out = vec![Item::new(format!("--block-drv-rw-whitelist={}", write.join(",")), because)];
     if let Some(first) = profile.block_read_only.first() {
         let list = joined(&profile.block_read_only);
-        out.push(Item::new(format!("--block-drv-ro-whitelist={list}"), Because::Asked(first.origin.clone())));
+        out.push(Item::new(
+            format!("--block-drv-ro-whitelist={list}"),
+            Because::Asked(first.origin.clone()),
+        ));
     }
     out
 }

@@ -16,11 +16,17 @@ pub fn explain(plan: &Plan, catalog: &Catalog, what: &str) -> Option<String> {
 fn type_in(plan: &Plan, what: &str) -> Option<String> {
     let surface = &plan.surface;
     let machine = what.trim_end_matches("-machine");
-    let (name, predicted) = [(&surface.devices, what), (&surface.objects, what), (&surface.machines, machine)]
-        .into_iter()
-        .find_map(|(map, name)| map.get_key_value(name))?;
+    let (name, predicted) =
+        [(&surface.devices, what), (&surface.objects, what), (&surface.machines, machine)]
+            .into_iter()
+            .find_map(|(map, name)| map.get_key_value(name))?;
     let kind = predicted.kind.name();
-    let mut out = format!("{name} is in: {kind}, {} ({}:{})\n", class(predicted), predicted.file, predicted.line);
+    let mut out = format!(
+        "{name} is in: {kind}, {} ({}:{})\n",
+        class(predicted),
+        predicted.file,
+        predicted.line
+    );
     if predicted.through.is_empty() {
         out.push_str(&format!(
             "  core: {} is compiled into every {} of QEMU {}; no configuration removes it\n",
@@ -35,7 +41,9 @@ fn type_in(plan: &Plan, what: &str) -> Option<String> {
             None => out.push_str(&chain(plan, through)),
         }
     }
-    if let Some(alternative) = plan.alternatives.iter().find(|alternative| alternative.name == *name) {
+    if let Some(alternative) =
+        plan.alternatives.iter().find(|alternative| alternative.name == *name)
+    {
         out.push_str(&format!(
             "  decided against {} ({})\n",
             alternative.rejected.join(" or "),
@@ -46,7 +54,11 @@ fn type_in(plan: &Plan, what: &str) -> Option<String> {
 }
 
 fn class(predicted: &Predicted) -> String {
-    let hidden = if predicted.kind == Kind::Device && !predicted.user_creatable { ", hidden from -device help" } else { "" };
+    let hidden = if predicted.kind == Kind::Device && !predicted.user_creatable {
+        ", hidden from -device help"
+    } else {
+        ""
+    };
     let class = match predicted.class {
         Class::Requested => "requested",
         Class::Forced => "forced",
@@ -56,7 +68,11 @@ fn class(predicted: &Predicted) -> String {
 }
 
 fn option_line(plan: &Plan, option: &str) -> String {
-    let because = plan.features.iter().find(|item| item.text == option).map_or_else(String::new, |item| item.because.to_string());
+    let because = plan
+        .features
+        .iter()
+        .find(|item| item.text == option)
+        .map_or_else(String::new, |item| item.because.to_string());
     format!("  build option {option}: {because}\n")
 }
 
@@ -89,7 +105,8 @@ fn symbol(plan: &Plan, what: &str) -> Option<String> {
         .filter(|(_, device)| device.through.iter().any(|through| through == name))
         .map(|(device, _)| device.as_str())
         .collect();
-    let brings = if types.is_empty() { String::new() } else { format!("  brings: {}\n", types.join(", ")) };
+    let brings =
+        if types.is_empty() { String::new() } else { format!("  brings: {}\n", types.join(", ")) };
     Some(format!("CONFIG_{name} is on\n{}{brings}", chain(plan, name)))
 }
 
@@ -101,12 +118,19 @@ fn listed(plan: &Plan, what: &str) -> Option<String> {
         return Some(format!("build option {option} is on: {}\n", item.because));
     }
     let disabled = format!("--disable-{option}");
-    for (list, name) in [(&plan.configure, what), (&plan.configure, &disabled), (&plan.cflags, what), (&plan.ldflags, what)] {
+    for (list, name) in [
+        (&plan.configure, what),
+        (&plan.configure, &disabled),
+        (&plan.cflags, what),
+        (&plan.ldflags, what),
+    ] {
         if let Some(item) = find(list, name) {
             return Some(format!("{}: {}\n", item.text, item.because));
         }
     }
-    let in_flags = |items: &[Item]| items.iter().find(|item| item.text.split(' ').any(|word| word == what)).cloned();
+    let in_flags = |items: &[Item]| {
+        items.iter().find(|item| item.text.split(' ').any(|word| word == what)).cloned()
+    };
     if let Some(item) = in_flags(&plan.cflags).or_else(|| in_flags(&plan.ldflags)) {
         return Some(format!("{} is used: {}\n", item.text, item.because));
     }
@@ -122,9 +146,15 @@ fn absent(plan: &Plan, catalog: &Catalog, what: &str) -> Option<String> {
     let entries: Vec<_> = catalog.named(what).collect();
     let entry = entries.first()?;
     if entry.is_abstract {
-        return Some(format!("{what} is an abstract type ({}:{}); it is never created itself\n", entry.file, entry.line));
+        return Some(format!(
+            "{what} is an abstract type ({}:{}); it is never created itself\n",
+            entry.file, entry.line
+        ));
     }
-    let conditions: Vec<String> = entries.iter().map(|entry| format!("  {} when {}\n", entry.file, entry.condition)).collect();
+    let conditions: Vec<String> = entries
+        .iter()
+        .map(|entry| format!("  {} when {}\n", entry.file, entry.condition))
+        .collect();
     let _ = plan;
     Some(format!("{what} is not in:\n{}", conditions.concat()))
 }

@@ -99,7 +99,9 @@ pub(super) fn wanted(profile: &Profile, options: &Options, target_needs_fdt: boo
         demand(&mut features, &feature.value, Because::Asked(feature.origin.clone()));
     }
     for (list, entry) in backends(profile) {
-        for (_, _, names) in BACKENDS.iter().filter(|(l, name, _)| *l == list && *name == entry.value) {
+        for (_, _, names) in
+            BACKENDS.iter().filter(|(l, name, _)| *l == list && *name == entry.value)
+        {
             for name in *names {
                 demand(&mut features, name, Because::Asked(entry.origin.clone()));
             }

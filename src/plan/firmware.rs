@@ -75,7 +75,8 @@ pub(super) fn needed(profile: &Profile, surface: &Surface) -> Vec<Firmware> {
         }
     };
     for machine in &profile.machines {
-        for (_, file, provider, why) in MACHINES.iter().filter(|(name, ..)| *name == machine.value) {
+        for (_, file, provider, why) in MACHINES.iter().filter(|(name, ..)| *name == machine.value)
+        {
             add(file, *provider, Because::needed(format!("machine {}", machine.value), *why));
         }
     }

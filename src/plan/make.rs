@@ -4,7 +4,8 @@ use sha2::{Digest, Sha256};
 
 use super::select::{Selected, Selector};
 use super::{
-    Because, DeviceFile, Item, Options, PackageFacts, Plan, SourceFacts, configure, features, firmware, steps,
+    Because, DeviceFile, Item, Options, PackageFacts, Plan, SourceFacts, configure, features,
+    firmware, steps,
 };
 use crate::catalog::{Catalog, Class};
 use crate::finding::{Code, Finding, any_error};
@@ -14,7 +15,8 @@ use crate::profile::{self, Profile};
 use crate::tree::Tree;
 
 /// Finding codes of plans.
-pub(super) const CODES: &[&Code] = &[&UNKNOWN_FEATURE, &NO_TARGET, &NOT_IN, &SERIES, &UNDECIDED, &BUDGET];
+pub(super) const CODES: &[&Code] =
+    &[&UNKNOWN_FEATURE, &NO_TARGET, &NOT_IN, &SERIES, &UNDECIDED, &BUDGET];
 
 static UNKNOWN_FEATURE: Code = Code {
     name: "plan::unknown-feature",
@@ -68,7 +70,8 @@ pub fn make(inputs: Inputs<'_>) -> (Option<Plan>, Vec<Finding>) {
     check_series(profile, inputs.catalog, &mut findings);
     let target_name = format!("{}-softmmu", profile.arch.value.qemu());
     let Some(target) = kconfig::target(inputs.tree, &target_name) else {
-        findings.push(Finding::error(&NO_TARGET, format!("no target `{target_name}` in this tree")));
+        findings
+            .push(Finding::error(&NO_TARGET, format!("no target `{target_name}` in this tree")));
         return (None, findings);
     };
     if any_error(&findings) {
@@ -78,7 +81,13 @@ pub fn make(inputs: Inputs<'_>) -> (Option<Plan>, Vec<Finding>) {
         hardening::select(profile.level.value, profile.compiler.value, inputs.probes, inputs.tree);
     findings.append(&mut more);
     let wanted = features::wanted(profile, &options, target.needs_fdt());
-    let selector = Selector { profile, tree: inputs.tree, catalog: inputs.catalog, kconfig: inputs.kconfig, target: &target };
+    let selector = Selector {
+        profile,
+        tree: inputs.tree,
+        catalog: inputs.catalog,
+        kconfig: inputs.kconfig,
+        target: &target,
+    };
     let (selected, mut more) = selector.run(wanted);
     findings.append(&mut more);
     let Some(selected) = selected else { return (None, findings) };
@@ -119,7 +128,13 @@ fn assemble(
             .iter()
             .map(|(name, because)| Item::new(name.clone(), symbol_because(because)))
             .collect(),
-        configure: configure::arguments(profile, options, &selected.features, &device_file, &selection),
+        configure: configure::arguments(
+            profile,
+            options,
+            &selected.features,
+            &device_file,
+            &selection,
+        ),
         cflags: selection.cflags.iter().map(flag).chain(configure::own_cflags()).collect(),
         ldflags: selection.ldflags.iter().map(flag).chain(configure::own_ldflags()).collect(),
         left_out: selection
@@ -151,16 +166,24 @@ fn assemble(
 
 fn symbol_because(because: &kconfig::Because) -> Because {
     match because {
-        kconfig::Because::Asked(Some(origin)) if origin.is_default() => Because::rule(origin.key.clone()),
+        kconfig::Because::Asked(Some(origin)) if origin.is_default() => {
+            Because::rule(origin.key.clone())
+        }
         kconfig::Because::Asked(Some(origin)) => Because::Asked(origin.clone()),
         kconfig::Because::Asked(None) => Because::rule("asked by the device file"),
         kconfig::Because::Host => Because::rule("meson sets it: build option or target"),
-        kconfig::Because::Selected { by, file, line } => {
-            Because::Kconfig { clause: "selected", by: Some(by.clone()), file: file.clone(), line: *line }
-        }
-        kconfig::Because::Implied { by, file, line } => {
-            Because::Kconfig { clause: "implied", by: Some(by.clone()), file: file.clone(), line: *line }
-        }
+        kconfig::Because::Selected { by, file, line } => Because::Kconfig {
+            clause: "selected",
+            by: Some(by.clone()),
+            file: file.clone(),
+            line: *line,
+        },
+        kconfig::Because::Implied { by, file, line } => Because::Kconfig {
+            clause: "implied",
+            by: Some(by.clone()),
+            file: file.clone(),
+            line: *line,
+        },
         kconfig::Because::Default { file, line } => {
             Because::Kconfig { clause: "default", by: None, file: file.clone(), line: *line }
         }
@@ -190,7 +213,10 @@ fn check_features(profile: &Profile, options: &Options, findings: &mut Vec<Findi
             .max_by(|a, b| a.0.total_cmp(&b.0));
         let finding = Finding::error(
             &UNKNOWN_FEATURE,
-            format!("configure of this tree has no feature `{}` ({})", feature.value, feature.origin),
+            format!(
+                "configure of this tree has no feature `{}` ({})",
+                feature.value, feature.origin
+            ),
         );
         findings.push(match near {
             Some((_, name)) => finding.with_help(format!("did you mean `{name}`?")),
@@ -201,12 +227,18 @@ fn check_features(profile: &Profile, options: &Options, findings: &mut Vec<Findi
 
 fn check_series(profile: &Profile, catalog: &Catalog, findings: &mut Vec<Finding>) {
     let series = &profile.series.value;
-    let same = catalog.version.strip_prefix(series.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let same = catalog
+        .version
+        .strip_prefix(series.as_str())
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     if !same {
         findings.push(
             Finding::warning(
                 &SERIES,
-                format!("the profile was written for series {series}, the tree is QEMU {}", catalog.version),
+                format!(
+                    "the profile was written for series {series}, the tree is QEMU {}",
+                    catalog.version
+                ),
             )
             .with_help("`quench diff-tree` shows what changed between two trees"),
         );
@@ -221,7 +253,10 @@ fn check_surface(profile: &Profile, selected: &Selected, findings: &mut Vec<Find
     };
     for device in &profile.devices {
         if !in_surface(&device.value) {
-            findings.push(Finding::error(&NOT_IN, format!("`{}` would not be in the binary", device.value)));
+            findings.push(Finding::error(
+                &NOT_IN,
+                format!("`{}` would not be in the binary", device.value),
+            ));
         }
     }
     for (name, condition) in &selected.surface.undecided {
@@ -230,11 +265,18 @@ fn check_surface(profile: &Profile, selected: &Selected, findings: &mut Vec<Find
     if let Some(budget) = &profile.budget.unrequested_devices {
         let count = selected.surface.unrequested().count() as u64;
         if count > budget.value {
-            let names: Vec<&str> = selected.surface.unrequested().map(|(name, _)| name.as_str()).collect();
+            let names: Vec<&str> =
+                selected.surface.unrequested().map(|(name, _)| name.as_str()).collect();
             findings.push(
-                Finding::error(&BUDGET, format!("{count} unrequested devices, the budget is {}", budget.value))
-                    .with_note(names.join(", "))
-                    .with_help(format!("raise the budget at {} or drop what brings them", budget.origin)),
+                Finding::error(
+                    &BUDGET,
+                    format!("{count} unrequested devices, the budget is {}", budget.value),
+                )
+                .with_note(names.join(", "))
+                .with_help(format!(
+                    "raise the budget at {} or drop what brings them",
+                    budget.origin
+                )),
             );
         }
     }

@@ -5,17 +5,17 @@
 //! [`Places`] replaces when a step runs, so equal inputs give equal plans on every machine.
 
 mod because;
+mod configure;
 mod explain;
 mod features;
 mod firmware;
 mod invocation;
-mod configure;
 mod make;
-mod select;
-mod steps;
 mod options;
 mod places;
+mod select;
 pub mod show;
+mod steps;
 
 pub use because::{Because, Item};
 pub use explain::explain;
@@ -93,8 +93,15 @@ pub enum StepId {
 }
 
 impl StepId {
-    pub const ALL: [Self; 7] =
-        [Self::Source, Self::Configure, Self::Compile, Self::Stage, Self::Package, Self::Verify, Self::Record];
+    pub const ALL: [Self; 7] = [
+        Self::Source,
+        Self::Configure,
+        Self::Compile,
+        Self::Stage,
+        Self::Package,
+        Self::Verify,
+        Self::Record,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {

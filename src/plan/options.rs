@@ -44,11 +44,12 @@ impl Options {
     fn add(&mut self, pattern: &str) {
         let Some(word) = pattern.strip_prefix("--") else { return };
         let (word, value) = word.split_once('=').map_or((word, false), |(word, _)| (word, true));
-        let (name, enable, disable) = match (word.strip_prefix("enable-"), word.strip_prefix("disable-")) {
-            (Some(name), _) => (name, !value, false),
-            (_, Some(name)) => (name, false, true),
-            _ => (word, false, false),
-        };
+        let (name, enable, disable) =
+            match (word.strip_prefix("enable-"), word.strip_prefix("disable-")) {
+                (Some(name), _) => (name, !value, false),
+                (_, Some(name)) => (name, false, true),
+                _ => (word, false, false),
+            };
         let entry = self.names.entry(name.to_owned()).or_default();
         entry.enable |= enable;
         entry.disable |= disable;
@@ -61,7 +62,10 @@ impl Options {
 
     /// Names that can be turned on and off.
     pub fn switches(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().filter(|(_, accepts)| accepts.enable && accepts.disable).map(|(name, _)| name.as_str())
+        self.names
+            .iter()
+            .filter(|(_, accepts)| accepts.enable && accepts.disable)
+            .map(|(name, _)| name.as_str())
     }
 
     pub fn names(&self) -> impl Iterator<Item = (&str, Accepts)> {

@@ -22,7 +22,8 @@ pub enum Variable {
 }
 
 impl Variable {
-    pub const ALL: [Self; 5] = [Self::Source, Self::Build, Self::Relative, Self::Python, Self::Home];
+    pub const ALL: [Self; 5] =
+        [Self::Source, Self::Build, Self::Relative, Self::Python, Self::Home];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -59,7 +60,9 @@ impl Places {
 
     /// Replaces every variable in a text.
     pub fn fill(&self, text: &str) -> String {
-        self.values.iter().fold(text.to_owned(), |text, (variable, value)| text.replace(variable.name(), value))
+        self.values
+            .iter()
+            .fold(text.to_owned(), |text, (variable, value)| text.replace(variable.name(), value))
     }
 
     /// The command as it runs here.
@@ -69,7 +72,11 @@ impl Places {
             program: self.fill(&invocation.program),
             arguments: invocation.arguments.iter().map(|argument| self.fill(argument)).collect(),
             directory: self.fill(&invocation.directory),
-            environment: invocation.environment.iter().map(|(name, value)| (name.clone(), self.fill(value))).collect(),
+            environment: invocation
+                .environment
+                .iter()
+                .map(|(name, value)| (name.clone(), self.fill(value)))
+                .collect(),
         }
     }
 }
@@ -91,6 +98,9 @@ mod tests {
     fn variables_are_filled_and_the_relative_path_leads_from_build_to_source() {
         let places = Places::new("/w/trees/ab", "/w/builds/n/build", "/v/bin/python3", "/w/home");
         assert_eq!(places.get(Variable::Relative), "../../../trees/ab");
-        assert_eq!(places.fill("-ffile-prefix-map=$SOURCE=/usr/src/qemu"), "-ffile-prefix-map=/w/trees/ab=/usr/src/qemu");
+        assert_eq!(
+            places.fill("-ffile-prefix-map=$SOURCE=/usr/src/qemu"),
+            "-ffile-prefix-map=/w/trees/ab=/usr/src/qemu"
+        );
     }
 }

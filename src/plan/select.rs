@@ -9,7 +9,9 @@ use super::features::{self, Features};
 use super::{Alternative, Because, Item};
 use crate::catalog::{Catalog, Condition, Configuration, Entry, Kind, Surface, predict};
 use crate::finding::Finding;
-use crate::kconfig::{Assignment, Kconfig, Mode, Request, Resolution, Target, host_symbols, resolve};
+use crate::kconfig::{
+    Assignment, Kconfig, Mode, Request, Resolution, Target, host_symbols, resolve,
+};
 use crate::profile::{Origin, Profile, Sourced};
 use crate::tree::Tree;
 
@@ -44,7 +46,8 @@ impl Configuration for Config<'_> {
         if self.symbols.contains_key(name) {
             return true;
         }
-        self.kconfig.declaration(name).is_none() && self.option(&name.to_lowercase().replace('_', "-"))
+        self.kconfig.declaration(name).is_none()
+            && self.option(&name.to_lowercase().replace('_', "-"))
     }
 
     fn option(&self, name: &str) -> bool {
@@ -91,10 +94,19 @@ impl Selector<'_> {
     }
 
     fn demands(&self) -> Vec<Demand<'_>> {
-        let machines = self.profile.machines.iter().map(|name| (name, self.catalog.machines(&name.value)));
-        let devices = self.profile.devices.iter().map(|name| (name, self.catalog.find(Kind::Device, &name.value)));
-        let objects =
-            self.profile.backends.objects.iter().map(|name| (name, self.catalog.find(Kind::Object, &name.value)));
+        let machines =
+            self.profile.machines.iter().map(|name| (name, self.catalog.machines(&name.value)));
+        let devices = self
+            .profile
+            .devices
+            .iter()
+            .map(|name| (name, self.catalog.find(Kind::Device, &name.value)));
+        let objects = self
+            .profile
+            .backends
+            .objects
+            .iter()
+            .map(|name| (name, self.catalog.find(Kind::Object, &name.value)));
         machines
             .chain(devices)
             .chain(objects)
@@ -107,7 +119,8 @@ impl Selector<'_> {
         let base = self.target.base_arch();
         let mut out: Vec<(Vec<String>, Vec<String>)> = Vec::new();
         for leaves in entries.iter().flat_map(|entry| entry.condition.alternatives()) {
-            let foreign = leaves.iter().any(|leaf| matches!(leaf, Condition::Arch(arch) if arch != base));
+            let foreign =
+                leaves.iter().any(|leaf| matches!(leaf, Condition::Arch(arch) if arch != base));
             if foreign {
                 continue;
             }
@@ -193,7 +206,9 @@ impl Selector<'_> {
         let mut surface = predict(self.catalog, &config, &requested);
         for machine in &profile.machines {
             for entry in self.catalog.machines(&machine.value) {
-                if let Some(found) = surface.machines.get_mut(entry.name.trim_end_matches("-machine")) {
+                if let Some(found) =
+                    surface.machines.get_mut(entry.name.trim_end_matches("-machine"))
+                {
                     found.class = crate::catalog::Class::Requested;
                 }
             }
@@ -215,7 +230,11 @@ fn add(asked: &mut Asked, features: &mut Features, demand: &Demand<'_>, index: u
 
 fn described(demand: &Demand<'_>, best: usize) -> Alternative {
     let join = |(symbols, options): &(Vec<String>, Vec<String>)| {
-        symbols.iter().cloned().chain(options.iter().map(|option| format!("--enable-{option}"))).collect::<Vec<_>>()
+        symbols
+            .iter()
+            .cloned()
+            .chain(options.iter().map(|option| format!("--enable-{option}")))
+            .collect::<Vec<_>>()
     };
     Alternative {
         name: demand.name.value.clone(),

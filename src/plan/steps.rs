@@ -15,15 +15,43 @@ pub(super) fn steps(plan: &Plan) -> Vec<Step> {
         writes: Vec::new(),
         commands: Vec::new(),
     };
-    let formats: Vec<&str> =
-        plan.package.formats.iter().map(|f| if *f == Format::Deb { "DEB" } else { "RPM" }).collect();
+    let formats: Vec<&str> = plan
+        .package
+        .formats
+        .iter()
+        .map(|f| if *f == Format::Deb { "DEB" } else { "RPM" })
+        .collect();
     let mut steps = vec![
-        step(StepId::Source, format!("Source QEMU {}", plan.source.version), "the profile's source, authenticated"),
-        step(StepId::Configure, "Configure".to_owned(), "every option is stated, none is left to detection"),
-        step(StepId::Compile, format!("Compile {}", plan.emulator()), "only the emulator and the option ROMs it loads"),
-        step(StepId::Stage, "Strip and stage".to_owned(), "stripped once, so that every package holds the same bytes"),
-        step(StepId::Package, format!("Package {}", formats.join(" and ")), "the formats of the profile"),
-        step(StepId::Verify, "Verify the packages".to_owned(), "what is shipped is what is checked"),
+        step(
+            StepId::Source,
+            format!("Source QEMU {}", plan.source.version),
+            "the profile's source, authenticated",
+        ),
+        step(
+            StepId::Configure,
+            "Configure".to_owned(),
+            "every option is stated, none is left to detection",
+        ),
+        step(
+            StepId::Compile,
+            format!("Compile {}", plan.emulator()),
+            "only the emulator and the option ROMs it loads",
+        ),
+        step(
+            StepId::Stage,
+            "Strip and stage".to_owned(),
+            "stripped once, so that every package holds the same bytes",
+        ),
+        step(
+            StepId::Package,
+            format!("Package {}", formats.join(" and ")),
+            "the formats of the profile",
+        ),
+        step(
+            StepId::Verify,
+            "Verify the packages".to_owned(),
+            "what is shipped is what is checked",
+        ),
         step(StepId::Record, "Record".to_owned(), "another machine can rebuild and compare"),
     ];
     for step in &mut steps {
@@ -50,7 +78,8 @@ fn isolated(plan: &Plan, purpose: &str, program: &str, directory: &str) -> Invoc
 }
 
 fn configure(plan: &Plan) -> Invocation {
-    let words = |items: &[Item]| items.iter().map(|item| item.text.as_str()).collect::<Vec<_>>().join(" ");
+    let words =
+        |items: &[Item]| items.iter().map(|item| item.text.as_str()).collect::<Vec<_>>().join(" ");
     isolated(plan, "configure QEMU", "$SOURCE/configure", "$BUILD")
         .args(plan.configure.iter().map(|item| item.text.clone()))
         .arg(format!("--extra-cflags={}", words(&plan.cflags)))
@@ -58,7 +87,9 @@ fn configure(plan: &Plan) -> Invocation {
 }
 
 fn compile(plan: &Plan, step: &mut Step) {
-    let ninja = isolated(plan, "compile QEMU", "ninja", "$BUILD").env("NINJA_STATUS", "[%f/%t] ").arg(plan.emulator());
+    let ninja = isolated(plan, "compile QEMU", "ninja", "$BUILD")
+        .env("NINJA_STATUS", "[%f/%t] ")
+        .arg(plan.emulator());
     step.commands.push(ninja);
     let roms: Vec<String> = plan
         .firmware
@@ -81,7 +112,8 @@ fn compile(plan: &Plan, step: &mut Step) {
 fn strip(plan: &Plan) -> Vec<Invocation> {
     let emulator = plan.emulator();
     vec![
-        isolated(plan, "make room for the stripped emulator", "mkdir", "$BUILD").args(["-p", "stripped"]),
+        isolated(plan, "make room for the stripped emulator", "mkdir", "$BUILD")
+            .args(["-p", "stripped"]),
         isolated(plan, "set the debug information apart", "objcopy", "$BUILD")
             .args(["--only-keep-debug", "--compress-debug-sections=zlib"])
             .arg(emulator.clone())

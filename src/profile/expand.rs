@@ -13,12 +13,17 @@ pub fn expanded(profile: &Profile) -> String {
         Source::Apt { package, suite } => format!("{{ apt = {package:?}, suite = {suite:?} }}"),
         Source::Path { path } => format!("{{ path = {path:?} }}"),
         Source::Url { url, sha256, signature, keys } => {
-            let signature = signature.as_ref().map(|s| format!(", signature = {s:?}")).unwrap_or_default();
+            let signature =
+                signature.as_ref().map(|s| format!(", signature = {s:?}")).unwrap_or_default();
             format!("{{ url = {url:?}, sha256 = {sha256:?}{signature}, keys = {keys:?} }}")
         }
     };
     out.push_str(&format!("source = {source}  # {}\n", profile.source.origin));
-    out.push_str(&format!("\n[target]\narch = {:?}  # {}\n", profile.arch.value.qemu(), profile.arch.origin));
+    out.push_str(&format!(
+        "\n[target]\narch = {:?}  # {}\n",
+        profile.arch.value.qemu(),
+        profile.arch.origin
+    ));
     list(&mut out, "machines", &profile.machines);
     list(&mut out, "accelerators", &profile.accelerators);
     out.push_str("\n[devices]\n");

@@ -11,12 +11,26 @@ pub fn check_names(profile: &Profile, catalog: &Catalog) -> Vec<Finding> {
     for device in &profile.devices {
         let found = catalog.find(Kind::Device, &device.value);
         if !found.iter().any(|entry| entry.user_creatable) {
-            findings.push(unknown(profile, catalog, device, Kind::Device, &UNKNOWN_DEVICE, found.is_empty()));
+            findings.push(unknown(
+                profile,
+                catalog,
+                device,
+                Kind::Device,
+                &UNKNOWN_DEVICE,
+                found.is_empty(),
+            ));
         }
     }
     for machine in &profile.machines {
         if catalog.machines(&machine.value).is_empty() {
-            findings.push(unknown(profile, catalog, machine, Kind::Machine, &UNKNOWN_MACHINE, true));
+            findings.push(unknown(
+                profile,
+                catalog,
+                machine,
+                Kind::Machine,
+                &UNKNOWN_MACHINE,
+                true,
+            ));
         }
     }
     for object in &profile.backends.objects {
@@ -41,7 +55,11 @@ fn unknown(
     } else {
         format!("{what} `{}` exists, but a user cannot create it", name.value)
     };
-    let text = profile.texts.iter().find(|text| text.file == name.origin.file).map_or("", |text| text.text.as_str());
+    let text = profile
+        .texts
+        .iter()
+        .find(|text| text.file == name.origin.file)
+        .map_or("", |text| text.text.as_str());
     let span = super::read::span_of(text, &name.origin, name.value.len() + 2);
     let finding = Finding::error(code, message).at(
         Place::Span { file: name.origin.file.clone(), span },

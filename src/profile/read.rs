@@ -8,10 +8,12 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::codes::{
-    BAD_VALUE, CONTRADICTION, DUPLICATE, EXTENDS, MISSING, PASSTHROUGH, SCHEMA, SYNTAX, TCG, UNKNOWN_KEY, WRONG_TYPE,
+    BAD_VALUE, CONTRADICTION, DUPLICATE, EXTENDS, MISSING, PASSTHROUGH, SCHEMA, SYNTAX, TCG,
+    UNKNOWN_KEY, WRONG_TYPE,
 };
 use super::types::{
-    Arch, Backends, Budget, Compiler, Format, Level, Origin, PackageRequest, Profile, ProfileText, Source, Sourced,
+    Arch, Backends, Budget, Compiler, Format, Level, Origin, PackageRequest, Profile, ProfileText,
+    Source, Sourced,
 };
 use crate::finding::{Finding, Place};
 
@@ -102,7 +104,8 @@ impl Loader<'_> {
     fn parent(&mut self, parent: &Sourced<String>, layer: &mut Layer, text: &str) {
         let fault = |message: String| {
             let span = span_of(text, &parent.origin, parent.value.len());
-            Finding::error(&EXTENDS, message).at(Place::Span { file: parent.origin.file.clone(), span }, "")
+            Finding::error(&EXTENDS, message)
+                .at(Place::Span { file: parent.origin.file.clone(), span }, "")
         };
         let Some((file, text)) = (self.parents)(&parent.value) else {
             self.findings.push(fault(format!("no profile named `{}`", parent.value)));
@@ -138,12 +141,14 @@ impl Loader<'_> {
         }
         check_whole(&layer, &self.texts, findings);
         let name = layer.name?;
-        let default = |value: String, rule: &str| Sourced { value, origin: Origin::default_of(rule) };
-        let package =
-            layer.package.unwrap_or_else(|| default(format!("qemu-{}", name.value), "package.name: qemu-NAME"));
-        let prefix = layer
-            .prefix
-            .unwrap_or_else(|| default(format!("/usr/lib/{}", package.value), "package.prefix: /usr/lib/PACKAGE"));
+        let default =
+            |value: String, rule: &str| Sourced { value, origin: Origin::default_of(rule) };
+        let package = layer
+            .package
+            .unwrap_or_else(|| default(format!("qemu-{}", name.value), "package.name: qemu-NAME"));
+        let prefix = layer.prefix.unwrap_or_else(|| {
+            default(format!("/usr/lib/{}", package.value), "package.prefix: /usr/lib/PACKAGE")
+        });
         let formats = layer.formats.unwrap_or_else(|| {
             [Format::Deb, Format::Rpm]
                 .map(|value| Sourced { value, origin: Origin::default_of("package.formats: both") })
@@ -166,15 +171,16 @@ impl Loader<'_> {
                 value: Level::Strict,
                 origin: Origin::default_of("hardening.level: strict"),
             }),
-            compiler: layer
-                .compiler
-                .unwrap_or_else(|| Sourced { value: Compiler::Gcc, origin: Origin::default_of("hardening.compiler: gcc") }),
+            compiler: layer.compiler.unwrap_or_else(|| Sourced {
+                value: Compiler::Gcc,
+                origin: Origin::default_of("hardening.compiler: gcc"),
+            }),
             budget: layer.budget,
             package: PackageRequest {
                 formats,
-                maintainer: layer
-                    .maintainer
-                    .unwrap_or_else(|| default("Quench <quench@localhost>".to_owned(), "package.maintainer")),
+                maintainer: layer.maintainer.unwrap_or_else(|| {
+                    default("Quench <quench@localhost>".to_owned(), "package.maintainer")
+                }),
                 prefix,
                 name: package,
             },
@@ -188,7 +194,10 @@ impl Loader<'_> {
 /// Checks across tables and files.
 fn check_whole(layer: &Layer, texts: &[ProfileText], findings: &mut Vec<Finding>) {
     let place = |sourced: &Sourced<String>| {
-        let text = texts.iter().find(|text| text.file == sourced.origin.file).map_or("", |text| text.text.as_str());
+        let text = texts
+            .iter()
+            .find(|text| text.file == sourced.origin.file)
+            .map_or("", |text| text.text.as_str());
         Place::Span {
             file: sourced.origin.file.clone(),
             span: span_of(text, &sourced.origin, sourced.value.len() + 2),
@@ -197,25 +206,32 @@ fn check_whole(layer: &Layer, texts: &[ProfileText], findings: &mut Vec<Finding>
     for device in layer.devices.iter().filter(|device| device.value.starts_with("vfio-")) {
         if layer.passthrough.is_none() {
             findings.push(
-                Finding::error(&PASSTHROUGH, format!("`{}` passes a host device through", device.value))
-                    .at(place(device), "needs an acknowledgement")
-                    .with_help("add [passthrough] acknowledge = \"why this profile needs it\""),
+                Finding::error(
+                    &PASSTHROUGH,
+                    format!("`{}` passes a host device through", device.value),
+                )
+                .at(place(device), "needs an acknowledgement")
+                .with_help("add [passthrough] acknowledge = \"why this profile needs it\""),
             );
         }
     }
     let tcg = layer.accelerators.iter().find(|accelerator| accelerator.value == "tcg");
     if let Some(tcg) = tcg {
         findings.push(
-            Finding::warning(&TCG, "TCG has no security support upstream").at(place(tcg), "for tests only"),
+            Finding::warning(&TCG, "TCG has no security support upstream")
+                .at(place(tcg), "for tests only"),
         );
     }
     let cfi = layer.level.as_ref().filter(|level| level.value == Level::Cfi);
     if let (Some(tcg), Some(_)) = (tcg, cfi) {
         findings.push(
-            Finding::error(&CONTRADICTION, "hardening level `cfi` excludes TCG").at(place(tcg), "generated code breaks CFI"),
+            Finding::error(&CONTRADICTION, "hardening level `cfi` excludes TCG")
+                .at(place(tcg), "generated code breaks CFI"),
         );
     }
-    if cfi.is_some() && layer.compiler.as_ref().is_none_or(|compiler| compiler.value == Compiler::Gcc) {
+    if cfi.is_some()
+        && layer.compiler.as_ref().is_none_or(|compiler| compiler.value == Compiler::Gcc)
+    {
         findings.push(
             Finding::error(&CONTRADICTION, "hardening level `cfi` needs clang")
                 .with_help("set hardening.compiler = \"clang\""),
@@ -262,8 +278,13 @@ impl Reader<'_> {
         match root.get("schema").map(|value| (value.get_ref(), value.span())) {
             Some((DeValue::Integer(number), _)) if number.to_string() == "1" => true,
             Some((DeValue::Integer(number), span)) => {
-                let message = format!("the profile has schema {number}, this Quench reads schema 1");
-                self.report(Finding::error(&SCHEMA, message).with_help("use a newer Quench"), span, "");
+                let message =
+                    format!("the profile has schema {number}, this Quench reads schema 1");
+                self.report(
+                    Finding::error(&SCHEMA, message).with_help("use a newer Quench"),
+                    span,
+                    "",
+                );
                 false
             }
             Some((_, span)) => {
@@ -271,7 +292,8 @@ impl Reader<'_> {
                 true
             }
             None => {
-                let finding = Finding::error(&MISSING, "no `schema` in the profile").with_help("add schema = 1");
+                let finding = Finding::error(&MISSING, "no `schema` in the profile")
+                    .with_help("add schema = 1");
                 self.report(finding, 0..0, "");
                 true
             }
@@ -289,7 +311,8 @@ impl Reader<'_> {
             if known.contains(&name) {
                 continue;
             }
-            let shown = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
+            let shown =
+                if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
             let finding = Finding::error(&UNKNOWN_KEY, format!("unknown key `{shown}`"));
             let finding = match closest(name, known) {
                 Some(other) => finding.with_help(format!("did you mean `{other}`?")),
@@ -299,7 +322,12 @@ impl Reader<'_> {
         }
     }
 
-    fn table<'t, 'i>(&mut self, root: &'t Table<'i>, key: &str, known: &[&str]) -> Option<&'t Table<'i>> {
+    fn table<'t, 'i>(
+        &mut self,
+        root: &'t Table<'i>,
+        key: &str,
+        known: &[&str],
+    ) -> Option<&'t Table<'i>> {
         let value = root.get(key)?;
         match value.get_ref() {
             DeValue::Table(table) => {
@@ -349,9 +377,10 @@ impl Reader<'_> {
             let text: &Cow<'_, str> = text;
             if let Some(first) = out.iter().find(|first| first.value == **text) {
                 let first = span_of(self.text, &first.origin, text.len() + 2);
-                let finding = Finding::error(&DUPLICATE, format!("`{text}` stands twice in `{path}`"))
-                    .at(Place::Span { file: self.file.to_owned(), span: item.span() }, "again")
-                    .at(Place::Span { file: self.file.to_owned(), span: first }, "first");
+                let finding =
+                    Finding::error(&DUPLICATE, format!("`{text}` stands twice in `{path}`"))
+                        .at(Place::Span { file: self.file.to_owned(), span: item.span() }, "again")
+                        .at(Place::Span { file: self.file.to_owned(), span: first }, "first");
                 self.findings.push(finding.with_help("remove one"));
                 continue;
             }
@@ -372,7 +401,12 @@ impl Reader<'_> {
         Some(Sourced { value, origin: text.origin })
     }
 
-    fn one_of<T: Copy>(&mut self, text: &Sourced<String>, path: &str, choices: &[(&str, T)]) -> Option<T> {
+    fn one_of<T: Copy>(
+        &mut self,
+        text: &Sourced<String>,
+        path: &str,
+        choices: &[(&str, T)],
+    ) -> Option<T> {
         if let Some((_, value)) = choices.iter().find(|(name, _)| *name == text.value) {
             return Some(*value);
         }
@@ -382,16 +416,35 @@ impl Reader<'_> {
             None => format!("one of {}", names.join(", ")),
         };
         let span = span_of(self.text, &text.origin, text.value.len() + 2);
-        let finding = Finding::error(&BAD_VALUE, format!("`{}` is no value of `{path}`", text.value)).with_help(help);
+        let finding =
+            Finding::error(&BAD_VALUE, format!("`{}` is no value of `{path}`", text.value))
+                .with_help(help);
         self.report(finding, span, "");
         None
     }
 
     fn profile(&mut self, root: &Table<'_>, layer: &mut Layer) {
-        self.known(root, "", &[
-            "schema", "name", "summary", "extends", "qemu", "target", "devices", "backends", "block", "features",
-            "hardening", "budget", "package", "symbols", "passthrough",
-        ]);
+        self.known(
+            root,
+            "",
+            &[
+                "schema",
+                "name",
+                "summary",
+                "extends",
+                "qemu",
+                "target",
+                "devices",
+                "backends",
+                "block",
+                "features",
+                "hardening",
+                "budget",
+                "package",
+                "symbols",
+                "passthrough",
+            ],
+        );
         set(&mut layer.name, self.string(root, "name", "name"));
         set(&mut layer.summary, self.string(root, "summary", "summary"));
         if let Some(table) = self.table(root, "qemu", &["series", "source"]) {
@@ -440,18 +493,30 @@ impl Reader<'_> {
             ];
             set(&mut layer.level, self.choice(table, "level", "hardening.level", &levels));
             let compilers = [("gcc", Compiler::Gcc), ("clang", Compiler::Clang)];
-            set(&mut layer.compiler, self.choice(table, "compiler", "hardening.compiler", &compilers));
+            set(
+                &mut layer.compiler,
+                self.choice(table, "compiler", "hardening.compiler", &compilers),
+            );
         }
-        if let Some(table) = self.table(root, "budget", &["unrequested-devices", "stripped-bytes"]) {
+        if let Some(table) = self.table(root, "budget", &["unrequested-devices", "stripped-bytes"])
+        {
             let devices = self.number(table, "unrequested-devices", "budget.unrequested-devices");
             set(&mut layer.budget.unrequested_devices, devices);
-            set(&mut layer.budget.stripped_bytes, self.number(table, "stripped-bytes", "budget.stripped-bytes"));
+            set(
+                &mut layer.budget.stripped_bytes,
+                self.number(table, "stripped-bytes", "budget.stripped-bytes"),
+            );
         }
-        if let Some(table) = self.table(root, "package", &["formats", "name", "prefix", "maintainer"]) {
+        if let Some(table) =
+            self.table(root, "package", &["formats", "name", "prefix", "maintainer"])
+        {
             self.package(table, layer);
         }
         if let Some(table) = self.table(root, "passthrough", &["acknowledge"]) {
-            set(&mut layer.passthrough, self.string(table, "acknowledge", "passthrough.acknowledge"));
+            set(
+                &mut layer.passthrough,
+                self.string(table, "acknowledge", "passthrough.acknowledge"),
+            );
         }
     }
 
@@ -469,7 +534,10 @@ impl Reader<'_> {
         let name = self.string(table, "name", "package.name");
         if let Some(name) = &name {
             let valid = name.value.len() > 1
-                && name.value.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c))
+                && name
+                    .value
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c))
                 && name.value.starts_with(|c: char| c.is_ascii_alphanumeric());
             if !valid {
                 let span = span_of(self.text, &name.origin, name.value.len() + 2);
@@ -485,7 +553,11 @@ impl Reader<'_> {
         {
             let span = span_of(self.text, &prefix.origin, prefix.value.len() + 2);
             let message = format!("`{}` is no prefix for a package", prefix.value);
-            self.report(Finding::error(&BAD_VALUE, message).with_help("a directory below /usr or /opt"), span, "");
+            self.report(
+                Finding::error(&BAD_VALUE, message).with_help("a directory below /usr or /opt"),
+                span,
+                "",
+            );
         }
         set(&mut layer.prefix, prefix);
         set(&mut layer.maintainer, self.string(table, "maintainer", "package.maintainer"));
@@ -494,8 +566,11 @@ impl Reader<'_> {
     fn backends(&mut self, root: &Table<'_>, layer: &mut Layer) {
         let keys = ["objects", "netdevs", "chardevs", "displays", "audio", "deny"];
         let Some(table) = self.table(root, "backends", &keys) else { return };
-        let denied: BTreeSet<String> =
-            self.strings(table, "deny", "backends.deny").into_iter().map(|entry| entry.value).collect();
+        let denied: BTreeSet<String> = self
+            .strings(table, "deny", "backends.deny")
+            .into_iter()
+            .map(|entry| entry.value)
+            .collect();
         let backends = &mut layer.backends;
         let lists = [
             ("objects", &mut backends.objects),
@@ -526,10 +601,12 @@ impl Reader<'_> {
                     file: self.file.to_owned(),
                     span: span_of(self.text, origin, entry.value.len() + 2),
                 };
-                let finding =
-                    Finding::error(&CONTRADICTION, format!("`{}` is both in `{allow}` and in `{deny}`", entry.value))
-                        .at(place(&entry.origin), "denied here")
-                        .at(place(&own.origin), "allowed here");
+                let finding = Finding::error(
+                    &CONTRADICTION,
+                    format!("`{}` is both in `{allow}` and in `{deny}`", entry.value),
+                )
+                .at(place(&entry.origin), "denied here")
+                .at(place(&own.origin), "allowed here");
                 self.findings.push(finding.with_help("keep one of the two"));
             }
         }
@@ -542,21 +619,35 @@ impl Reader<'_> {
     fn source(&mut self, table: &Table<'_>) -> Option<Sourced<Source>> {
         let value = table.get("source")?;
         let DeValue::Table(source) = value.get_ref() else {
-            self.wrong_type(value.span(), "qemu.source", "a table: { apt, suite }, { path } or { url, sha256 }");
+            self.wrong_type(
+                value.span(),
+                "qemu.source",
+                "a table: { apt, suite }, { path } or { url, sha256 }",
+            );
             return None;
         };
-        self.known(source, "qemu.source", &["apt", "suite", "path", "url", "sha256", "signature", "keys"]);
+        self.known(
+            source,
+            "qemu.source",
+            &["apt", "suite", "path", "url", "sha256", "signature", "keys"],
+        );
         let text = |reader: &mut Self, key: &str| {
             reader.string(source, key, &format!("qemu.source.{key}")).map(|sourced| sourced.value)
         };
         let made = match (text(self, "apt"), text(self, "path"), text(self, "url")) {
-            (Some(package), None, None) => text(self, "suite").map(|suite| Source::Apt { package, suite }),
+            (Some(package), None, None) => {
+                text(self, "suite").map(|suite| Source::Apt { package, suite })
+            }
             (None, Some(path), None) => Some(Source::Path { path }),
             (None, None, Some(url)) => text(self, "sha256").map(|sha256| Source::Url {
                 url,
                 sha256,
                 signature: text(self, "signature"),
-                keys: self.strings(source, "keys", "qemu.source.keys").into_iter().map(|key| key.value).collect(),
+                keys: self
+                    .strings(source, "keys", "qemu.source.keys")
+                    .into_iter()
+                    .map(|key| key.value)
+                    .collect(),
             }),
             _ => None,
         };

@@ -18,23 +18,50 @@ pub fn diff(a: &Record, b: &Record) -> Vec<String> {
     set(&mut out, "netdev", &a.surface.netdevs, &b.surface.netdevs);
     set(&mut out, "chardev", &a.surface.chardevs, &b.surface.chardevs);
     set(&mut out, "block format", &a.surface.block_formats, &b.surface.block_formats);
-    for (subject, path) in [("argument", "/configure"), ("compiler flag", "/cflags"), ("linker flag", "/ldflags")] {
-        set(&mut out, subject, &names(&a.plan, path, "argument"), &names(&b.plan, path, "argument"));
+    for (subject, path) in
+        [("argument", "/configure"), ("compiler flag", "/cflags"), ("linker flag", "/ldflags")]
+    {
+        set(
+            &mut out,
+            subject,
+            &names(&a.plan, path, "argument"),
+            &names(&b.plan, path, "argument"),
+        );
     }
-    set(&mut out, "symbol", &names(&a.plan, "/symbols", "name"), &names(&b.plan, "/symbols", "name"));
-    set(&mut out, "host setting", &a.config_host.iter().cloned().collect(), &b.config_host.iter().cloned().collect());
+    set(
+        &mut out,
+        "symbol",
+        &names(&a.plan, "/symbols", "name"),
+        &names(&b.plan, "/symbols", "name"),
+    );
+    set(
+        &mut out,
+        "host setting",
+        &a.config_host.iter().cloned().collect(),
+        &b.config_host.iter().cloned().collect(),
+    );
     let tools = |record: &Record| -> BTreeMap<String, String> {
-        record.tools.iter().map(|tool| (tool.name.clone(), format!("{} {}", tool.version, &tool.sha256))).collect()
+        record
+            .tools
+            .iter()
+            .map(|tool| (tool.name.clone(), format!("{} {}", tool.version, &tool.sha256)))
+            .collect()
     };
     map(&mut out, "tool", &tools(a), &tools(b));
     let files = |record: &Record| -> BTreeMap<String, String> {
-        let entry = |file: &super::StagedFile| (file.path.clone(), format!("{} bytes, {}", file.size, file.sha256));
+        let entry = |file: &super::StagedFile| {
+            (file.path.clone(), format!("{} bytes, {}", file.size, file.sha256))
+        };
         record.files.iter().map(entry).collect()
     };
     map(&mut out, "file", &files(a), &files(b));
     hardening(&mut out, a, b);
     let packages = |record: &Record| -> BTreeMap<String, String> {
-        record.packages.iter().map(|package| (package.name.clone(), package.sha256.clone())).collect()
+        record
+            .packages
+            .iter()
+            .map(|package| (package.name.clone(), package.sha256.clone()))
+            .collect()
     };
     map(&mut out, "package", &packages(a), &packages(b));
     out
@@ -42,7 +69,11 @@ pub fn diff(a: &Record, b: &Record) -> Vec<String> {
 
 fn hardening(out: &mut Vec<String>, a: &Record, b: &Record) {
     let verdicts = |record: &Record| -> BTreeMap<String, String> {
-        let inputs = record.verdict.as_ref().and_then(|verdict| verdict.get("inputs")).and_then(Value::as_array);
+        let inputs = record
+            .verdict
+            .as_ref()
+            .and_then(|verdict| verdict.get("inputs"))
+            .and_then(Value::as_array);
         let objects = inputs.into_iter().flatten().flat_map(|input| {
             input.get("objects").and_then(Value::as_array).cloned().unwrap_or_default()
         });
@@ -78,7 +109,12 @@ fn set(out: &mut Vec<String>, subject: &str, a: &BTreeSet<String>, b: &BTreeSet<
     out.extend(b.difference(a).map(|name| format!("{subject} new: {name}")));
 }
 
-fn map(out: &mut Vec<String>, subject: &str, a: &BTreeMap<String, String>, b: &BTreeMap<String, String>) {
+fn map(
+    out: &mut Vec<String>,
+    subject: &str,
+    a: &BTreeMap<String, String>,
+    b: &BTreeMap<String, String>,
+) {
     for (name, old) in a {
         match b.get(name) {
             None => out.push(format!("{subject} gone: {name}")),
@@ -86,5 +122,7 @@ fn map(out: &mut Vec<String>, subject: &str, a: &BTreeMap<String, String>, b: &B
             Some(_) => {}
         }
     }
-    out.extend(b.keys().filter(|name| !a.contains_key(*name)).map(|name| format!("{subject} new: {name}")));
+    out.extend(
+        b.keys().filter(|name| !a.contains_key(*name)).map(|name| format!("{subject} new: {name}")),
+    );
 }

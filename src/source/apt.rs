@@ -31,7 +31,10 @@ pub(super) fn fetch(
         return Ok(fetched(package, suite, &lock.version, files));
     }
     if options.offline {
-        let what = pinned.map_or_else(|| format!("{package} {series}"), |lock| format!("{package} {}", lock.version));
+        let what = pinned.map_or_else(
+            || format!("{package} {series}"),
+            |lock| format!("{package} {}", lock.version),
+        );
         return Err(Error::unavailable(
             format!("--offline, and the source of {what} is not in {}", downloads.display()),
             "run once without --offline",
@@ -46,9 +49,13 @@ pub(super) fn fetch(
         None => versions.first().cloned().ok_or_else(|| no_version(package, suite, series))?,
     };
     if !versions.contains(&version) {
-        let next = versions.first().map_or_else(String::new, |next| format!("; the suite has {next} now"));
+        let next =
+            versions.first().map_or_else(String::new, |next| format!("; the suite has {next} now"));
         return Err(Error::unavailable(
-            format!("{package} {version}, pinned by {}, left the archive{next}", options.lock.display()),
+            format!(
+                "{package} {version}, pinned by {}, left the archive{next}",
+                options.lock.display()
+            ),
             "run with --update to take the newest matching version and pin it",
         ));
     }
@@ -137,13 +144,16 @@ impl State {
     }
 
     fn update(&self, suite: &str) -> Result<(), Error> {
-        let command = self.command("update the package index", "apt-get", &self.root).args(["-q", "update"]);
+        let command =
+            self.command("update the package index", "apt-get", &self.root).args(["-q", "update"]);
         process::output(&command).map(drop).map_err(|error| refused(error, suite))
     }
 
     /// Versions of the series, newest first.
     fn versions(&self, package: &str, series: &str) -> Result<Vec<String>, Error> {
-        let command = self.command("list source versions", "apt-cache", &self.root).args(["showsrc", package]);
+        let command = self
+            .command("list source versions", "apt-cache", &self.root)
+            .args(["showsrc", package]);
         let text = process::output(&command).map(|output| output.text()).unwrap_or_default();
         let mut versions: Vec<String> = text
             .lines()
@@ -214,13 +224,31 @@ fn in_series(version: &str, series: &str) -> bool {
 fn refused(error: process::Error, suite: &str) -> Error {
     let process::Error::Failed { tail, .. } = &error else { return error.into() };
     let text = tail.join("\n");
-    let line = |mark: &str| tail.iter().find(|line| line.contains(mark)).cloned().unwrap_or_default();
-    for mark in ["is not signed", "NO_PUBKEY", "not verified", "Hash Sum mismatch", "BADSIG", "is not valid yet", "invalid signature"] {
+    let line =
+        |mark: &str| tail.iter().find(|line| line.contains(mark)).cloned().unwrap_or_default();
+    for mark in [
+        "is not signed",
+        "NO_PUBKEY",
+        "not verified",
+        "Hash Sum mismatch",
+        "BADSIG",
+        "is not valid yet",
+        "invalid signature",
+    ] {
         if text.contains(mark) {
-            return Error::Refused(format!("the index of {suite} is not authenticated: {}", line(mark).trim()));
+            return Error::Refused(format!(
+                "the index of {suite} is not authenticated: {}",
+                line(mark).trim()
+            ));
         }
     }
-    for mark in ["Temporary failure resolving", "Could not connect", "Connection failed", "Unable to connect", "does not have a Release file"] {
+    for mark in [
+        "Temporary failure resolving",
+        "Could not connect",
+        "Connection failed",
+        "Unable to connect",
+        "does not have a Release file",
+    ] {
         if text.contains(mark) {
             return Error::unavailable(
                 format!("the mirror does not answer for {suite}: {}", line(mark).trim()),
@@ -235,15 +263,22 @@ fn gone(error: process::Error, package: &str, version: &str, versions: &[String]
     let process::Error::Failed { tail, .. } = &error else { return error.into() };
     let text = tail.join("\n");
     if text.contains("404") {
-        let others: Vec<&str> = versions.iter().map(String::as_str).filter(|other| *other != version).collect();
-        let next = others.first().map_or("no other version matches".to_owned(), |next| format!("{next} is listed, too"));
+        let others: Vec<&str> =
+            versions.iter().map(String::as_str).filter(|other| *other != version).collect();
+        let next = others
+            .first()
+            .map_or("no other version matches".to_owned(), |next| format!("{next} is listed, too"));
         return Error::unavailable(
-            format!("the index lists {package} {version}, but its files are gone from the archive; {next}"),
+            format!(
+                "the index lists {package} {version}, but its files are gone from the archive; {next}"
+            ),
             "run with --update, take another suite, or use a `url` source",
         );
     }
     if text.contains("Hash Sum mismatch") || text.contains("unexpected size") {
-        return Error::Refused(format!("a file of {package} {version} does not have the digest of the signed index"));
+        return Error::Refused(format!(
+            "a file of {package} {version} does not have the digest of the signed index"
+        ));
     }
     error.into()
 }
@@ -262,7 +297,8 @@ fn host_sources() -> Result<Vec<Archive>, Error> {
         texts.push((false, text));
     }
     if let Ok(entries) = fs_err::read_dir("/etc/apt/sources.list.d") {
-        let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+        let mut paths: Vec<PathBuf> =
+            entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
         paths.sort();
         for path in paths {
             let deb822 = path.extension().is_some_and(|e| e == "sources");
@@ -271,7 +307,10 @@ fn host_sources() -> Result<Vec<Archive>, Error> {
             }
         }
     }
-    Ok(texts.iter().flat_map(|(deb822, text)| if *deb822 { stanzas(text) } else { lines(text) }).collect())
+    Ok(texts
+        .iter()
+        .flat_map(|(deb822, text)| if *deb822 { stanzas(text) } else { lines(text) })
+        .collect())
 }
 
 fn lines(text: &str) -> Vec<Archive> {
@@ -281,15 +320,18 @@ fn lines(text: &str) -> Vec<Archive> {
         .filter_map(|line| {
             let (_, rest) = line.split_once(' ')?;
             let rest = rest.trim_start();
-            let (options, rest) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            let (options, rest) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']'))
+            {
                 Some((options, rest)) => (options, rest),
                 None => ("", rest),
             };
             let mut words = rest.split_whitespace();
             let uri = words.next()?.to_owned();
             let suites = vec![words.next()?.to_owned()];
-            let signed_by =
-                options.split_whitespace().find_map(|option| option.strip_prefix("signed-by=")).map(str::to_owned);
+            let signed_by = options
+                .split_whitespace()
+                .find_map(|option| option.strip_prefix("signed-by="))
+                .map(str::to_owned);
             Some(Archive { uri, suites, signed_by })
         })
         .collect()
@@ -302,7 +344,9 @@ fn stanzas(text: &str) -> Vec<Archive> {
                 stanza
                     .lines()
                     .filter(|line| !line.starts_with('#'))
-                    .find_map(|line| line.strip_prefix(name).and_then(|rest| rest.strip_prefix(':')))
+                    .find_map(|line| {
+                        line.strip_prefix(name).and_then(|rest| rest.strip_prefix(':'))
+                    })
                     .map(|value| value.trim().to_owned())
             };
             let uri = field("URIs")?.split_whitespace().next()?.to_owned();
@@ -321,7 +365,8 @@ fn sources(suite: &str, host: &[Archive]) -> Result<String, Error> {
             || archive.signed_by.as_deref().is_some_and(|key| key.contains("debian-archive"))
     };
     let is_security = |archive: &&Archive| {
-        archive.uri.contains("security") || archive.suites.iter().all(|suite| suite.ends_with("-security"))
+        archive.uri.contains("security")
+            || archive.suites.iter().all(|suite| suite.ends_with("-security"))
     };
     let Some(main) = host.iter().filter(is_debian).find(|archive| !is_security(archive)) else {
         return Err(Error::unavailable(
@@ -349,14 +394,21 @@ mod tests {
 
     #[test]
     fn both_formats_of_apt_sources_are_read_and_the_suite_is_replaced() {
-        let old = lines("# x\ndeb [signed-by=/k.gpg arch=amd64] http://mirror.test/debian bookworm main\n");
+        let old = lines(
+            "# x\ndeb [signed-by=/k.gpg arch=amd64] http://mirror.test/debian bookworm main\n",
+        );
         let new = stanzas(
             "Types: deb\n# http://snapshot.test/x\nURIs: http://mirror.test/debian\nSuites: bookworm bookworm-updates\n\
              Components: main\nSigned-By: /k.gpg\n\nTypes: deb\nURIs: http://mirror.test/debian-security\n\
              Suites: bookworm-security\nSigned-By: /k.gpg\n",
         );
-        assert_eq!(sources("trixie", &old).unwrap(), "deb-src [signed-by=/k.gpg] http://mirror.test/debian trixie main\n");
-        assert!(sources("trixie", &new).unwrap().ends_with("/debian-security trixie-security main\n"));
+        assert_eq!(
+            sources("trixie", &old).unwrap(),
+            "deb-src [signed-by=/k.gpg] http://mirror.test/debian trixie main\n"
+        );
+        assert!(
+            sources("trixie", &new).unwrap().ends_with("/debian-security trixie-security main\n")
+        );
         assert_eq!(sources("sid", &new).unwrap().lines().count(), 1);
     }
 

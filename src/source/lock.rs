@@ -26,7 +26,9 @@ pub struct Lock {
 
 impl Lock {
     pub(super) fn new(version: &str, files: &[(String, String)]) -> Self {
-        let files = files.iter().map(|(name, sha256)| Pinned { name: name.clone(), sha256: sha256.clone() });
+        let files = files
+            .iter()
+            .map(|(name, sha256)| Pinned { name: name.clone(), sha256: sha256.clone() });
         Self { schema: 1, version: version.to_owned(), files: files.collect() }
     }
 
@@ -36,15 +38,20 @@ impl Lock {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        toml::from_str(&text)
-            .map(Some)
-            .map_err(|error| Error::Lock { path: path.display().to_string(), message: error.to_string() })
+        toml::from_str(&text).map(Some).map_err(|error| Error::Lock {
+            path: path.display().to_string(),
+            message: error.to_string(),
+        })
     }
 
     pub(super) fn write(&self, path: &Path) -> Result<(), Error> {
-        let body = toml::to_string(self)
-            .map_err(|error| Error::Lock { path: path.display().to_string(), message: error.to_string() })?;
-        let text = format!("# Written by quench: the exact source this profile builds. Commit it; --update renews it.\n{body}");
+        let body = toml::to_string(self).map_err(|error| Error::Lock {
+            path: path.display().to_string(),
+            message: error.to_string(),
+        })?;
+        let text = format!(
+            "# Written by quench: the exact source this profile builds. Commit it; --update renews it.\n{body}"
+        );
         let temporary = path.with_extension("lock.part");
         fs_err::write(&temporary, text)?;
         fs_err::rename(&temporary, path)?;
@@ -56,11 +63,10 @@ impl Lock {
         if self == fetched {
             return Ok(());
         }
-        let drift = self
-            .files
-            .iter()
-            .find(|pinned| !fetched.files.contains(pinned))
-            .map_or_else(|| self.version.clone(), |pinned| format!("{} {}", pinned.sha256, pinned.name));
+        let drift = self.files.iter().find(|pinned| !fetched.files.contains(pinned)).map_or_else(
+            || self.version.clone(),
+            |pinned| format!("{} {}", pinned.sha256, pinned.name),
+        );
         Err(Error::Refused(format!(
             "the source is not the one {} pins: no `{drift}` in version {} (use --update to pin anew)",
             path.display(),

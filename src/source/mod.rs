@@ -107,7 +107,11 @@ struct Fetched {
 }
 
 /// Makes the patched tree of a profile, or finds it made.
-pub fn prepare(profile: &Profile, options: &Options, terminal: &Terminal) -> Result<Prepared, Error> {
+pub fn prepare(
+    profile: &Profile,
+    options: &Options,
+    terminal: &Terminal,
+) -> Result<Prepared, Error> {
     let lock = Lock::read(&options.lock)?;
     if options.locked && lock.is_none() {
         return Err(Error::unavailable(
@@ -130,19 +134,25 @@ pub fn prepare(profile: &Profile, options: &Options, terminal: &Terminal) -> Res
     };
     let files = match &in_place {
         Some(directory) => vec![("tree".to_owned(), digest_of_directory(directory)?)],
-        None => fetched.files.iter().map(|file| named_digest(file)).collect::<Result<_, Error>>()?,
+        None => {
+            fetched.files.iter().map(|file| named_digest(file)).collect::<Result<_, Error>>()?
+        }
     };
     let new = Lock::new(&fetched.version, &files);
     if let Some(lock) = pinned {
         lock.agrees(&new, &options.lock)?;
     }
-    let patches: Vec<(String, String)> =
-        options.patches.iter().map(|(name, text)| (name.clone(), hex::encode(Sha256::digest(text)))).collect();
+    let patches: Vec<(String, String)> = options
+        .patches
+        .iter()
+        .map(|(name, text)| (name.clone(), hex::encode(Sha256::digest(text))))
+        .collect();
     let digest = key(&files, &patches);
     let directory = options.work.join("trees").join(&digest[..16]);
     if !directory.is_dir() {
         terminal.status("Unpacking", &format!("QEMU {}", fetched.version));
-        let temporary = options.work.join("trees").join(format!(".{}.{}", &digest[..16], std::process::id()));
+        let temporary =
+            options.work.join("trees").join(format!(".{}.{}", &digest[..16], std::process::id()));
         remove(&temporary)?;
         fs_err::create_dir_all(options.work.join("trees"))?;
         let made = unpack(&fetched, in_place.as_deref(), &temporary, options)
@@ -185,7 +195,12 @@ fn path_source(directory: &Path) -> Result<Fetched, Error> {
     })
 }
 
-fn unpack(fetched: &Fetched, in_place: Option<&Path>, into: &Path, options: &Options) -> Result<(), Error> {
+fn unpack(
+    fetched: &Fetched,
+    in_place: Option<&Path>,
+    into: &Path,
+    options: &Options,
+) -> Result<(), Error> {
     let run = |invocation: Invocation| process::output(&invocation).map(drop);
     let work = options.work.display().to_string();
     if let Some(directory) = in_place {
@@ -220,7 +235,10 @@ fn unpack(fetched: &Fetched, in_place: Option<&Path>, into: &Path, options: &Opt
 
 /// A command of this module: fixed PATH and locale, nothing else.
 fn base(purpose: &str, program: &str, directory: &str) -> Invocation {
-    Invocation::new(purpose, program, directory).env("PATH", tool::PATH).env("LC_ALL", "C.UTF-8").env("TZ", "UTC")
+    Invocation::new(purpose, program, directory)
+        .env("PATH", tool::PATH)
+        .env("LC_ALL", "C.UTF-8")
+        .env("TZ", "UTC")
 }
 
 fn named_digest(file: &Path) -> Result<(String, String), Error> {
@@ -254,8 +272,12 @@ fn key(files: &[(String, String)], patches: &[(String, String)]) -> String {
 /// Date of the newest `debian/changelog` entry, else of the tree's `VERSION` file.
 fn date_of(directory: &Path) -> Result<i64, Error> {
     if directory.join("debian/changelog").is_file() {
-        let ask = base("read the changelog's date", "dpkg-parsechangelog", &directory.display().to_string())
-            .arg("--show-field=Timestamp");
+        let ask = base(
+            "read the changelog's date",
+            "dpkg-parsechangelog",
+            &directory.display().to_string(),
+        )
+        .arg("--show-field=Timestamp");
         if let Ok(date) = process::output(&ask)?.text().trim().parse() {
             return Ok(date);
         }

@@ -15,11 +15,21 @@ pub(super) fn apply(tree: &Path, patches: &[(String, Vec<u8>)]) -> Result<(), Er
         let file = scratch.path().join("patch");
         fs_err::write(&file, text)?;
         let command = base(&format!("apply patch {name}"), "patch", &tree.display().to_string())
-            .args(["-p1", "--fuzz=0", "--force", "--no-backup-if-mismatch", "--reject-file=-", "--input"])
+            .args([
+                "-p1",
+                "--fuzz=0",
+                "--force",
+                "--no-backup-if-mismatch",
+                "--reject-file=-",
+                "--input",
+            ])
             .arg(file.display().to_string());
         let mut lines = Vec::new();
         if process::run(&command, None, &mut |line| lines.push(line.to_owned())).is_err() {
-            return Err(Error::Refused(format!("patch `{name}` does not apply: {}", rejection(&lines))));
+            return Err(Error::Refused(format!(
+                "patch `{name}` does not apply: {}",
+                rejection(&lines)
+            )));
         }
     }
     Ok(())
@@ -27,8 +37,10 @@ pub(super) fn apply(tree: &Path, patches: &[(String, Vec<u8>)]) -> Result<(), Er
 
 /// The file and hunk of patch(1)'s complaint.
 fn rejection(lines: &[String]) -> String {
-    let hunk = lines.iter().find(|line| line.contains("FAILED") || line.contains("can't find file"));
-    let file = lines.iter().rev().find_map(|line| line.strip_prefix("patching file ")).unwrap_or("?");
+    let hunk =
+        lines.iter().find(|line| line.contains("FAILED") || line.contains("can't find file"));
+    let file =
+        lines.iter().rev().find_map(|line| line.strip_prefix("patching file ")).unwrap_or("?");
     match hunk {
         Some(hunk) => format!("{file}: {}", hunk.trim()),
         None => lines.last().cloned().unwrap_or_else(|| "patch(1) said nothing".to_owned()),
@@ -46,7 +58,11 @@ mod tests {
         let good = b"--- a/a.c\n+++ b/a.c\n@@ -1,3 +1,3 @@\n one\n-two\n+TWO\n three\n".to_vec();
         let bad = b"--- a/a.c\n+++ b/a.c\n@@ -1,3 +1,3 @@\n one\n-nothing\n+x\n three\n".to_vec();
         apply(directory.path(), &[("good.patch".to_owned(), good)]).unwrap();
-        let error = apply(directory.path(), &[("bad.patch".to_owned(), bad)]).unwrap_err().to_string();
-        assert!(error.contains("bad.patch") && error.contains("a.c") && error.contains("Hunk #1"), "{error}");
+        let error =
+            apply(directory.path(), &[("bad.patch".to_owned(), bad)]).unwrap_err().to_string();
+        assert!(
+            error.contains("bad.patch") && error.contains("a.c") && error.contains("Hunk #1"),
+            "{error}"
+        );
     }
 }

@@ -8,8 +8,19 @@ use sha2::{Digest, Sha256};
 use crate::tree::Tree;
 
 /// Directories that hold nothing the resolver or the catalog reads.
-const SKIP: [&str; 11] =
-    ["roms", "tests", "docs", "subprojects", "linux-user", "bsd-user", ".git", ".pc", "pc-bios", "debian", "contrib"];
+const SKIP: [&str; 11] = [
+    "roms",
+    "tests",
+    "docs",
+    "subprojects",
+    "linux-user",
+    "bsd-user",
+    ".git",
+    ".pc",
+    "pc-bios",
+    "debian",
+    "contrib",
+];
 
 /// A file larger than this is not source; it is left out.
 const LARGEST: u64 = 8 << 20;
@@ -25,7 +36,12 @@ pub fn read_tree(root: &Path) -> Result<Tree, std::io::Error> {
         .map(Tree::from_iter)
 }
 
-fn list(root: &Path, directory: &Path, out: &mut Vec<(String, PathBuf)>, depth: usize) -> Result<(), std::io::Error> {
+fn list(
+    root: &Path,
+    directory: &Path,
+    out: &mut Vec<(String, PathBuf)>,
+    depth: usize,
+) -> Result<(), std::io::Error> {
     if depth > 16 {
         return Ok(());
     }

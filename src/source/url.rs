@@ -27,7 +27,10 @@ pub(super) fn fetch(
     if !(target.is_file() && super::sha256_of(&target)? == sha256) {
         if options.offline {
             return Err(Error::unavailable(
-                format!("--offline, and {name} with sha256 {sha256} is not in {}", downloads.display()),
+                format!(
+                    "--offline, and {name} with sha256 {sha256} is not in {}",
+                    downloads.display()
+                ),
                 "run once without --offline",
             ));
         }
@@ -37,7 +40,9 @@ pub(super) fn fetch(
         let is = super::sha256_of(&part)?;
         if is != sha256 {
             fs_err::remove_file(&part)?;
-            return Err(Error::Refused(format!("{url} has sha256 {is}, the profile says {sha256}")));
+            return Err(Error::Refused(format!(
+                "{url} has sha256 {is}, the profile says {sha256}"
+            )));
         }
         if let Some(signature) = signature {
             check_signature(signature, url, &part, keys, options)?;
@@ -46,7 +51,9 @@ pub(super) fn fetch(
     }
     let version = version_of(name);
     let authentication = match signature {
-        Some(_) => format!("sha256 in the profile; OpenPGP signature by one of {}", keys.join(", ")),
+        Some(_) => {
+            format!("sha256 in the profile; OpenPGP signature by one of {}", keys.join(", "))
+        }
         None => "sha256 in the profile; no signature asked for".to_owned(),
     };
     Ok(Fetched { origin: format!("url: {url}"), version, files: vec![target], authentication })
@@ -61,7 +68,17 @@ fn version_of(name: &str) -> String {
 fn download(url: &str, part: &Path) -> Result<(), Error> {
     let parent = part.parent().unwrap_or(Path::new("/")).display().to_string();
     let mut command = base("download the source", "curl", &parent)
-        .args(["--fail", "--location", "--silent", "--show-error", "--retry", "2", "--continue-at", "-", "--output"])
+        .args([
+            "--fail",
+            "--location",
+            "--silent",
+            "--show-error",
+            "--retry",
+            "2",
+            "--continue-at",
+            "-",
+            "--output",
+        ])
         .arg(part.display().to_string())
         .arg(url);
     for (name, value) in std::env::vars() {
@@ -124,14 +141,17 @@ fn check_signature(
     let output = match process::output(&command) {
         Ok(output) => output,
         Err(process::Error::Failed { tail, .. }) => {
-            let why = tail.iter().rev().find(|line| line.contains("gpgv:")).cloned().unwrap_or_default();
+            let why =
+                tail.iter().rev().find(|line| line.contains("gpgv:")).cloned().unwrap_or_default();
             return Err(Error::Refused(format!("bad OpenPGP signature on {url}: {why}")));
         }
         Err(error) => return Err(error.into()),
     };
     let text = output.text();
     let valid = text.lines().filter_map(|line| line.strip_prefix("[GNUPG:] VALIDSIG "));
-    let by_ours = |line: &str| line.split(' ').any(|word| keys.iter().any(|key| key.eq_ignore_ascii_case(word)));
+    let by_ours = |line: &str| {
+        line.split(' ').any(|word| keys.iter().any(|key| key.eq_ignore_ascii_case(word)))
+    };
     if valid.into_iter().any(by_ours) {
         return Ok(());
     }
@@ -142,7 +162,9 @@ fn check_signature(
 fn certificate(fingerprint: &str, options: &Options) -> Result<Vec<u8>, Error> {
     let places: Vec<PathBuf> = ["asc", "gpg"]
         .iter()
-        .map(|extension| options.profile_directory.join("keys").join(format!("{fingerprint}.{extension}")))
+        .map(|extension| {
+            options.profile_directory.join("keys").join(format!("{fingerprint}.{extension}"))
+        })
         .collect();
     let Some(path) = places.iter().find(|path| path.is_file()) else {
         return Err(Error::unavailable(
@@ -152,8 +174,9 @@ fn certificate(fingerprint: &str, options: &Options) -> Result<Vec<u8>, Error> {
     };
     let bytes = fs_err::read(path)?;
     if bytes.starts_with(b"-----BEGIN") {
-        return dearmor(&String::from_utf8_lossy(&bytes))
-            .ok_or_else(|| Error::Refused(format!("{} is no armored certificate", path.display())));
+        return dearmor(&String::from_utf8_lossy(&bytes)).ok_or_else(|| {
+            Error::Refused(format!("{} is no armored certificate", path.display()))
+        });
     }
     Ok(bytes)
 }
@@ -161,7 +184,10 @@ fn certificate(fingerprint: &str, options: &Options) -> Result<Vec<u8>, Error> {
 /// RFC 9580, 6.2: base64 lines between the header's blank line and the checksum or the tail.
 fn dearmor(text: &str) -> Option<Vec<u8>> {
     let (_, body) = text.split_once("\n\n")?;
-    let base64: String =
-        body.lines().map(str::trim).take_while(|line| !line.starts_with('=') && !line.starts_with('-')).collect();
+    let base64: String = body
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with('=') && !line.starts_with('-'))
+        .collect();
     base64::engine::general_purpose::STANDARD.decode(base64).ok()
 }

@@ -59,13 +59,17 @@ pub fn members(name: &str, bytes: &[u8]) -> (Vec<Member>, Vec<Finding>) {
     let result = match format(bytes) {
         Format::Deb => deb(bytes),
         Format::Rpm => rpm(bytes),
-        Format::Elf | Format::Other => {
-            Ok((vec![Member { path: name.to_owned(), mode: 0o644, bytes: bytes.to_vec() }], Vec::new()))
-        }
+        Format::Elf | Format::Other => Ok((
+            vec![Member { path: name.to_owned(), mode: 0o644, bytes: bytes.to_vec() }],
+            Vec::new(),
+        )),
     };
     result.unwrap_or_else(|error: String| {
         let place = Place::Object { path: name.to_owned(), part: None };
-        (Vec::new(), vec![Finding::error(&UNREADABLE, format!("cannot read {name}: {error}")).at(place, "")])
+        (
+            Vec::new(),
+            vec![Finding::error(&UNREADABLE, format!("cannot read {name}: {error}")).at(place, "")],
+        )
     })
 }
 
@@ -78,8 +82,10 @@ fn ar(bytes: &[u8]) -> Result<Vec<(String, &[u8])>, String> {
     while at + 60 <= bytes.len() {
         let header = &bytes[at..at + 60];
         let name = String::from_utf8_lossy(&header[..16]).trim().trim_end_matches('/').to_owned();
-        let size: usize =
-            String::from_utf8_lossy(&header[48..58]).trim().parse().map_err(|_| "bad size in an ar header".to_owned())?;
+        let size: usize = String::from_utf8_lossy(&header[48..58])
+            .trim()
+            .parse()
+            .map_err(|_| "bad size in an ar header".to_owned())?;
         let start = at + 60;
         let end = start.checked_add(size).ok_or("ar member too large")?;
         out.push((name, bytes.get(start..end).ok_or("the archive is cut short")?));
@@ -90,8 +96,10 @@ fn ar(bytes: &[u8]) -> Result<Vec<(String, &[u8])>, String> {
 
 fn deb(bytes: &[u8]) -> Opened {
     let members = ar(bytes)?;
-    let (name, data) =
-        members.iter().find(|(name, _)| name.starts_with("data.tar")).ok_or("no data.tar in the package")?;
+    let (name, data) = members
+        .iter()
+        .find(|(name, _)| name.starts_with("data.tar"))
+        .ok_or("no data.tar in the package")?;
     tar(&decompress(name, data)?)
 }
 
@@ -101,12 +109,17 @@ fn decompress(name: &str, data: &[u8]) -> Result<Vec<u8>, String> {
     let result = match extension {
         "xz" => liblzma::read::XzDecoder::new(data).take(MOST_BYTES).read_to_end(&mut out),
         "gz" => flate2::read::GzDecoder::new(data).take(MOST_BYTES).read_to_end(&mut out),
-        "zst" => zstd::stream::read::Decoder::new(data).and_then(|decoder| decoder.take(MOST_BYTES).read_to_end(&mut out)),
+        "zst" => zstd::stream::read::Decoder::new(data)
+            .and_then(|decoder| decoder.take(MOST_BYTES).read_to_end(&mut out)),
         "tar" => data.take(MOST_BYTES).read_to_end(&mut out),
         other => return Err(format!("unknown compression `{other}`")),
     };
     result.map_err(|error| error.to_string())?;
-    if out.len() as u64 >= MOST_BYTES { Err("unpacks to more than 2 GiB".to_owned()) } else { Ok(out) }
+    if out.len() as u64 >= MOST_BYTES {
+        Err("unpacks to more than 2 GiB".to_owned())
+    } else {
+        Ok(out)
+    }
 }
 
 fn tar(bytes: &[u8]) -> Opened {

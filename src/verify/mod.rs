@@ -10,7 +10,9 @@ mod rules;
 pub mod surface;
 
 pub use policy::{Policy, policy_for};
-pub use report::{ObjectVerdict, Report, RuleVerdict, human, json, judge, judge_members, package_digest};
+pub use report::{
+    ObjectVerdict, Report, RuleVerdict, human, json, judge, judge_members, package_digest,
+};
 pub use rules::{RULES, Rule};
 
 use crate::finding::Code;
@@ -33,7 +35,11 @@ pub enum Verdict {
     Holds,
     Fails(String),
     /// `n` of `m`.
-    Partial { n: usize, m: usize, what: String },
+    Partial {
+        n: usize,
+        m: usize,
+        what: String,
+    },
     NotApplicable(String),
     /// Why, and what would tell.
     CannotTell(String),

@@ -11,18 +11,24 @@ pub struct Policy {
     pub required: BTreeSet<String>,
 }
 
-const BASE: &[&str] = &["pie", "relro", "bind-now", "stack", "wx", "textrel", "rpath", "stack-protector", "fortify"];
+const BASE: &[&str] =
+    &["pie", "relro", "bind-now", "stack", "wx", "textrel", "rpath", "stack-protector", "fortify"];
 const STRICT: &[&str] = &["separate-code", "nodlopen", "build-path"];
 
 impl Policy {
     fn of(name: &str, lists: &[&[&str]]) -> Self {
-        Self { name: name.to_owned(), required: lists.concat().iter().map(|rule| (*rule).to_owned()).collect() }
+        Self {
+            name: name.to_owned(),
+            required: lists.concat().iter().map(|rule| (*rule).to_owned()).collect(),
+        }
     }
 
     /// A policy by name.
     pub fn named(name: &str) -> Option<Self> {
         match name {
-            "quench-openstack" | "quench-baseline" => Some(Self::of(name, &[BASE, &["build-path"]])),
+            "quench-openstack" | "quench-baseline" => {
+                Some(Self::of(name, &[BASE, &["build-path"]]))
+            }
             "quench-strict" => Some(Self::of(name, &[BASE, STRICT])),
             "distribution" => Some(Self::of(name, &[BASE])),
             _ => None,

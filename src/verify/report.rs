@@ -107,8 +107,12 @@ pub fn judge_members(
     policy: &Policy,
     digests: &BTreeMap<String, String>,
 ) -> Report {
-    let mut report =
-        Report { name: name.to_owned(), sha256: sha256.to_owned(), policy: policy.name.clone(), ..Report::default() };
+    let mut report = Report {
+        name: name.to_owned(),
+        sha256: sha256.to_owned(),
+        policy: policy.name.clone(),
+        ..Report::default()
+    };
     let judged: Vec<(Option<ObjectVerdict>, Vec<Finding>)> =
         members.par_iter().map(|member| judge_member(name, member, policy, digests)).collect();
     for (object, findings) in judged {
@@ -119,7 +123,9 @@ pub fn judge_members(
         report.findings.extend(findings);
     }
     for path in digests.keys().filter(|path| !members.iter().any(|member| member.path == **path)) {
-        report.findings.push(Finding::error(&DIGEST, format!("{path} of the record is not in {name}")));
+        report
+            .findings
+            .push(Finding::error(&DIGEST, format!("{path} of the record is not in {name}")));
     }
     report
 }
@@ -133,12 +139,15 @@ fn judge_member(
     let mut findings = Vec::new();
     let place = |part: Option<&str>| Place::Object {
         path: name.to_owned(),
-        part: Some(part.map_or_else(|| member.path.clone(), |part| format!("{} {part}", member.path))),
+        part: Some(
+            part.map_or_else(|| member.path.clone(), |part| format!("{} {part}", member.path)),
+        ),
     };
     if let Some(wanted) = digests.get(&member.path) {
         let is = hex::encode(Sha256::digest(&member.bytes));
         if is != *wanted {
-            let message = format!("{} in {name} has sha256 {is}, the record says {wanted}", member.path);
+            let message =
+                format!("{} in {name} has sha256 {is}, the record says {wanted}", member.path);
             findings.push(Finding::error(&DIGEST, message).at(place(None), ""));
         }
     }
@@ -160,7 +169,9 @@ fn judge_member(
             (Some(object), findings)
         }
         Err(error) => {
-            findings.push(Finding::error(&UNJUDGED, format!("{}: {error}", member.path)).at(place(None), ""));
+            findings.push(
+                Finding::error(&UNJUDGED, format!("{}: {error}", member.path)).at(place(None), ""),
+            );
             (None, findings)
         }
     }
@@ -171,7 +182,10 @@ pub fn package_digest(name: &str, sha256: &str, record: &crate::record::Record) 
     let file = name.rsplit('/').next().unwrap_or(name);
     match record.packages.iter().find(|package| package.name == file) {
         Some(package) if package.sha256 != sha256 => {
-            vec![Finding::error(&DIGEST, format!("{file} has sha256 {sha256}, the record says {}", package.sha256))]
+            vec![Finding::error(
+                &DIGEST,
+                format!("{file} has sha256 {sha256}, the record says {}", package.sha256),
+            )]
         }
         _ => Vec::new(),
     }
@@ -194,7 +208,11 @@ pub fn human(report: &Report) -> String {
             let text = if detail.is_empty() { &rule.evidence } else { &detail };
             let mark = if rule.objects() { "✗" } else { " " };
             let text: String = text.chars().take(110).collect();
-            out.push_str(&format!("  {mark} {:<16} {:<15} {text}\n", rule.rule, rule.verdict.name()));
+            out.push_str(&format!(
+                "  {mark} {:<16} {:<15} {text}\n",
+                rule.rule,
+                rule.verdict.name()
+            ));
         }
     }
     out

@@ -25,11 +25,30 @@ pub(super) static BUDGET: Code = Code {
 
 /// Findings for every difference.
 pub fn compare(predicted: &Surface, measured: &Measured) -> Vec<Finding> {
-    let undecided: BTreeSet<&str> = predicted.undecided.iter().map(|(name, _)| name.as_str()).collect();
+    let undecided: BTreeSet<&str> =
+        predicted.undecided.iter().map(|(name, _)| name.as_str()).collect();
     let mut findings = Vec::new();
-    differences("device", predicted.devices.keys().collect(), measured.devices.iter().collect(), &undecided, &mut findings);
-    differences("machine", predicted.machines.keys().collect(), measured.machines.iter().collect(), &undecided, &mut findings);
-    differences("object", predicted.objects.keys().collect(), measured.objects.iter().collect(), &undecided, &mut findings);
+    differences(
+        "device",
+        predicted.devices.keys().collect(),
+        measured.devices.iter().collect(),
+        &undecided,
+        &mut findings,
+    );
+    differences(
+        "machine",
+        predicted.machines.keys().collect(),
+        measured.machines.iter().collect(),
+        &undecided,
+        &mut findings,
+    );
+    differences(
+        "object",
+        predicted.objects.keys().collect(),
+        measured.objects.iter().collect(),
+        &undecided,
+        &mut findings,
+    );
     findings
 }
 
@@ -44,10 +63,16 @@ fn differences(
         if what == "machine" && *name == "none" || undecided.contains(name.as_str()) {
             continue;
         }
-        findings.push(Finding::error(&UNEXPLAINED, format!("{what} `{name}` is in the binary and nothing explains it")));
+        findings.push(Finding::error(
+            &UNEXPLAINED,
+            format!("{what} `{name}` is in the binary and nothing explains it"),
+        ));
     }
     for name in predicted.difference(&measured) {
-        findings.push(Finding::error(&ABSENT, format!("{what} `{name}` was planned and is not in the binary")));
+        findings.push(Finding::error(
+            &ABSENT,
+            format!("{what} `{name}` was planned and is not in the binary"),
+        ));
     }
 }
 
@@ -55,7 +80,10 @@ fn differences(
 pub fn budget(bytes: u64, limit: Option<u64>) -> Vec<Finding> {
     match limit {
         Some(limit) if bytes > limit => {
-            vec![Finding::error(&BUDGET, format!("the stripped emulator has {bytes} bytes, the budget is {limit}"))]
+            vec![Finding::error(
+                &BUDGET,
+                format!("the stripped emulator has {bytes} bytes, the budget is {limit}"),
+            )]
         }
         _ => Vec::new(),
     }

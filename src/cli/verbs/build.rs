@@ -73,12 +73,18 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     if !missing.is_empty() {
         return Err(deps_verb::lacking(&missing));
     }
-    let python = deps::ensure_meson(&planned.work, &planned.prepared.directory, args.source.offline)
-        .map_err(deps_verb::failure)?;
+    let python =
+        deps::ensure_meson(&planned.work, &planned.prepared.directory, args.source.offline)
+            .map_err(deps_verb::failure)?;
     execute(args, &planned, python, terminal)
 }
 
-fn execute(args: &Args, planned: &Planned, python: PathBuf, terminal: &Terminal) -> Result<Exit, Failure> {
+fn execute(
+    args: &Args,
+    planned: &Planned,
+    python: PathBuf,
+    terminal: &Terminal,
+) -> Result<Exit, Failure> {
     let machine = |error| Failure::new(Exit::Machine, error);
     fs_err::create_dir_all(&args.output).map_err(machine)?;
     let request = run::Request {
@@ -86,24 +92,33 @@ fn execute(args: &Args, planned: &Planned, python: PathBuf, terminal: &Terminal)
         source: planned.prepared.directory.clone(),
         python,
         output: fs_err::canonicalize(&args.output).map_err(machine)?,
-        jobs: args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        jobs: args
+            .jobs
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
         until: args.until.step(),
     };
-    let outcome = run::build(&planned.plan, &planned.profile, &request, terminal).map_err(failure)?;
+    let outcome =
+        run::build(&planned.plan, &planned.profile, &request, terminal).map_err(failure)?;
     terminal.findings(&outcome.findings, &[]);
     if outcome.fresh {
-        terminal.status("Fresh", &format!("{}: nothing to do, everything is as it was", planned.plan.name));
+        terminal.status(
+            "Fresh",
+            &format!("{}: nothing to do, everything is as it was", planned.plan.name),
+        );
     }
     for report in &outcome.reports {
         terminal.detail(&verify::human(report));
     }
-    summary(planned, &outcome, terminal);
     if any_error(&outcome.findings) {
         return Err(Failure::new(
             Exit::No,
-            format!("the build of {} does not hold what was promised (see above)", planned.plan.name),
+            format!(
+                "the build of {} does not hold what was promised (see above)",
+                planned.plan.name
+            ),
         ));
     }
+    summary(planned, &outcome, terminal);
     Ok(Exit::Done)
 }
 
@@ -128,7 +143,9 @@ fn failure(error: run::Error) -> Failure {
     let hint = error.hint();
     let exit = match (&error, error.process()) {
         (_, Some(process::Error::Interrupted { signal, .. })) => Exit::Signal(*signal),
-        (_, Some(process::Error::Failed { tail, .. })) if tail.iter().any(|line| line.contains("No space left")) => {
+        (_, Some(process::Error::Failed { tail, .. }))
+            if tail.iter().any(|line| line.contains("No space left")) =>
+        {
             Exit::Machine
         }
         (_, Some(process::Error::Failed { .. })) => Exit::Program,

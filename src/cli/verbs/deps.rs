@@ -44,7 +44,13 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
 
 /// What fetching and planning need, before there is a plan.
 pub(crate) fn bootstrap(yes: bool, terminal: &Terminal) -> Result<(), Failure> {
-    let wanted = [("gcc", "gcc"), ("ld", "binutils"), ("dpkg-source", "dpkg-dev"), ("patch", "patch"), ("xz", "xz-utils")];
+    let wanted = [
+        ("gcc", "gcc"),
+        ("ld", "binutils"),
+        ("dpkg-source", "dpkg-dev"),
+        ("patch", "patch"),
+        ("xz", "xz-utils"),
+    ];
     let mut packages: Vec<String> = wanted
         .iter()
         .filter(|(program, _)| crate::tool::path(program).is_err())
@@ -57,9 +63,15 @@ pub(crate) fn bootstrap(yes: bool, terminal: &Terminal) -> Result<(), Failure> {
 }
 
 /// Installs what a plan lacks, and the private meson.
-pub(crate) fn install(planned: &Planned, yes: bool, offline: bool, terminal: &Terminal) -> Result<(), Failure> {
+pub(crate) fn install(
+    planned: &Planned,
+    yes: bool,
+    offline: bool,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
     let missing = deps::missing(&planned.plan).map_err(failure)?;
-    let mut packages: Vec<String> = missing.into_iter().map(|dependency| dependency.debian).collect();
+    let mut packages: Vec<String> =
+        missing.into_iter().map(|dependency| dependency.debian).collect();
     packages.sort();
     packages.dedup();
     if !packages.is_empty() {
@@ -73,8 +85,11 @@ fn install_packages(packages: &[String], yes: bool, terminal: &Terminal) -> Resu
     let list = packages.join(" ");
     if !yes && !rustix::process::geteuid().is_root() {
         if !std::io::stdin().is_terminal() {
-            return Err(Failure::new(Exit::Machine, format!("cannot ask before using sudo to install {list}"))
-                .with_hint(Some("add --yes, or install them yourself".to_owned())));
+            return Err(Failure::new(
+                Exit::Machine,
+                format!("cannot ask before using sudo to install {list}"),
+            )
+            .with_hint(Some("add --yes, or install them yourself".to_owned())));
         }
         terminal.warn(&format!("sudo apt-get install {list} — go on? [y/N]"));
         let mut answer = String::new();
@@ -97,9 +112,13 @@ pub(crate) fn lacking(missing: &[deps::Dependency]) -> Failure {
     };
     let debian = names(|dependency| &dependency.debian);
     let fedora = names(|dependency| &dependency.fedora);
-    Failure::new(Exit::Machine, format!("this plan needs packages that are not installed: {debian}")).with_hint(Some(
-        format!("quench deps PROFILE --install\n  or: apt-get install {debian}\n  or: dnf install {fedora}"),
-    ))
+    Failure::new(
+        Exit::Machine,
+        format!("this plan needs packages that are not installed: {debian}"),
+    )
+    .with_hint(Some(format!(
+        "quench deps PROFILE --install\n  or: apt-get install {debian}\n  or: dnf install {fedora}"
+    )))
 }
 
 pub(crate) fn failure(error: deps::Error) -> Failure {

@@ -32,7 +32,8 @@ enum Format {
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let wanted = |entry: &Entry| {
         !entry.is_abstract
-            && (entry.kind == Kind::Device && (args.all || entry.user_creatable) || args.all && entry.kind == Kind::Cpu)
+            && (entry.kind == Kind::Device && (args.all || entry.user_creatable)
+                || args.all && entry.kind == Kind::Cpu)
     };
     list(&args.source, args.format == Format::Json, &wanted, terminal)
 }
@@ -45,7 +46,8 @@ pub(super) fn list(
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
     let scanned = session::scan(source)?;
-    let mut entries: Vec<&Entry> = scanned.catalog.entries.iter().filter(|entry| wanted(entry)).collect();
+    let mut entries: Vec<&Entry> =
+        scanned.catalog.entries.iter().filter(|entry| wanted(entry)).collect();
     entries.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.file.cmp(&b.file)));
     entries.dedup_by(|a, b| a.name == b.name && a.file == b.file && a.condition == b.condition);
     if as_json {
@@ -67,7 +69,8 @@ pub(super) fn list(
                 })
             })
             .collect();
-        let text = serde_json::to_string_pretty(&array).map_err(|error| Failure::new(Exit::Machine, error))?;
+        let text = serde_json::to_string_pretty(&array)
+            .map_err(|error| Failure::new(Exit::Machine, error))?;
         terminal.data(&(text + "\n"));
         return Ok(Exit::Done);
     }

@@ -26,16 +26,20 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         }
         None => {
             let catalog = &planned.scanned.catalog;
-            let near = catalog.suggest(crate::catalog::Kind::Device, what).map(|name| format!("did you mean `{name}`?"));
-            Err(Failure::new(Exit::Usage, format!("nothing named `{what}` in this plan or tree")).with_hint(near))
+            let near = catalog
+                .suggest(crate::catalog::Kind::Device, what)
+                .map(|name| format!("did you mean `{name}`?"));
+            Err(Failure::new(Exit::Usage, format!("nothing named `{what}` in this plan or tree"))
+                .with_hint(near))
         }
     }
 }
 
 fn code(name: &str, terminal: &Terminal) -> Result<Exit, Failure> {
     let Some(code) = finding::codes().into_iter().find(|code| code.name == name) else {
-        return Err(Failure::new(Exit::Usage, format!("no finding code `{name}`"))
-            .with_hint(Some("usage: quench explain PROFILE WHAT, or quench explain CODE".to_owned())));
+        return Err(Failure::new(Exit::Usage, format!("no finding code `{name}`")).with_hint(
+            Some("usage: quench explain PROFILE WHAT, or quench explain CODE".to_owned()),
+        ));
     };
     terminal.data(&format!("{}: {}\n\n{}\n", code.name, code.summary, code.explain));
     Ok(Exit::Done)

@@ -30,12 +30,19 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         Format::Human => show::human(&planned.plan),
         Format::Json => {
             let value = show::json(&planned.plan);
-            serde_json::to_string_pretty(&value).map_err(|error| Failure::new(Exit::Machine, error))? + "\n"
+            serde_json::to_string_pretty(&value)
+                .map_err(|error| Failure::new(Exit::Machine, error))?
+                + "\n"
         }
         Format::Sh => {
             let python = crate::deps::python(&planned.work, &planned.prepared.directory);
             let source = planned.prepared.directory.display().to_string();
-            show::sh(&planned.plan, &planned.profile.source.value, &source, &python.display().to_string())
+            show::sh(
+                &planned.plan,
+                &planned.profile.source.value,
+                &source,
+                &python.display().to_string(),
+            )
         }
     };
     terminal.data(&text);

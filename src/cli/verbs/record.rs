@@ -25,7 +25,8 @@ enum Verb {
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     match &args.verb {
         Verb::Show { record } => {
-            let text = read(record)?.to_text().map_err(|error| Failure::new(Exit::Machine, error))?;
+            let text =
+                read(record)?.to_text().map_err(|error| Failure::new(Exit::Machine, error))?;
             terminal.data(&text);
             Ok(Exit::Done)
         }
@@ -45,10 +46,11 @@ fn read(path: &Path) -> Result<Record, Failure> {
     let text = match input::format(&bytes) {
         input::Format::Deb | input::Format::Rpm => {
             let (members, _) = input::members(&name, &bytes);
-            let inside = members.into_iter().find(|member| member.path.ends_with(record::FILE_NAME));
-            inside
-                .map(|member| String::from_utf8_lossy(&member.bytes).into_owned())
-                .ok_or_else(|| Failure::new(Exit::Usage, format!("no {} in {name}", record::FILE_NAME)))?
+            let inside =
+                members.into_iter().find(|member| member.path.ends_with(record::FILE_NAME));
+            inside.map(|member| String::from_utf8_lossy(&member.bytes).into_owned()).ok_or_else(
+                || Failure::new(Exit::Usage, format!("no {} in {name}", record::FILE_NAME)),
+            )?
         }
         _ => String::from_utf8_lossy(&bytes).into_owned(),
     };

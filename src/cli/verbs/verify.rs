@@ -69,7 +69,8 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
 
 fn read_record(path: &Path) -> Result<Record, Failure> {
     let text = fs_err::read_to_string(path).map_err(|error| Failure::new(Exit::Usage, error))?;
-    Record::from_text(&text).map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", path.display())))
+    Record::from_text(&text)
+        .map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", path.display())))
 }
 
 fn judge(path: &Path, policy: Option<&Policy>, record: Option<&Record>) -> Result<Report, Failure> {
@@ -96,10 +97,13 @@ fn judge(path: &Path, policy: Option<&Policy>, record: Option<&Record>) -> Resul
         }
         _ => BTreeMap::new(),
     };
-    let named = governing
-        .and_then(|record| record.plan.get("hardening"))
-        .and_then(serde_json::Value::as_str)
-        .map(|level| if level == "cfi" { "quench-strict".to_owned() } else { format!("quench-{level}") });
+    let named =
+        governing
+            .and_then(|record| record.plan.get("hardening"))
+            .and_then(serde_json::Value::as_str)
+            .map(|level| {
+                if level == "cfi" { "quench-strict".to_owned() } else { format!("quench-{level}") }
+            });
     let policy = policy
         .cloned()
         .or_else(|| named.and_then(|name| Policy::named(&name)))
@@ -124,7 +128,8 @@ fn walk(directory: &Path, out: &mut Vec<Member>) -> Result<(), std::io::Error> {
         } else if kind.is_file() {
             let path = entry.path();
             let mut magic = [0_u8; 4];
-            let read = fs_err::File::open(&path).and_then(|mut file| std::io::Read::read(&mut file, &mut magic));
+            let read = fs_err::File::open(&path)
+                .and_then(|mut file| std::io::Read::read(&mut file, &mut magic));
             let bytes = match read {
                 Ok(4) if crate::elf::is_elf(&magic) => fs_err::read(&path)?,
                 _ => Vec::new(),

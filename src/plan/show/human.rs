@@ -6,7 +6,12 @@ use crate::plan::{Item, Plan};
 /// Renders the plan with one reason per item.
 pub fn human(plan: &Plan) -> String {
     let mut out = format!("{}: {}\n", plan.name, plan.summary);
-    out.push_str(&format!("QEMU {} for {}, from {}\n", plan.source.version, plan.target(), plan.source.origin));
+    out.push_str(&format!(
+        "QEMU {} for {}, from {}\n",
+        plan.source.version,
+        plan.target(),
+        plan.source.origin
+    ));
     section(&mut out, "features", &plan.features);
     section(&mut out, "symbols asked", &plan.asked);
     section(&mut out, "symbols resolved", &plan.symbols);
@@ -46,9 +51,18 @@ fn section(out: &mut String, title: &str, items: &[Item]) {
 fn surface(plan: &Plan) -> String {
     let mut out = String::from("\npredicted surface\n");
     for class in [Class::Requested, Class::Forced, Class::Core] {
-        let of_class = plan.surface.devices.iter().filter(|(_, device)| device.class == class && device.kind == Kind::Device);
-        let names: Vec<String> =
-            of_class.map(|(name, device)| if device.user_creatable { name.clone() } else { format!("({name})") }).collect();
+        let of_class = plan
+            .surface
+            .devices
+            .iter()
+            .filter(|(_, device)| device.class == class && device.kind == Kind::Device);
+        let names: Vec<String> = of_class
+            .map(
+                |(name, device)| {
+                    if device.user_creatable { name.clone() } else { format!("({name})") }
+                },
+            )
+            .collect();
         out.push_str(&format!("  {} ({}): {}\n", class.name(), names.len(), names.join(" ")));
     }
     let cpus = plan.surface.devices.values().filter(|device| device.kind == Kind::Cpu).count();

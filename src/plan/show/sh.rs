@@ -48,7 +48,10 @@ fn head(out: &mut String, plan: &Plan, source: &str, python: &str) {
 }
 
 fn fetch(out: &mut String, plan: &Plan, origin: &Source) {
-    out.push_str(&format!("\n# The source: {}; tree key {}\n", plan.source.origin, plan.source.digest));
+    out.push_str(&format!(
+        "\n# The source: {}; tree key {}\n",
+        plan.source.origin, plan.source.digest
+    ));
     for (name, sha256) in &plan.source.files {
         out.push_str(&format!("#   {sha256}  {name}\n"));
     }
@@ -57,7 +60,10 @@ fn fetch(out: &mut String, plan: &Plan, origin: &Source) {
     }
     let how = match origin {
         Source::Apt { package, suite } => {
-            format!("apt-get source {package}={} with a deb-src line for {suite}", plan.source.version)
+            format!(
+                "apt-get source {package}={} with a deb-src line for {suite}",
+                plan.source.version
+            )
         }
         Source::Path { path } => format!("the tree at {path}"),
         Source::Url { url, .. } => format!("download {url}, check the digest above, unpack"),
@@ -71,7 +77,10 @@ fn fetch(out: &mut String, plan: &Plan, origin: &Source) {
 
 fn device_file(out: &mut String, plan: &Plan) {
     let file = &plan.device_file;
-    out.push_str(&format!("\n# What Kconfig is asked for\ncat > \"$SOURCE/{}\" <<'EOF_QUENCH'\n", file.path));
+    out.push_str(&format!(
+        "\n# What Kconfig is asked for\ncat > \"$SOURCE/{}\" <<'EOF_QUENCH'\n",
+        file.path
+    ));
     out.push_str(&file.text);
     out.push_str("EOF_QUENCH\n");
 }

@@ -105,7 +105,10 @@ fn devices(devices: &BTreeMap<String, Predicted>) -> Value {
             })
             .collect()
     };
-    let hidden: Vec<&String> =
-        devices.iter().filter(|(_, device)| !device.user_creatable && device.kind == crate::catalog::Kind::Device).map(|(name, _)| name).collect();
+    let hidden: Vec<&String> = devices
+        .iter()
+        .filter(|(_, device)| !device.user_creatable && device.kind == crate::catalog::Kind::Device)
+        .map(|(name, _)| name)
+        .collect();
     json!({ "requested": class(Class::Requested), "forced": class(Class::Forced), "core": class(Class::Core), "hidden": hidden })
 }

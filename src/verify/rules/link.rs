@@ -6,6 +6,8 @@ use crate::verify::Verdict;
 
 /// `DF_1_NOOPEN` of `DT_FLAGS_1`.
 const DF_1_NOOPEN: u64 = 0x40;
+/// `DF_1_PIE` of `DT_FLAGS_1`.
+const DF_1_PIE: u64 = 0x0800_0000;
 
 fn simple(verdict: Verdict) -> (Verdict, String) {
     (verdict, String::new())
@@ -33,9 +35,13 @@ pub(super) fn bind_now(object: Object<'_>) -> (Verdict, String) {
     }
     match &facts.dynamic {
         None => simple(Verdict::NotApplicable("static: nothing is bound".to_owned())),
-        Some(_) if facts.kind == Kind::StaticPie => simple(Verdict::NotApplicable("static: nothing is bound".to_owned())),
+        Some(_) if facts.kind == Kind::StaticPie => {
+            simple(Verdict::NotApplicable("static: nothing is bound".to_owned()))
+        }
         Some(dynamic) if dynamic.bind_now => simple(Verdict::Holds),
-        Some(_) => simple(Verdict::Fails("neither DT_BIND_NOW, DF_BIND_NOW nor DF_1_NOW".to_owned())),
+        Some(_) => {
+            simple(Verdict::Fails("neither DT_BIND_NOW, DF_BIND_NOW nor DF_1_NOW".to_owned()))
+        }
     }
 }
 
@@ -47,8 +53,17 @@ pub(super) fn textrel(object: Object<'_>) -> (Verdict, String) {
     }
 }
 
+/// GNU ld drops `DF_1_NOOPEN` from executables; there glibc's own refusal counts: since 2.30 it opens nothing that has
+/// `DF_1_PIE` (elf/dl-load.c), and `ET_EXEC` it never opened.
 pub(super) fn nodlopen(object: Object<'_>) -> (Verdict, String) {
-    match &object.facts.dynamic {
+    let facts = object.facts;
+    if matches!(facts.kind, Kind::Executable | Kind::StaticExecutable) {
+        return simple(Verdict::NotApplicable("ET_EXEC cannot be opened".to_owned()));
+    }
+    match &facts.dynamic {
+        Some(dynamic) if dynamic.flags_1 & DF_1_PIE != 0 => {
+            (Verdict::Holds, "DF_1_PIE: glibc refuses to open it".to_owned())
+        }
         Some(dynamic) if dynamic.flags_1 & DF_1_NOOPEN != 0 => simple(Verdict::Holds),
         Some(_) => simple(Verdict::Fails("DF_1_NOOPEN is not set".to_owned())),
         None => simple(Verdict::NotApplicable("no dynamic section".to_owned())),
@@ -62,9 +77,17 @@ pub(super) fn rpath(object: Object<'_>) -> (Verdict, String) {
     let mut faults = Vec::new();
     for (tag, paths) in [("DT_RPATH", &dynamic.rpath), ("DT_RUNPATH", &dynamic.runpath)] {
         let Some(paths) = paths else { continue };
-        faults.extend(paths.split(':').filter_map(|path| fault(path).map(|why| format!("{tag} `{path}`: {why}"))));
+        faults.extend(
+            paths
+                .split(':')
+                .filter_map(|path| fault(path).map(|why| format!("{tag} `{path}`: {why}"))),
+        );
     }
-    if faults.is_empty() { simple(Verdict::Holds) } else { simple(Verdict::Fails(faults.join("; "))) }
+    if faults.is_empty() {
+        simple(Verdict::Holds)
+    } else {
+        simple(Verdict::Fails(faults.join("; ")))
+    }
 }
 
 /// What is wrong with one element, in the classes of rpm's check-rpaths-worker.
@@ -85,7 +108,11 @@ fn fault(path: &str) -> Option<&'static str> {
     if standard.contains(&path.trim_end_matches('/')) {
         return Some("a standard path, searched anyway");
     }
-    if path.starts_with("/usr/") || path.starts_with("/opt/") || path.starts_with("/lib") { None } else { Some("outside of /usr") }
+    if path.starts_with("/usr/") || path.starts_with("/opt/") || path.starts_with("/lib") {
+        None
+    } else {
+        Some("outside of /usr")
+    }
 }
 
 #[cfg(test)]
