@@ -126,13 +126,13 @@ impl Scan<'_> {
                         group.trim().strip_prefix('{').and_then(|g| g.strip_suffix('}'))
                     {
                         let condition = condition.clone().and(self.condition(offset));
-                        self.type_info(offset, &Fields { body: fields }, condition);
+                        self.type_info(offset, variable, &Fields { body: fields }, condition);
                     }
                 }
             } else if virtio {
                 self.virtio_pci(at, &Fields { body: inner }, &condition);
             } else {
-                self.type_info(at, &Fields { body: inner }, condition);
+                self.type_info(at, variable, &Fields { body: inner }, condition);
             }
         }
     }
@@ -166,10 +166,15 @@ impl Scan<'_> {
         Condition::Always
     }
 
-    fn type_info(&mut self, offset: usize, fields: &Fields<'_>, condition: Condition) {
+    fn type_info(
+        &mut self,
+        offset: usize,
+        variable: &str,
+        fields: &Fields<'_>,
+        condition: Condition,
+    ) {
         let Some(expression) = fields.get("name") else {
-            // `type_info.name = info->name;` in a loop over a table.
-            self.looped(offset, fields, &condition);
+            self.looped(offset, variable, fields, &condition);
             return;
         };
         match self.string(expression) {
@@ -183,15 +188,35 @@ impl Scan<'_> {
         }
     }
 
-    fn looped(&mut self, offset: usize, fields: &Fields<'_>, condition: &Condition) {
-        let rest = &self.text[offset..];
-        let end = rest.find("type_register").unwrap_or(0);
-        let Some(at) = rest[..end].find(".name = ").or_else(|| rest.find(".name = ")) else {
-            return;
+    /// `type_info.name = info->name;` in a loop over a table; other fields may be assigned there, too.
+    fn looped(
+        &mut self,
+        offset: usize,
+        variable: &str,
+        fields: &Fields<'_>,
+        condition: &Condition,
+    ) {
+        let text = self.text;
+        let end = (offset + 3000).min(text.len());
+        let Some(rest) = text.get(offset..end) else { return };
+        let assigned = |field: &str| {
+            let mark = format!("{variable}.{field} = ");
+            let at = rest.find(&mark)?;
+            rest[at + mark.len()..].split(';').next().map(|value| (at, value.trim()))
         };
-        let expression = rest[at + ".name = ".len()..].split(';').next().unwrap_or("").trim();
+        let Some((at, expression)) = assigned("name") else { return };
+        let more: String = ["parent", "class_init", "interfaces"]
+            .iter()
+            .filter_map(|field| assigned(field).map(|(_, value)| format!(", .{field} = {value}")))
+            .collect();
+        let body = format!("{}{more}", fields.body.trim_end().trim_end_matches(','));
         for name in self.table(offset + at, expression) {
-            self.push(offset, name, fields, condition.clone());
+            self.push(
+                offset,
+                name,
+                &Fields { body: body.trim_start_matches([',', ' ']) },
+                condition.clone(),
+            );
         }
     }
 

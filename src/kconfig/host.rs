@@ -68,6 +68,17 @@ pub fn host_symbols(
     symbols
 }
 
+/// The build option that makes meson pass a symbol: `VIRTFS` → `virtfs`. `None` for symbols meson never passes.
+pub fn host_option(tree: &Tree, symbol: &str) -> Option<String> {
+    let (condition, _) = conditions(tree).into_iter().find(|(_, passed)| passed == symbol)?;
+    let asked = std::cell::RefCell::new(None);
+    holds(&condition, &|option| {
+        *asked.borrow_mut() = Some(option.to_owned());
+        true
+    });
+    asked.into_inner()
+}
+
 fn yes(symbol: &str) -> Assignment {
     Assignment { symbol: symbol.to_owned(), value: true, origin: None }
 }

@@ -10,7 +10,7 @@ mod host;
 mod parse;
 mod resolve;
 
-pub use host::{Target, host_symbols, target};
+pub use host::{Target, host_option, host_symbols, target};
 pub use parse::{parse, parse_device_file};
 pub use resolve::{Because, Resolution, resolve};
 
@@ -142,6 +142,35 @@ impl Kconfig {
         &self.clauses
     }
 
+    /// Symbols that must be `y` beside `asked`: what they and everything they select unconditionally depend on, as far
+    /// as the dependency is a plain conjunction.
+    pub fn demands(&self, asked: &[String]) -> Vec<(String, String)> {
+        let mut queue: Vec<SymbolId> = asked.iter().filter_map(|name| self.id(name)).collect();
+        let mut out = Vec::new();
+        let mut at = 0;
+        while let Some(&symbol) = queue.get(at) {
+            at += 1;
+            for clause in &self.clauses {
+                match &clause.rule {
+                    Rule::DependsOn(expr) if clause.symbol == symbol => {
+                        conjuncts(expr, &mut |id| {
+                            out.push((self.name(id).to_owned(), self.name(symbol).to_owned()))
+                        });
+                    }
+                    Rule::Select { condition, by }
+                        if *by == symbol && *condition == Expr::Symbol(symbol) =>
+                    {
+                        if !queue.contains(&clause.symbol) {
+                            queue.push(clause.symbol);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        out
+    }
+
     /// An expression as Kconfig writes it.
     pub fn show(&self, expr: &Expr) -> String {
         match expr {
@@ -205,4 +234,15 @@ pub struct Request {
     pub devices: Vec<Assignment>,
     /// What meson passes on the command line: host and target symbols.
     pub host: Vec<Assignment>,
+}
+
+fn conjuncts(expr: &Expr, visit: &mut dyn FnMut(SymbolId)) {
+    match expr {
+        Expr::Symbol(id) => visit(*id),
+        Expr::And(a, b) => {
+            conjuncts(a, visit);
+            conjuncts(b, visit);
+        }
+        Expr::Or(..) | Expr::Not(_) => {}
+    }
 }

@@ -10,7 +10,7 @@ use super::{Alternative, Because, Item};
 use crate::catalog::{Catalog, Condition, Configuration, Entry, Kind, Surface, predict};
 use crate::finding::Finding;
 use crate::kconfig::{
-    Assignment, Kconfig, Mode, Request, Resolution, Target, host_symbols, resolve,
+    Assignment, Kconfig, Mode, Request, Resolution, Target, host_option, host_symbols, resolve,
 };
 use crate::profile::{Origin, Profile, Sourced};
 use crate::tree::Tree;
@@ -84,6 +84,7 @@ impl Selector<'_> {
             alternatives.push(described(demand, best));
             add(&mut asked, &mut features, demand, best);
         }
+        self.options_of_symbols(&asked, &mut features);
         features::close(&mut features);
         self.drop_selected(&mut asked, &features);
         let (resolution, findings) = self.resolve(&asked, &features);
@@ -152,6 +153,7 @@ impl Selector<'_> {
         let sizes = (0..demand.alternatives.len()).map(|index| {
             let (mut asked, mut features) = (asked.clone(), features.clone());
             add(&mut asked, &mut features, demand, index);
+            self.options_of_symbols(&asked, &mut features);
             features::close(&mut features);
             match self.resolve(&asked, &features).0 {
                 Some(resolution) => self.surface(&resolution, &features).size(),
@@ -159,6 +161,17 @@ impl Selector<'_> {
             }
         });
         sizes.enumerate().min_by_key(|(_, size)| *size).map_or(0, |(index, _)| index)
+    }
+
+    /// Turns on the build options that asked symbols depend on: `MICROVM depends on FDT` needs `--enable-fdt`.
+    fn options_of_symbols(&self, asked: &Asked, features: &mut Features) {
+        let names: Vec<String> = asked.keys().cloned().collect();
+        for (needed, by) in self.kconfig.demands(&names) {
+            if let Some(option) = host_option(self.tree, &needed) {
+                let why = format!("CONFIG_{by} depends on {needed}");
+                features::demand(features, &option, Because::needed(format!("CONFIG_{by}"), why));
+            }
+        }
     }
 
     /// Leaves out symbols that the others select anyway: the device file stays readable.
