@@ -154,6 +154,9 @@ fn drive_formats(emulator: &Path) -> Result<BTreeSet<String>, Error> {
         .collect())
 }
 
+/// A device and QEMU's words where it refused.
+pub type Realised = (String, Result<(), String>);
+
 /// Creates every device on a machine under qtest (no KVM, no guest code runs) and says which refused, with QEMU's words.
 /// Devices that need a backend get a null or ring-less one where the binary has it; the others are named by QEMU.
 pub fn realise(
@@ -161,7 +164,7 @@ pub fn realise(
     machine: &str,
     firmware: &Path,
     devices: &[String],
-) -> Result<Vec<(String, Result<(), String>)>, Error> {
+) -> Result<Vec<Realised>, Error> {
     let mut out = Vec::new();
     for device in devices {
         let arguments = vec![

@@ -79,10 +79,9 @@ fn fill(template: &str, plan: &Plan) -> String {
         packages.dedup();
         packages
     };
-    let debian: String =
-        firmware(|debian, _| debian).iter().map(|name| format!(", {name}")).collect();
+    let debian: String = [&[""], firmware(|debian, _| debian).as_slice()].concat().join(", ");
     let fedora: String =
-        firmware(|_, fedora| fedora).iter().map(|name| format!("Requires: {name}\n")).collect();
+        [&[""], firmware(|_, fedora| fedora).as_slice()].concat().join("\nRequires: ");
     let summary = if plan.summary.is_empty() { "minimal QEMU" } else { &plan.summary };
     [
         ("@NAME@", plan.package.name.as_str()),
@@ -93,7 +92,7 @@ fn fill(template: &str, plan: &Plan) -> String {
         ("@PROFILE@", &plan.name),
         ("@ORIGIN@", &plan.source.origin),
         ("@FIRMWARE_DEB@", &debian),
-        ("@FIRMWARE_RPM@", fedora.trim_end()),
+        ("@FIRMWARE_RPM@", fedora.trim_start()),
         ("@DATE@", &rfc2822(plan.source.date)),
         ("@DEB_ARCH@", deb_arch(plan)),
     ]

@@ -189,7 +189,7 @@ pub fn run(
         }
     };
     group.sweep();
-    for line in lines.iter() {
+    for line in &lines {
         if let Some(file) = &mut file {
             file.write_all(&line).map_err(io)?;
         }
@@ -396,7 +396,7 @@ impl Group<'_> {
                     self.asked = Some((Instant::now(), signal));
                 }
                 Some((since, _)) if since.elapsed() > GRACE => {
-                    kill_group(&self.child, Signal::SIGKILL)
+                    kill_group(&self.child, Signal::SIGKILL);
                 }
                 Some(_) => {}
             }

@@ -27,6 +27,7 @@ pub trait Configuration {
 }
 
 impl Condition {
+    #[must_use]
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Always, c) | (c, Self::Always) => c,
@@ -43,6 +44,7 @@ impl Condition {
         }
     }
 
+    #[must_use]
     pub fn or(self, other: Self) -> Self {
         match (self, other) {
             (Self::Never, c) | (c, Self::Never) => c,

@@ -77,11 +77,11 @@ impl Reader {
             at = end + 1;
             match statement.first() {
                 Some(Token::Word(word)) if word == "if" => {
-                    let condition = self.condition(&parse(&statement[1..], directory));
+                    let condition = meaning(&parse(&statement[1..], directory));
                     ifs.push((condition.clone(), condition.negate()));
                 }
                 Some(Token::Word(word)) if word == "elif" => {
-                    let condition = self.condition(&parse(&statement[1..], directory));
+                    let condition = meaning(&parse(&statement[1..], directory));
                     if let Some(last) = ifs.last_mut() {
                         *last = (
                             last.1.clone().and(condition.clone()),
@@ -118,11 +118,8 @@ impl Reader {
         }
         match parse(statement, directory) {
             Value::Method(object, method, arguments) if method == "add" || method == "add_all" => {
-                let name = match *object {
-                    Value::Name(name) => name,
-                    // `hw_arch['i386'].add(…)` and the like.
-                    _ => return,
-                };
+                // Anything but a name is `hw_arch['i386'].add(…)` and the like.
+                let Value::Name(name) = *object else { return };
                 self.add(&name, &arguments, context);
             }
             Value::Call(function, arguments) if function == "subdir" => {
@@ -196,61 +193,7 @@ impl Reader {
             Value::List(values) => {
                 values.iter().fold(Condition::Always, |all, value| all.and(self.when(value)))
             }
-            other => self.condition(other),
-        }
-    }
-
-    /// An `if` expression.
-    fn condition(&self, value: &Value) -> Condition {
-        match value {
-            Value::Name(name) if name == "true" => Condition::Always,
-            Value::Name(name) if name == "false" => Condition::Never,
-            Value::Name(name) => named(name),
-            Value::Not(inner) => self.condition(inner).negate(),
-            Value::Binary(op, a, b) if op == "and" => self.condition(a).and(self.condition(b)),
-            Value::Binary(op, a, b) if op == "or" => self.condition(a).or(self.condition(b)),
-            Value::Binary(op, a, b) if op == "==" || op == "!=" => {
-                let equal = match (&**a, &**b) {
-                    (Value::Name(name), Value::Text(text))
-                        if name == "host_os" || name == "targetos" =>
-                    {
-                        if text == "linux" {
-                            Condition::Always
-                        } else {
-                            Condition::Never
-                        }
-                    }
-                    _ => return Condition::Unknown(format!("{a:?} {op} {b:?}")),
-                };
-                if op == "==" { equal } else { equal.negate() }
-            }
-            Value::Binary(op, a, _) if op == "in" => match &**a {
-                Value::Text(text) => symbol_or_option(text),
-                _ => Condition::Unknown("in".to_owned()),
-            },
-            Value::Method(object, method, arguments) => self.method(object, method, arguments),
-            other => Condition::Unknown(format!("{other:?}").chars().take(80).collect()),
-        }
-    }
-
-    fn method(
-        &self,
-        object: &Value,
-        method: &str,
-        arguments: &[(Option<String>, Value)],
-    ) -> Condition {
-        match (object, method, arguments.first()) {
-            (Value::Name(name), "found", _) => named(name),
-            (Value::Name(_), "has_key" | "get", Some((_, Value::Text(text)))) => {
-                symbol_or_option(text)
-            }
-            (Value::Call(function, call), "allowed" | "enabled", _) if function == "get_option" => {
-                match call.first() {
-                    Some((_, Value::Text(option))) => Condition::Option(option.replace('_', "-")),
-                    _ => Condition::Unknown("get_option".to_owned()),
-                }
-            }
-            _ => Condition::Unknown(format!(".{method}")),
+            other => meaning(other),
         }
     }
 
@@ -303,6 +246,54 @@ impl Reader {
             return Condition::Always;
         }
         context
+    }
+}
+
+/// An `if` expression.
+fn meaning(value: &Value) -> Condition {
+    match value {
+        Value::Name(name) if name == "true" => Condition::Always,
+        Value::Name(name) if name == "false" => Condition::Never,
+        Value::Name(name) => named(name),
+        Value::Not(inner) => meaning(inner).negate(),
+        Value::Binary(op, a, b) if op == "and" => meaning(a).and(meaning(b)),
+        Value::Binary(op, a, b) if op == "or" => meaning(a).or(meaning(b)),
+        Value::Binary(op, a, b) if op == "==" || op == "!=" => {
+            let equal = match (&**a, &**b) {
+                (Value::Name(name), Value::Text(text))
+                    if name == "host_os" || name == "targetos" =>
+                {
+                    if text == "linux" {
+                        Condition::Always
+                    } else {
+                        Condition::Never
+                    }
+                }
+                _ => return Condition::Unknown(format!("{a:?} {op} {b:?}")),
+            };
+            if op == "==" { equal } else { equal.negate() }
+        }
+        Value::Binary(op, a, _) if op == "in" => match &**a {
+            Value::Text(text) => symbol_or_option(text),
+            _ => Condition::Unknown("in".to_owned()),
+        },
+        Value::Method(object, name, arguments) => method(object, name, arguments),
+        other => Condition::Unknown(format!("{other:?}").chars().take(80).collect()),
+    }
+}
+
+/// A method call in an `if`.
+fn method(object: &Value, method: &str, arguments: &[(Option<String>, Value)]) -> Condition {
+    match (object, method, arguments.first()) {
+        (Value::Name(name), "found", _) => named(name),
+        (Value::Name(_), "has_key" | "get", Some((_, Value::Text(text)))) => symbol_or_option(text),
+        (Value::Call(function, call), "allowed" | "enabled", _) if function == "get_option" => {
+            match call.first() {
+                Some((_, Value::Text(option))) => Condition::Option(option.replace('_', "-")),
+                _ => Condition::Unknown("get_option".to_owned()),
+            }
+        }
+        _ => Condition::Unknown(format!(".{method}")),
     }
 }
 
@@ -508,10 +499,7 @@ impl Parser<'_> {
                 left = Self::binary("in", left, self.postfix(depth));
             } else if self.eat("+") {
                 left = join_lists(left, self.postfix(depth));
-            } else if self.eat("/") {
-                self.postfix(depth);
-                left = Value::Other;
-            } else if ["<", ">", "<=", ">=", "-", "*", "%"].iter().any(|op| self.eat(op)) {
+            } else if ["/", "<", ">", "<=", ">=", "-", "*", "%"].iter().any(|op| self.eat(op)) {
                 self.postfix(depth);
                 left = Value::Other;
             } else {

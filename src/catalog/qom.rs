@@ -227,20 +227,19 @@ impl Scan<'_> {
         else {
             return Vec::new();
         };
-        let array = match object.split_once('[') {
-            Some((array, _)) => array.to_owned(),
-            None => {
-                let assignment = format!("{} = &", object.trim());
-                let around = &self.text[..(offset + 2000).min(self.text.len())];
-                match around.rfind(&assignment) {
-                    Some(at) => around[at + assignment.len()..]
-                        .split('[')
-                        .next()
-                        .unwrap_or("")
-                        .trim()
-                        .to_owned(),
-                    None => return Vec::new(),
-                }
+        let array = if let Some((array, _)) = object.split_once('[') {
+            array.to_owned()
+        } else {
+            let assignment = format!("{} = &", object.trim());
+            let around = &self.text[..(offset + 2000).min(self.text.len())];
+            match around.rfind(&assignment) {
+                Some(at) => around[at + assignment.len()..]
+                    .split('[')
+                    .next()
+                    .unwrap_or("")
+                    .trim()
+                    .to_owned(),
+                None => return Vec::new(),
             }
         };
         self.array_groups(&array)

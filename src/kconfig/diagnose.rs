@@ -120,7 +120,7 @@ fn boards(solver: &Solver<'_>) -> Vec<SymbolId> {
     for clause in solver.tree_clauses() {
         match &clause.rule {
             Rule::Default { value: true, condition: None, implied_by: None } => {
-                defaults.push(clause.symbol)
+                defaults.push(clause.symbol);
             }
             Rule::DependsOn(expr) => {
                 let mut ids = Vec::new();

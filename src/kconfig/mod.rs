@@ -154,15 +154,15 @@ impl Kconfig {
                 match &clause.rule {
                     Rule::DependsOn(expr) if clause.symbol == symbol => {
                         conjuncts(expr, &mut |id| {
-                            out.push((self.name(id).to_owned(), self.name(symbol).to_owned()))
+                            out.push((self.name(id).to_owned(), self.name(symbol).to_owned()));
                         });
                     }
                     Rule::Select { condition, by }
-                        if *by == symbol && *condition == Expr::Symbol(symbol) =>
+                        if *by == symbol
+                            && *condition == Expr::Symbol(symbol)
+                            && !queue.contains(&clause.symbol) =>
                     {
-                        if !queue.contains(&clause.symbol) {
-                            queue.push(clause.symbol);
-                        }
+                        queue.push(clause.symbol);
                     }
                     _ => {}
                 }

@@ -207,16 +207,17 @@ impl<'a> Solver<'a> {
 
     pub(super) fn evaluate(&self, expr: &Expr) -> Result<bool, Box<Finding>> {
         Ok(match expr {
-            Expr::Symbol(id) => match self.values.get(*id).copied().flatten() {
-                Some(value) => value,
-                None => {
+            Expr::Symbol(id) => {
+                if let Some(value) = self.values.get(*id).copied().flatten() {
+                    value
+                } else {
                     let name = self.kconfig.name(*id);
                     return Err(Box::new(Finding::error(
                         &CYCLE,
                         format!("cycle found including {name}"),
                     )));
                 }
-            },
+            }
             Expr::Not(inner) => !self.evaluate(inner)?,
             Expr::And(a, b) => self.evaluate(a)? && self.evaluate(b)?,
             Expr::Or(a, b) => self.evaluate(a)? || self.evaluate(b)?,
@@ -247,18 +248,15 @@ impl<'a> Solver<'a> {
             visited[root] = true;
             let mut stack = vec![(root, 0)];
             while let Some((node, edge)) = stack.pop() {
-                match readers[node].get(edge) {
-                    Some(&reader) => {
-                        stack.push((node, edge + 1));
-                        if !visited[reader] {
-                            visited[reader] = true;
-                            stack.push((reader, 0));
-                        }
+                if let Some(&reader) = readers[node].get(edge) {
+                    stack.push((node, edge + 1));
+                    if !visited[reader] {
+                        visited[reader] = true;
+                        stack.push((reader, 0));
                     }
-                    None => {
-                        number[node] = next;
-                        next += 1;
-                    }
+                } else {
+                    number[node] = next;
+                    next += 1;
                 }
             }
         }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::tree::Tree;
 
 /// File that lists the options.
-pub const OPTIONS_FILE: &str = "scripts/meson-buildoptions.sh";
+pub(super) const OPTIONS_FILE: &str = "scripts/meson-buildoptions.sh";
 
 /// What `configure` accepts for one option name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

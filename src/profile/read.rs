@@ -21,7 +21,7 @@ use crate::finding::{Finding, Place};
 const PARENTS: usize = 32;
 
 /// Finds a parent by name: its file and text.
-pub type Parents<'a> = dyn Fn(&str) -> Option<(String, String)> + 'a;
+pub(super) type Parents<'a> = dyn Fn(&str) -> Option<(String, String)> + 'a;
 
 /// Loads a profile. With error findings the profile is what could be read, for further checks only; `None` when too much
 /// is missing.
@@ -329,15 +329,12 @@ impl Reader<'_> {
         known: &[&str],
     ) -> Option<&'t Table<'i>> {
         let value = root.get(key)?;
-        match value.get_ref() {
-            DeValue::Table(table) => {
-                self.known(table, key, known);
-                Some(table)
-            }
-            _ => {
-                self.wrong_type(value.span(), key, "a table");
-                None
-            }
+        if let DeValue::Table(table) = value.get_ref() {
+            self.known(table, key, known);
+            Some(table)
+        } else {
+            self.wrong_type(value.span(), key, "a table");
+            None
         }
     }
 
@@ -368,7 +365,7 @@ impl Reader<'_> {
             return Vec::new();
         };
         let mut out: Vec<Sourced<String>> = Vec::new();
-        for item in array.iter() {
+        for item in array {
             let item: &Spanned<DeValue<'_>> = item;
             let DeValue::String(text) = item.get_ref() else {
                 self.wrong_type(item.span(), path, "a list of strings");

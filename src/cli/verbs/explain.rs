@@ -19,19 +19,16 @@ pub(crate) struct Args {
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let Some(what) = &args.what else { return code(&args.profile, terminal) };
     let planned = session::plan(&args.profile, &args.source, terminal)?;
-    match plan::explain(&planned.plan, &planned.scanned.catalog, what) {
-        Some(text) => {
-            terminal.data(&text);
-            Ok(Exit::Done)
-        }
-        None => {
-            let catalog = &planned.scanned.catalog;
-            let near = catalog
-                .suggest(crate::catalog::Kind::Device, what)
-                .map(|name| format!("did you mean `{name}`?"));
-            Err(Failure::new(Exit::Usage, format!("nothing named `{what}` in this plan or tree"))
-                .with_hint(near))
-        }
+    if let Some(text) = plan::explain(&planned.plan, &planned.scanned.catalog, what) {
+        terminal.data(&text);
+        Ok(Exit::Done)
+    } else {
+        let catalog = &planned.scanned.catalog;
+        let near = catalog
+            .suggest(crate::catalog::Kind::Device, what)
+            .map(|name| format!("did you mean `{name}`?"));
+        Err(Failure::new(Exit::Usage, format!("nothing named `{what}` in this plan or tree"))
+            .with_hint(near))
     }
 }
 
