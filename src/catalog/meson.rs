@@ -150,7 +150,7 @@ impl Reader {
     fn add(&mut self, set: &str, arguments: &[(Option<String>, Value)], context: &Condition) {
         let mut when = Condition::Always;
         for (_, value) in arguments.iter().filter(|(key, _)| key.as_deref() == Some("when")) {
-            when = self.when(value);
+            when = when_argument(value);
         }
         for (key, value) in arguments {
             let condition = match key.as_deref() {
@@ -183,17 +183,6 @@ impl Reader {
                 _ => rule.sets.push(name.clone()),
             },
             _ => {}
-        }
-    }
-
-    /// The `when:` argument: symbols as strings, dependencies as names, or a list of both.
-    fn when(&self, value: &Value) -> Condition {
-        match value {
-            Value::Text(text) => symbol_or_option(text),
-            Value::List(values) => {
-                values.iter().fold(Condition::Always, |all, value| all.and(self.when(value)))
-            }
-            other => meaning(other),
         }
     }
 
@@ -246,6 +235,17 @@ impl Reader {
             return Condition::Always;
         }
         context
+    }
+}
+
+/// The `when:` argument: symbols as strings, dependencies as names, or a list of both.
+fn when_argument(value: &Value) -> Condition {
+    match value {
+        Value::Text(text) => symbol_or_option(text),
+        Value::List(values) => {
+            values.iter().fold(Condition::Always, |all, value| all.and(when_argument(value)))
+        }
+        other => meaning(other),
     }
 }
 
