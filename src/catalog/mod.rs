@@ -78,7 +78,7 @@ pub struct Catalog {
 }
 
 /// Directories whose sources can register types of a system emulator.
-const DIRECTORIES: [&str; 21] = [
+const DIRECTORIES: [&str; 22] = [
     "accel",
     "audio",
     "authz",
@@ -95,6 +95,7 @@ const DIRECTORIES: [&str; 21] = [
     "replay",
     "scsi",
     "semihosting",
+    "softmmu",
     "system",
     "target/arm",
     "target/i386",
@@ -214,19 +215,9 @@ impl Catalog {
         self.by_name.get(name).into_iter().flatten().filter_map(|index| self.entries.get(*index))
     }
 
-    /// Concrete entries of a kind, by name; an alias finds what it stands for.
+    /// Concrete entries of a kind, by their own name; aliases are not names.
     pub fn find<'a>(&'a self, kind: Kind, name: &str) -> Vec<&'a Entry> {
-        let name = self.alias_target(name).unwrap_or(name);
         self.named(name).filter(|entry| entry.kind == kind && !entry.is_abstract).collect()
-    }
-
-    fn alias_target(&self, alias: &str) -> Option<&str> {
-        if self.by_name.contains_key(alias) {
-            return None;
-        }
-        let entry =
-            self.entries.iter().find(|entry| entry.aliases.iter().any(|name| name == alias))?;
-        Some(&entry.name)
     }
 
     /// Entries of a machine family as the profile names it: `q35`, `pc`, `microvm`, `virt`.
@@ -258,6 +249,11 @@ impl Catalog {
             .entries
             .iter()
             .find(|entry| entry.name == format!("{wrong}-pci") && entry.kind == kind)
+        {
+            return Some(&entry.name);
+        }
+        if let Some(entry) =
+            self.entries.iter().find(|entry| entry.aliases.iter().any(|alias| alias == wrong))
         {
             return Some(&entry.name);
         }

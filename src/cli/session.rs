@@ -91,7 +91,11 @@ pub(crate) fn load(name: &str) -> Result<Loaded, Failure> {
     };
     let texts = std::cell::RefCell::new(vec![(file.clone(), text.clone())]);
     let parents = |parent: &str| {
-        let beside = directory.join(format!("{parent}.toml"));
+        let beside = if directory == Path::new(".") {
+            PathBuf::from(format!("{parent}.toml"))
+        } else {
+            directory.join(format!("{parent}.toml"))
+        };
         let found = match fs_err::read_to_string(&beside) {
             Ok(text) => Some((beside.display().to_string(), text)),
             Err(_) => shipped::PROFILES
@@ -106,6 +110,8 @@ pub(crate) fn load(name: &str) -> Result<Loaded, Failure> {
     };
     let (readable, findings) = profile::load(&file, &text, &parents);
     let profile = if any_error(&findings) { None } else { readable.clone() };
+    let directory =
+        fs_err::canonicalize(&directory).map_err(|error| Failure::new(Exit::Usage, error))?;
     let lock = if path.is_file() {
         path.with_extension("lock")
     } else {
@@ -176,11 +182,12 @@ pub(crate) struct Planned {
 pub(crate) fn plan(
     name: &str,
     options: &SourceOptions,
+    for_build: bool,
     terminal: &Terminal,
 ) -> Result<Planned, Failure> {
     let (profile, context) = load(name)?.checked(terminal)?;
     let work = options.work()?;
-    let prepared = prepare(&profile, &context, options, &work, terminal)?;
+    let prepared = prepare(&profile, &context, options, &work, for_build, terminal)?;
     let scanned = scan(&prepared.directory)?;
     let probes = probes(&profile, &work)?;
     let source = facts(&prepared);
@@ -200,6 +207,17 @@ pub(crate) fn plan(
     }
 }
 
+/// The patched source tree of a profile, and nothing more.
+pub(crate) fn source(
+    name: &str,
+    options: &SourceOptions,
+    terminal: &Terminal,
+) -> Result<Prepared, Failure> {
+    let (profile, context) = load(name)?.checked(terminal)?;
+    let work = options.work()?;
+    prepare(&profile, &context, options, &work, true, terminal)
+}
+
 /// What only the source tree shows of a loaded profile: unknown names, contradictions of symbols.
 pub(crate) fn resolve_findings(
     loaded: &Loaded,
@@ -216,7 +234,7 @@ pub(crate) fn resolve_findings(
         lock: loaded.lock.clone(),
     };
     let work = options.work()?;
-    let prepared = prepare(profile, &context, options, &work, terminal)?;
+    let prepared = prepare(profile, &context, options, &work, false, terminal)?;
     let scanned = scan(&prepared.directory)?;
     if loaded.profile.is_none() {
         return Ok(profile::check_names(profile, &scanned.catalog));
@@ -250,10 +268,14 @@ fn prepare(
     context: &Context,
     options: &SourceOptions,
     work: &Path,
+    for_build: bool,
     terminal: &Terminal,
 ) -> Result<Prepared, Failure> {
     let mut profile = profile.clone();
     let mut lock = context.lock.clone();
+    if let (Some(directory), false) = (&options.source, for_build) {
+        return in_place(directory);
+    }
     if let Some(directory) = &options.source {
         let directory =
             fs_err::canonicalize(directory).map_err(|error| Failure::new(Exit::Usage, error))?;
@@ -284,6 +306,25 @@ fn prepare(
             _ => Exit::Machine,
         };
         Failure::new(exit, error).with_hint(hint)
+    })
+}
+
+/// A tree that is only read: nothing is copied.
+fn in_place(directory: &Path) -> Result<Prepared, Failure> {
+    let usage = |error| Failure::new(Exit::Usage, error);
+    let directory = fs_err::canonicalize(directory).map_err(usage)?;
+    let version =
+        fs_err::read_to_string(directory.join("VERSION")).map_err(usage)?.trim().to_owned();
+    let digest = source::digest_of_directory(&directory).map_err(usage)?;
+    Ok(Prepared {
+        origin: "a local tree".to_owned(),
+        files: vec![("tree".to_owned(), digest.clone())],
+        patches: Vec::new(),
+        date: 0,
+        authentication: "none: a local tree is taken as it is".to_owned(),
+        version,
+        digest,
+        directory,
     })
 }
 

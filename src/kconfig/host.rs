@@ -63,8 +63,15 @@ pub fn host_symbols(
     if let Some(arch) = target.get("TARGET_ARCH") {
         symbols.push(yes(&arch.to_uppercase()));
     }
-    let big = target.get("TARGET_BIG_ENDIAN") == Some("y");
-    symbols.push(Assignment { symbol: "TARGET_BIG_ENDIAN".to_owned(), value: big, origin: None });
+    // Only since 8.0 does meson pass the byte order.
+    if tree.text("meson.build").is_some_and(|text| text.contains("'CONFIG_TARGET_BIG_ENDIAN=")) {
+        let big = target.get("TARGET_BIG_ENDIAN") == Some("y");
+        symbols.push(Assignment {
+            symbol: "TARGET_BIG_ENDIAN".to_owned(),
+            value: big,
+            origin: None,
+        });
+    }
     symbols
 }
 

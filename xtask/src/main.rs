@@ -1,1 +1,58 @@
-fn main() {}
+//! Tasks of the project: `cargo xtask NAME`. No dependencies, so that it compiles in seconds on a bare machine.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a task runner talks to its terminal"
+)]
+
+mod needs;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+/// Name, what it does, the function.
+type Task = (&'static str, &'static str, fn(&[String]) -> Result<(), String>);
+
+const TASKS: &[Task] = &[
+    (
+        "test",
+        "install what the tests need, then run all of them (the README's test command)",
+        test::run,
+    ),
+    ("needs", "install what the tests need", needs::run),
+    ("tidy", "check module edges and texts", tidy::run),
+];
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let name = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    let Some((_, _, task)) = TASKS.iter().find(|(task, _, _)| *task == name) else {
+        println!("usage: cargo xtask TASK");
+        for (name, help, _) in TASKS {
+            println!("  {name:<8} {help}");
+        }
+        return ExitCode::from(2);
+    };
+    match task(&rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask {name}: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a program with inherited output; shows the command first.
+fn sh(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Result<(), String> {
+    println!("$ {program} {}", arguments.join(" "));
+    let mut command = std::process::Command::new(program);
+    command.args(arguments).envs(environment.iter().copied());
+    let status = command.status().map_err(|error| format!("{program}: {error}"))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("{program} {} ended with {status}", arguments.join(" ")))
+    }
+}

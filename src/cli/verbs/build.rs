@@ -10,6 +10,8 @@ use crate::plan::StepId;
 use crate::terminal::Terminal;
 use crate::{deps, process, run, verify};
 
+/// Source, patch, configure, compile, stage, package, verify, record.
+///
 /// Example: quench build cloud-virtio --install-deps
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -61,11 +63,12 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     if args.install_deps {
         deps_verb::bootstrap(args.yes, terminal)?;
     }
-    let planned = session::plan(&args.profile, &args.source, terminal)?;
     if args.until == Until::Source {
-        terminal.data(&format!("{}\n", planned.prepared.directory.display()));
+        let prepared = session::source(&args.profile, &args.source, terminal)?;
+        terminal.data(&format!("{}\n", prepared.directory.display()));
         return Ok(Exit::Done);
     }
+    let planned = session::plan(&args.profile, &args.source, true, terminal)?;
     if args.install_deps {
         deps_verb::install(&planned, args.yes, args.source.offline, terminal)?;
     }

@@ -6,6 +6,8 @@ use crate::finding::{self, any_error};
 use crate::profile;
 use crate::terminal::Terminal;
 
+/// Parse, inherit and resolve profiles against a tree, report all findings.
+///
 /// Example: quench check my-profile.toml --source ../qemu
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -5,6 +5,8 @@ use clap::CommandFactory;
 use crate::cli::{Arguments, Exit, Failure};
 use crate::terminal::Terminal;
 
+/// Print shell completions.
+///
 /// Example: quench completions bash > /etc/bash_completion.d/quench
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -7,6 +7,8 @@ use crate::cli::{Exit, Failure};
 use crate::deps;
 use crate::terminal::Terminal;
 
+/// Build dependencies of exactly this plan.
+///
 /// Example: quench deps cloud-virtio --install
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -27,7 +29,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     if args.install {
         bootstrap(args.yes, terminal)?;
     }
-    let planned = session::plan(&args.profile, &args.source, terminal)?;
+    let planned = session::plan(&args.profile, &args.source, false, terminal)?;
     if args.install {
         install(&planned, args.yes, args.source.offline, terminal)?;
     }

@@ -9,6 +9,8 @@ use crate::cli::session;
 use crate::cli::{Exit, Failure};
 use crate::terminal::Terminal;
 
+/// List the devices a tree offers.
+///
 /// Example: quench devices --source ../qemu --format json | jq length
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -5,6 +5,8 @@ use crate::cli::{Exit, Failure};
 use crate::terminal::Terminal;
 use crate::{finding, plan};
 
+/// Say why a device, symbol, flag or file is in, or is not.
+///
 /// Example: quench explain cloud-virtio i8042
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -18,7 +20,7 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let Some(what) = &args.what else { return code(&args.profile, terminal) };
-    let planned = session::plan(&args.profile, &args.source, terminal)?;
+    let planned = session::plan(&args.profile, &args.source, false, terminal)?;
     if let Some(text) = plan::explain(&planned.plan, &planned.scanned.catalog, what) {
         terminal.data(&text);
         Ok(Exit::Done)

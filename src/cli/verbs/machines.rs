@@ -6,6 +6,8 @@ use crate::catalog::Kind;
 use crate::cli::{Exit, Failure};
 use crate::terminal::Terminal;
 
+/// List the machines a tree offers.
+///
 /// Example: quench machines --source ../qemu
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

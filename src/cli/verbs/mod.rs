@@ -16,25 +16,15 @@ use crate::terminal::Terminal;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Verb {
-    /// Source, patch, configure, compile, stage, package, verify, record.
     Build(build::Args),
-    /// Parse, inherit and resolve profiles against a tree, report all findings.
     Check(check::Args),
-    /// Print the plan.
     Plan(plan::Args),
-    /// Say why a device, symbol, flag or file is in, or is not.
     Explain(explain::Args),
-    /// List the devices a tree offers.
     Devices(devices::Args),
-    /// List the machines a tree offers.
     Machines(machines::Args),
-    /// Build dependencies of exactly this plan.
     Deps(deps::Args),
-    /// Verify ELF files, directories and packages.
     Verify(verify::Args),
-    /// Show or compare records.
     Record(record::Args),
-    /// Print shell completions.
     Completions(completions::Args),
 }
 

@@ -5,6 +5,8 @@ use crate::cli::{Exit, Failure};
 use crate::plan::show;
 use crate::terminal::Terminal;
 
+/// Print the plan.
+///
 /// Example: quench plan cloud-virtio --format sh > build.sh
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -25,7 +27,7 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
-    let planned = session::plan(&args.profile, &args.source, terminal)?;
+    let planned = session::plan(&args.profile, &args.source, false, terminal)?;
     let text = match args.format {
         Format::Human => show::human(&planned.plan),
         Format::Json => {

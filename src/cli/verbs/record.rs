@@ -7,6 +7,8 @@ use crate::record::{self, Record};
 use crate::terminal::Terminal;
 use crate::verify::input;
 
+/// Show or compare records.
+///
 /// Example: quench record diff old.deb new.deb
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -11,6 +11,8 @@ use crate::terminal::Terminal;
 use crate::verify::input::{self, Format, Member};
 use crate::verify::{self, Policy, Report};
 
+/// Verify ELF files, directories and packages.
+///
 /// Example: quench verify dist/*.deb dist/*.rpm
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

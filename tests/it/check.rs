@@ -1,0 +1,168 @@
+//! Profiles with faults, inheritance, help and exit codes.
+
+use crate::sandbox::{Sandbox, tree};
+
+const FAULTY: &str = r#"schema = 1
+name = "faulty"
+
+[qemu]
+series = "10.0"
+source = { apt = "qemu", suite = "trixie" }
+colour = "red"
+
+[target]
+arch = "x86_64"
+machines = ["q35"]
+accelerators = ["kvm"]
+
+[devices]
+allow = ["virtio-blk-pci", "virtio-net", "virtio-blk-pci", "virtio-rng-pci"]
+deny = ["virtio-rng-pci"]
+
+[features]
+enable = "vhost-net"
+"#;
+
+#[test]
+fn five_faults_are_reported_in_one_run_with_place_and_suggestion() {
+    let sandbox = Sandbox::new();
+    sandbox.write("faulty.toml", FAULTY);
+    let Some(tree) = tree("10.0") else {
+        // Without a tree the four faults that the text shows.
+        let ran = sandbox.quench(&["check", "--text-only", "faulty.toml"]);
+        assert_eq!(ran.code, 2);
+        for place in
+            ["faulty.toml:7:1", "faulty.toml:15:42", "faulty.toml:16:9", "faulty.toml:19:10"]
+        {
+            assert!(ran.stderr.contains(place), "no {place} in:\n{}", ran.stderr);
+        }
+        return;
+    };
+    let ran = sandbox.quench(&["check", "faulty.toml", "--source", tree.to_str().unwrap()]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    for (code, place) in [
+        ("profile::unknown-key", "faulty.toml:7:1"),
+        ("profile::duplicate", "faulty.toml:15:42"),
+        ("profile::contradiction", "faulty.toml:16:9"),
+        ("profile::wrong-type", "faulty.toml:19:10"),
+        ("profile::unknown-device", "faulty.toml:15:28"),
+    ] {
+        assert!(ran.stderr.contains(code), "no {code} in:\n{}", ran.stderr);
+        assert!(ran.stderr.contains(place), "no {place} for {code} in:\n{}", ran.stderr);
+    }
+    assert!(ran.stderr.contains("did you mean `virtio-net-pci`?"), "{}", ran.stderr);
+}
+
+#[test]
+fn findings_as_json_lines_have_schema_line_and_column() {
+    let sandbox = Sandbox::new();
+    sandbox.write("faulty.toml", FAULTY);
+    let ran = sandbox.quench(&["check", "--text-only", "--format", "json", "faulty.toml"]);
+    let first: serde_json::Value =
+        serde_json::from_str(ran.stdout.lines().next().unwrap()).unwrap();
+    assert_eq!(first["schema"], "quench.finding/1");
+    assert!(first["labels"][0]["line"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn a_child_inherits_adds_and_denies_and_expanded_names_each_origin() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "child.toml",
+        "schema = 1\nname = \"child\"\nextends = [\"cloud-virtio\"]\n[devices]\nallow = [\"virtio-mem-pci\"]\n\
+         deny = [\"virtio-rng-pci\"]\n",
+    );
+    let ran = sandbox.quench(&["check", "--text-only", "--expanded", "child.toml"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("\"virtio-mem-pci\",  # child.toml:5:10"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("\"virtio-blk-pci\",  # cloud-virtio.toml:"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("virtio-rng-pci"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("prefix = \"/usr/lib/qemu-child\"  # default of package.prefix"),
+        "{}",
+        ran.stdout
+    );
+    // What is printed is a profile again.
+    sandbox.write("expanded.toml", &ran.stdout);
+    assert_eq!(sandbox.quench(&["check", "--text-only", "expanded.toml"]).code, 0);
+}
+
+#[test]
+fn a_profile_that_extends_itself_and_one_with_a_missing_parent_are_findings() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.toml", "schema = 1\nname = \"a\"\nextends = [\"b\"]\n");
+    sandbox.write("b.toml", "schema = 1\nname = \"b\"\nextends = [\"a\"]\n");
+    sandbox.write("c.toml", "schema = 1\nname = \"c\"\nextends = [\"nobody\"]\n");
+    let ran = sandbox.quench(&["check", "--text-only", "a.toml", "c.toml"]);
+    assert_eq!(ran.code, 2);
+    assert!(
+        ran.stderr.contains("extends itself") && ran.stderr.contains("no profile named `nobody`"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn passthrough_needs_an_acknowledgement() {
+    let sandbox = Sandbox::new();
+    let text = "schema = 1\nname = \"p\"\nextends = [\"cloud-virtio\"]\n[devices]\nallow = [\"vfio-pci\"]\n";
+    sandbox.write("p.toml", text);
+    assert_eq!(sandbox.quench(&["check", "--text-only", "p.toml"]).code, 2);
+    sandbox.write("p.toml", format!("{text}[passthrough]\nacknowledge = \"a GPU node\"\n"));
+    assert_eq!(sandbox.quench(&["check", "--text-only", "p.toml"]).code, 0);
+}
+
+#[test]
+fn bad_usage_is_exit_2_and_every_verb_has_help_with_an_example() {
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.quench(&["no-such-verb"]).code, 2);
+    assert_eq!(sandbox.quench(&["check", "no-such-profile"]).code, 2);
+    for verb in [
+        "build",
+        "check",
+        "plan",
+        "explain",
+        "devices",
+        "machines",
+        "deps",
+        "verify",
+        "record",
+        "completions",
+    ] {
+        let ran = sandbox.quench(&[verb, "--help"]);
+        assert_eq!(ran.code, 0);
+        assert!(ran.stdout.contains("Example: quench"), "{verb}:\n{}", ran.stdout);
+    }
+}
+
+#[test]
+fn codes_of_findings_are_unique_and_explained() {
+    let codes = quench::finding::codes();
+    let mut names: Vec<&str> = codes.iter().map(|code| code.name).collect();
+    names.dedup();
+    assert_eq!(names.len(), codes.len());
+    for code in codes {
+        assert!(
+            code.name.contains("::") && !code.summary.is_empty() && code.explain.len() > 20,
+            "{}",
+            code.name
+        );
+        let ran = Sandbox::new().quench(&["explain", code.name]);
+        assert!(ran.code == 0 && ran.stdout.contains(code.summary));
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_profile_reader_panic(text in "(?s).{0,200}") {
+        let _ = quench::profile::load("x.toml", &text, &|_| None);
+    }
+
+    #[test]
+    fn no_change_to_a_profile_makes_the_reader_panic(at in 0_usize..500, with in "(?s).{0,12}") {
+        let mut text = FAULTY.to_owned();
+        let at = (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.insert_str(at, &with);
+        let _ = quench::profile::load("x.toml", &text, &|_| None);
+    }
+}

@@ -1,0 +1,55 @@
+//! What the tests need beside Rust, and why. `quench` installs what builds need itself.
+
+use std::process::Command;
+
+use crate::sh;
+
+/// Debian package and the test that needs it.
+const PACKAGES: &[(&str, &str)] = &[
+    ("binutils", "readelf as a second opinion"),
+    ("busybox-static", "the guest's user space"),
+    ("ca-certificates", "crates and wheels over https"),
+    ("cpio", "the guest's initramfs"),
+    ("curl", "url sources"),
+    ("dpkg-dev", "source packages"),
+    ("gcc", "test programs"),
+    ("git", "the list of files tidy reads"),
+    ("gnupg", "keys of the test archives"),
+    ("gpgv", "signatures of url sources"),
+    ("libc6-dev", "test programs"),
+    ("mmdebstrap", "a clean root to install packages in"),
+    ("patch", "our patches"),
+    ("python3", "QEMU's own resolver, the loopback archive"),
+    ("python3-venv", "the private meson"),
+    ("rpm", "a second opinion on .rpm"),
+    ("xz-utils", "source packages"),
+];
+
+pub(crate) fn run(_arguments: &[String]) -> Result<(), String> {
+    let missing: Vec<&str> = PACKAGES
+        .iter()
+        .map(|(package, _)| *package)
+        .filter(|package| !installed(package))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    apt(&["update"])?;
+    let mut words = vec!["install", "-y", "--no-install-recommends"];
+    words.extend(missing);
+    apt(&words)
+}
+
+fn installed(package: &str) -> bool {
+    let query =
+        Command::new("dpkg-query").args(["-W", "-f", "${db:Status-Status}", package]).output();
+    query.is_ok_and(|output| output.status.success() && output.stdout == b"installed")
+}
+
+fn apt(words: &[&str]) -> Result<(), String> {
+    let root =
+        Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
+    let mut all = vec!["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"];
+    all.extend(words);
+    if root { sh(all[0], &all[1..], &[]) } else { sh("sudo", &all, &[]) }
+}
