@@ -1,5 +1,12 @@
 //! Program-level tests, one binary. Those that need a source tree, the mirror or a build run with `QUENCH_SLOW_TESTS=1`
 //! and say so when they are skipped; `cargo xtask test` sets everything.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests say why they fail by panicking, and what they skip by printing"
+)]
 
 mod catalog;
 mod check;
