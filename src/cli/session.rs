@@ -23,6 +23,9 @@ pub(crate) struct SourceOptions {
     /// Use this unpacked, patched QEMU tree instead of the profile's source.
     #[arg(long, value_name = "DIR")]
     pub(crate) source: Option<PathBuf>,
+    /// apt sources (one-line or deb822) to use instead of the host's, for a private mirror.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) apt_sources: Option<PathBuf>,
     /// No network: only what is in the work directory.
     #[arg(long)]
     pub(crate) offline: bool,
@@ -293,6 +296,7 @@ fn prepare(
         locked: options.locked,
         update: options.update,
         offline: options.offline,
+        apt_sources: options.apt_sources.clone(),
     };
     source::prepare(&profile, &source_options, terminal).map_err(|error| {
         let hint = error.hint();

@@ -40,7 +40,8 @@ pub(super) fn fetch(
             "run once without --offline",
         ));
     }
-    let state = State::new(&options.work.join("apt").join(suite), suite)?;
+    let state =
+        State::new(&options.work.join("apt").join(suite), suite, options.apt_sources.as_deref())?;
     terminal.status("Updating", &format!("the package index of {suite}"));
     state.update(suite)?;
     let versions = state.versions(package, series)?;
@@ -107,11 +108,15 @@ struct State {
 }
 
 impl State {
-    fn new(root: &Path, suite: &str) -> Result<Self, Error> {
+    fn new(root: &Path, suite: &str, instead: Option<&Path>) -> Result<Self, Error> {
         for directory in ["lists/partial", "cache/archives/partial", "log"] {
             fs_err::create_dir_all(root.join(directory))?;
         }
-        let list = sources(suite, &host_sources()?)?;
+        let archives = match instead {
+            Some(file) => read_sources(file)?,
+            None => host_sources()?,
+        };
+        let list = sources(suite, &archives)?;
         fs_err::write(root.join("sources.list"), list)?;
         Ok(Self { root: root.to_owned() })
     }
@@ -262,7 +267,12 @@ fn refused(error: process::Error, suite: &str) -> Error {
 fn gone(error: process::Error, package: &str, version: &str, versions: &[String]) -> Error {
     let process::Error::Failed { tail, .. } = &error else { return error.into() };
     let text = tail.join("\n");
-    if text.contains("404") {
+    if text.contains("Hash Sum mismatch") || text.contains("unexpected size") {
+        return Error::Refused(format!(
+            "a file of {package} {version} does not have the digest of the signed index"
+        ));
+    }
+    if text.contains("404  Not Found") {
         let others: Vec<&str> =
             versions.iter().map(String::as_str).filter(|other| *other != version).collect();
         let next = others
@@ -275,11 +285,6 @@ fn gone(error: process::Error, package: &str, version: &str, versions: &[String]
             "run with --update, take another suite, or use a `url` source",
         );
     }
-    if text.contains("Hash Sum mismatch") || text.contains("unexpected size") {
-        return Error::Refused(format!(
-            "a file of {package} {version} does not have the digest of the signed index"
-        ));
-    }
     error.into()
 }
 
@@ -291,26 +296,28 @@ struct Archive {
     signed_by: Option<String>,
 }
 
+/// The archives of one sources file, in either format.
+fn read_sources(file: &Path) -> Result<Vec<Archive>, Error> {
+    let text = fs_err::read_to_string(file)?;
+    Ok(if file.extension().is_some_and(|e| e == "sources") { stanzas(&text) } else { lines(&text) })
+}
+
 fn host_sources() -> Result<Vec<Archive>, Error> {
-    let mut texts = Vec::new();
-    if let Ok(text) = fs_err::read_to_string("/etc/apt/sources.list") {
-        texts.push((false, text));
-    }
+    let mut paths = vec![PathBuf::from("/etc/apt/sources.list")];
     if let Ok(entries) = fs_err::read_dir("/etc/apt/sources.list.d") {
-        let mut paths: Vec<PathBuf> =
+        let mut more: Vec<PathBuf> =
             entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
-        paths.sort();
-        for path in paths {
-            let deb822 = path.extension().is_some_and(|e| e == "sources");
-            if deb822 || path.extension().is_some_and(|e| e == "list") {
-                texts.push((deb822, fs_err::read_to_string(path)?));
-            }
+        more.sort();
+        paths.extend(more);
+    }
+    let mut archives = Vec::new();
+    for path in paths {
+        let known = path.extension().is_some_and(|e| e == "sources" || e == "list");
+        if known && path.is_file() {
+            archives.extend(read_sources(&path)?);
         }
     }
-    Ok(texts
-        .iter()
-        .flat_map(|(deb822, text)| if *deb822 { stanzas(text) } else { lines(text) })
-        .collect())
+    Ok(archives)
 }
 
 fn lines(text: &str) -> Vec<Archive> {

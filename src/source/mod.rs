@@ -44,6 +44,8 @@ pub struct Options {
     pub update: bool,
     /// No network.
     pub offline: bool,
+    /// apt sources to use instead of the host's.
+    pub apt_sources: Option<PathBuf>,
 }
 
 /// A patched tree, ready to be scanned and built.

@@ -8,6 +8,7 @@
     reason = "tests say why they fail by panicking, and what they skip by printing"
 )]
 
+mod apt;
 mod catalog;
 mod check;
 mod kconfig;

@@ -12,20 +12,20 @@ use crate::sandbox::Sandbox;
 
 /// How the server treats one request for the tarball.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Mood {
+pub(crate) enum Mood {
     Whole,
     /// Promises everything, sends half, closes.
     CutShort,
 }
 
-struct Server {
-    port: u16,
+pub(crate) struct Server {
+    pub(crate) port: u16,
     /// `Range:` headers seen.
     ranges: Arc<Mutex<Vec<String>>>,
 }
 
 /// Serves files of a directory on loopback; the thread ends with the test process.
-fn serve(root: &Path, mood: Mood) -> Server {
+pub(crate) fn serve(root: &Path, mood: Mood) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let ranges = Arc::new(Mutex::new(Vec::new()));
@@ -157,8 +157,9 @@ fn a_download_that_was_cut_short_is_resumed_by_the_next_run() {
 }
 
 /// gpg in a home of its own; returns the fingerprint.
-fn key(home: &Path, name: &str) -> String {
+pub(crate) fn key(home: &Path, name: &str) -> String {
     std::fs::create_dir_all(home).unwrap();
+    std::fs::set_permissions(home, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     let gpg = |arguments: &[&str]| {
         let output = Command::new("gpg")
             .env("GNUPGHOME", home)
@@ -174,7 +175,7 @@ fn key(home: &Path, name: &str) -> String {
     list.lines().find_map(|line| line.strip_prefix("fpr:")).unwrap().trim_matches(':').to_owned()
 }
 
-fn gpg(home: &Path, arguments: &[&str]) {
+pub(crate) fn gpg(home: &Path, arguments: &[&str]) {
     let status = Command::new("gpg")
         .env("GNUPGHOME", home)
         .args(["--batch", "--quiet", "--yes", "--pinentry-mode", "loopback", "--passphrase", ""])
@@ -185,11 +186,11 @@ fn gpg(home: &Path, arguments: &[&str]) {
 }
 
 /// Ends the agent that gpg started for a home.
-fn end_agent(home: &Path) {
+pub(crate) fn end_agent(home: &Path) {
     let _ = Command::new("gpgconf").env("GNUPGHOME", home).args(["--kill", "all"]).status();
 }
 
-fn tool(name: &str) -> bool {
+pub(crate) fn tool(name: &str) -> bool {
     let found = Command::new(name).arg("--version").output().is_ok();
     if !found {
         println!("skipped: {name} is not installed");
