@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 /// How deep macros may expand into each other.
 const DEPTH: usize = 16;
 
+/// How many words one expression may expand to. Depth alone does not bound it: each level can multiply the words.
+const WORDS: usize = 4096;
+
 #[derive(Debug, Clone)]
 struct Macro {
     parameters: Option<Vec<String>>,
@@ -56,10 +59,16 @@ impl Macros {
 
     /// The string a constant expression means, if it is one.
     pub(super) fn evaluate(&self, expression: &str, own: Option<&Self>) -> Option<String> {
-        self.eval(expression, own, 0)
+        self.eval(expression, own, 0, &mut { WORDS })
     }
 
-    fn eval(&self, expression: &str, own: Option<&Self>, depth: usize) -> Option<String> {
+    fn eval(
+        &self,
+        expression: &str,
+        own: Option<&Self>,
+        depth: usize,
+        words: &mut usize,
+    ) -> Option<String> {
         if depth > DEPTH {
             return None;
         }
@@ -69,13 +78,14 @@ impl Macros {
             return None;
         }
         while !rest.is_empty() {
+            *words = words.checked_sub(1)?;
             if let Some(after) = rest.strip_prefix('"') {
                 let end = closing_quote(after)?;
                 out.push_str(&after[..end].replace("\\\"", "\""));
                 rest = after[end + 1..].trim_start();
             } else if rest.starts_with('(') {
                 let end = matching(rest)?;
-                out.push_str(&self.eval(&rest[1..end], own, depth + 1)?);
+                out.push_str(&self.eval(&rest[1..end], own, depth + 1, words)?);
                 rest = rest[end + 1..].trim_start();
             } else {
                 let end =
@@ -84,7 +94,7 @@ impl Macros {
                 rest = after.trim_start();
                 let definition =
                     own.and_then(|own| own.macros.get(name)).or_else(|| self.macros.get(name));
-                out.push_str(&self.expand(name, definition, &mut rest, own, depth)?);
+                out.push_str(&self.expand(name, definition, &mut rest, own, depth, words)?);
             }
         }
         Some(out)
@@ -97,6 +107,7 @@ impl Macros {
         rest: &mut &str,
         own: Option<&Self>,
         depth: usize,
+        words: &mut usize,
     ) -> Option<String> {
         let arguments = if rest.starts_with('(') {
             let end = matching(rest)?;
@@ -111,13 +122,13 @@ impl Macros {
         }
         let definition = definition?;
         match (&definition.parameters, arguments) {
-            (None, None) => self.eval(&definition.body, own, depth + 1),
+            (None, None) => self.eval(&definition.body, own, depth + 1, words),
             (Some(parameters), Some(arguments)) => {
                 let mut body = definition.body.clone();
                 for (parameter, argument) in parameters.iter().zip(&arguments) {
                     body = replace_word(&body, parameter, argument.trim());
                 }
-                self.eval(&body, own, depth + 1)
+                self.eval(&body, own, depth + 1, words)
             }
             _ => None,
         }
@@ -246,5 +257,18 @@ mod tests {
             Some("max-x86_64-cpu")
         );
         assert_eq!(macros.evaluate("info->name", None), None);
+    }
+
+    /// 60^14 words: without the bound this test does not end.
+    #[test]
+    fn macros_that_multiply_are_given_up() {
+        let mut macros = Macros::default();
+        for level in 0..14 {
+            let body = format!("M{} ", level + 1).repeat(60);
+            macros.add(&format!("#define M{level} {body}\n"));
+        }
+        macros.add("#define M14 \"\"\n");
+        assert_eq!(macros.evaluate("M0", None), None);
+        assert_eq!(macros.evaluate("M14", None).as_deref(), Some(""));
     }
 }

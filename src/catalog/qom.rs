@@ -197,8 +197,7 @@ impl Scan<'_> {
         condition: &Condition,
     ) {
         let text = self.text;
-        let end = (offset + 3000).min(text.len());
-        let Some(rest) = text.get(offset..end) else { return };
+        let Some(rest) = up_to(text, offset + 3000).get(offset..) else { return };
         let assigned = |field: &str| {
             let mark = format!("{variable}.{field} = ");
             let at = rest.find(&mark)?;
@@ -231,7 +230,7 @@ impl Scan<'_> {
             array.to_owned()
         } else {
             let assignment = format!("{} = &", object.trim());
-            let around = &self.text[..(offset + 2000).min(self.text.len())];
+            let around = up_to(self.text, offset + 2000);
             match around.rfind(&assignment) {
                 Some(at) => around[at + assignment.len()..]
                     .split('[')
@@ -516,6 +515,12 @@ impl Scan<'_> {
     }
 }
 
+/// The text before `end`, or before the character that `end` falls into: sources need not be ASCII.
+fn up_to(text: &str, end: usize) -> &str {
+    let end = (0..=end.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    &text[..end]
+}
+
 /// Values of every `.field = value,` in a text.
 fn field_values(text: &str, field: &str) -> Vec<String> {
     text.match_indices(field)
@@ -680,4 +685,23 @@ fn split_operator<'a>(text: &'a str, operator: &str) -> Option<(&'a str, &'a str
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_may_end_inside_a_character() {
+        for pad in 0..4 {
+            let text = format!(
+                "static const TypeInfo t = {{\n .name = x->name,\n}};\n{}char *s = \"{}\";\n",
+                " ".repeat(pad),
+                "é€".repeat(2000)
+            );
+            let (types, unseen) = types("hw/core/a.c", &text, &Macros::default());
+            assert!(types.is_empty());
+            assert_eq!(unseen.len(), 1);
+        }
+    }
 }
