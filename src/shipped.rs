@@ -13,7 +13,13 @@ pub const PROFILES: &[(&str, &str)] = &[
 ];
 
 /// (series, patches in order) of `patches/SERIES/series`.
-const PATCHES: &[(&str, &[(&str, &str)])] = &[];
+const PATCHES: &[(&str, &[(&str, &str)])] = &[(
+    "10.2",
+    &[(
+        "0001-hw-cxl-stub-cxl_fmws_get_all_sorted.patch",
+        include_str!("../patches/10.2/0001-hw-cxl-stub-cxl_fmws_get_all_sorted.patch"),
+    )],
+)];
 
 /// Our patches for a series: (name, text).
 pub fn patches(series: &str) -> Vec<(String, Vec<u8>)> {

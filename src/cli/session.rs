@@ -287,7 +287,7 @@ fn prepare(
         let _ = fs_err::remove_file(&lock);
         profile.source.value = Source::Path { path: directory.display().to_string() };
     }
-    let patches = shipped::patches(&profile.series.value);
+    let patches = patches(&profile.series.value, &context.directory)?;
     let source_options = source::Options {
         work: work.to_owned(),
         profile_directory: context.directory.clone(),
@@ -311,6 +311,23 @@ fn prepare(
         };
         Failure::new(exit, error).with_hint(hint)
     })
+}
+
+/// Our patches for a series: `patches/SERIES/series` beside the profile or one directory up, else the shipped ones.
+fn patches(series: &str, directory: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    let places = [Some(directory), directory.parent()];
+    let found = places
+        .into_iter()
+        .flatten()
+        .map(|place| place.join("patches").join(series))
+        .find(|place| place.join("series").is_file());
+    let Some(place) = found else { return Ok(shipped::patches(series)) };
+    let machine = |error| Failure::new(Exit::Usage, error);
+    let list = fs_err::read_to_string(place.join("series")).map_err(machine)?;
+    let names = list.lines().filter_map(|line| line.split('#').next()?.split_whitespace().next());
+    names
+        .map(|name| Ok((name.to_owned(), fs_err::read(place.join(name)).map_err(machine)?)))
+        .collect()
 }
 
 /// A tree that is only read: nothing is copied.

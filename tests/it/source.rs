@@ -277,3 +277,30 @@ fn locked_refuses_a_source_that_drifted() {
     let ran = sandbox.quench(&["build", "u.toml", "--until", "source", "--locked"]);
     assert!(ran.code == 3 && ran.stderr.contains("u.lock"), "{} {}", ran.code, ran.stderr);
 }
+
+#[test]
+fn patches_beside_the_profile_are_applied_and_a_bad_one_leaves_no_tree() {
+    let sandbox = Sandbox::new();
+    sandbox.write("tree/VERSION", "9.9.9\n");
+    sandbox.write("tree/configure", "#!/bin/sh\none\ntwo\n");
+    sandbox.write("u.toml", profile("{ path = \"tree\" }"));
+    sandbox.write("patches/9.9/series", "# ours\ngood.patch\n");
+    let good = "--- a/configure\n+++ b/configure\n@@ -1,3 +1,3 @@\n #!/bin/sh\n-one\n+ONE\n two\n";
+    sandbox.write("patches/9.9/good.patch", good);
+    let ran = sandbox.quench(&["build", "u.toml", "--until", "source"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let text = std::fs::read_to_string(Path::new(ran.stdout.trim()).join("configure")).unwrap();
+    assert_eq!(text, "#!/bin/sh\nONE\ntwo\n");
+    let trees = || std::fs::read_dir(sandbox.path().join("work/trees")).unwrap().count();
+    let before = trees();
+    sandbox.write("patches/9.9/series", "good.patch\nbad.patch\n");
+    sandbox.write("patches/9.9/bad.patch", good);
+    let ran = sandbox.quench(&["build", "u.toml", "--until", "source"]);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("bad.patch") && ran.stderr.contains("configure: Hunk #1"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(trees(), before);
+}
