@@ -15,3 +15,4 @@ mod kconfig;
 mod real;
 mod sandbox;
 mod source;
+mod verify;

@@ -1,0 +1,230 @@
+//! The verifier on programs built here, each with one thing wrong; several are cases other tools pass.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::sandbox::Sandbox;
+
+const PROGRAM: &str = "#include <stdio.h>\n#include <string.h>\nint main(int argc, char **argv)\n{\n    char b[64];\n    \
+                       strcpy(b, argv[0]);\n    puts(b);\n    return argc;\n}\n";
+
+const HARDENED: &[&str] = &[
+    "-O2",
+    "-fPIE",
+    "-pie",
+    "-fstack-protector-strong",
+    "-U_FORTIFY_SOURCE",
+    "-D_FORTIFY_SOURCE=2",
+    "-Wl,-z,relro,-z,now",
+    "-Wl,-z,noexecstack",
+    "-Wl,-z,separate-code",
+];
+
+fn build(sandbox: &Sandbox, name: &str, more: &[&str]) -> PathBuf {
+    let source = sandbox.write("p.c", PROGRAM);
+    let out = sandbox.path().join(name);
+    let status = Command::new("gcc")
+        .args(HARDENED)
+        .args(more)
+        .arg("-o")
+        .arg(&out)
+        .arg(source)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    out
+}
+
+/// Verdict and detail of a rule.
+fn verdict(sandbox: &Sandbox, file: &Path, rule: &str) -> (String, String) {
+    let ran = sandbox.quench(&["verify", file.to_str().unwrap(), "--format", "json"]);
+    let value: Value = serde_json::from_str(&ran.stdout)
+        .unwrap_or_else(|_| panic!("{}{}", ran.stdout, ran.stderr));
+    let rules = value["inputs"][0]["objects"][0]["rules"].as_array().unwrap().clone();
+    let found = rules.into_iter().find(|entry| entry["rule"] == rule).unwrap();
+    (found["verdict"].as_str().unwrap().to_owned(), found["detail"].as_str().unwrap().to_owned())
+}
+
+/// Changes the program headers of a 64-bit little-endian file: `edit` gets (type, the 56 bytes).
+fn patch(file: &Path, edit: impl Fn(u32, &mut [u8])) {
+    let mut bytes = std::fs::read(file).unwrap();
+    let number =
+        |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+    let start = usize::try_from(number(&bytes, 32)).unwrap();
+    let count = usize::from(u16::from_le_bytes(bytes[56..58].try_into().unwrap()));
+    for index in 0..count {
+        let header = &mut bytes[start + index * 56..start + (index + 1) * 56];
+        edit(u32::from_le_bytes(header[..4].try_into().unwrap()), header);
+    }
+    std::fs::write(file, bytes).unwrap();
+}
+
+const PT_GNU_STACK: u32 = 0x6474_e551;
+const PT_GNU_RELRO: u32 = 0x6474_e552;
+
+#[test]
+fn a_hardened_program_holds_every_rule_of_the_distribution_policy() {
+    let sandbox = Sandbox::new();
+    let file = build(&sandbox, "good", &[]);
+    let ran = sandbox.quench(&["verify", file.to_str().unwrap()]);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    for rule in
+        ["pie", "relro", "bind-now", "stack", "wx", "separate-code", "stack-protector", "fortify"]
+    {
+        assert_eq!(verdict(&sandbox, &file, rule).0, "holds", "{rule}");
+    }
+}
+
+#[test]
+fn each_missing_protection_fails_its_own_rule_and_the_gate() {
+    let sandbox = Sandbox::new();
+    for (rule, flags) in [
+        ("relro", &["-Wl,-z,norelro"][..]),
+        ("bind-now", &["-Wl,-z,lazy"]),
+        ("stack", &["-Wl,-z,execstack"]),
+        ("pie", &["-no-pie"]),
+        ("stack-protector", &["-fno-stack-protector"]),
+        ("fortify", &["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=0"]),
+        ("rpath", &["-Wl,-rpath,/tmp/x"]),
+        ("rpath", &["-Wl,-rpath,lib"]),
+    ] {
+        let file = build(&sandbox, &format!("bad-{rule}"), flags);
+        let (verdict, detail) = verdict(&sandbox, &file, rule);
+        assert!(verdict == "fails" && !detail.is_empty(), "{rule}: {verdict} {detail}");
+        let ran = sandbox.quench(&["verify", file.to_str().unwrap()]);
+        assert_eq!(ran.code, 1, "{rule}: {}", ran.stdout);
+    }
+}
+
+/// Every checker surveyed says "Full RELRO" here; the GOT stays writable because the loader rounds to pages.
+#[test]
+fn a_relro_segment_too_short_to_protect_anything_fails() {
+    let sandbox = Sandbox::new();
+    for size in [0_u64, 16, 0x100] {
+        let file = build(&sandbox, "short", &[]);
+        patch(&file, |kind, header| {
+            if kind == PT_GNU_RELRO {
+                header[32..40].copy_from_slice(&size.to_le_bytes());
+                header[40..48].copy_from_slice(&size.to_le_bytes());
+            }
+        });
+        let (verdict, detail) = verdict(&sandbox, &file, "relro");
+        assert_eq!(verdict, "fails", "{size}: {detail}");
+    }
+}
+
+/// The kernel takes the last PT_GNU_STACK; tools that stop at the first say NX.
+#[test]
+fn the_last_of_two_stack_headers_decides() {
+    let sandbox = Sandbox::new();
+    let file = build(&sandbox, "two", &[]);
+    // Another header of the file becomes a second, executable PT_GNU_STACK after or before the real one.
+    let flags = |header: &mut [u8], value: u32| header[4..8].copy_from_slice(&value.to_le_bytes());
+    patch(&file, |kind, header| match kind {
+        PT_GNU_RELRO => {
+            header[..4].copy_from_slice(&PT_GNU_STACK.to_le_bytes());
+            flags(header, 7);
+        }
+        PT_GNU_STACK => flags(header, 6),
+        _ => {}
+    });
+    assert_eq!(verdict(&sandbox, &file, "stack").0, "fails");
+    let file = build(&sandbox, "two", &[]);
+    patch(&file, |kind, header| match kind {
+        PT_GNU_RELRO => {
+            header[..4].copy_from_slice(&PT_GNU_STACK.to_le_bytes());
+            flags(header, 6);
+        }
+        PT_GNU_STACK => flags(header, 7),
+        _ => {}
+    });
+    assert_eq!(verdict(&sandbox, &file, "stack").0, "holds");
+}
+
+/// A program that defines a lookalike of the canary function is not protected by it.
+#[test]
+fn a_lookalike_of_the_canary_and_of_a_checked_function_does_not_pass() {
+    let sandbox = Sandbox::new();
+    let source = "int __stack_chk_fail_dummy; void __my_chk(void) {}\nint main(void) { __my_chk(); return 0; }\n";
+    let source = sandbox.write("fake.c", source);
+    let out = sandbox.path().join("fake");
+    let status = Command::new("gcc")
+        .args(["-O1", "-fno-stack-protector", "-rdynamic", "-o"])
+        .arg(&out)
+        .arg(source)
+        .status();
+    assert!(status.unwrap().success());
+    assert_eq!(verdict(&sandbox, &out, "stack-protector").0, "fails");
+    assert_eq!(verdict(&sandbox, &out, "fortify").0, "not-applicable");
+}
+
+/// Only sections are gone: the loader never looks at them.
+#[test]
+fn a_program_without_section_headers_is_judged_by_its_segments() {
+    let sandbox = Sandbox::new();
+    let file = build(&sandbox, "sectionless", &[]);
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[40..48].fill(0);
+    bytes[58..64].fill(0);
+    std::fs::write(&file, bytes).unwrap();
+    for rule in ["relro", "bind-now", "stack-protector", "fortify"] {
+        assert_eq!(verdict(&sandbox, &file, rule).0, "holds", "{rule}");
+    }
+}
+
+#[test]
+fn a_file_that_only_begins_like_an_elf_does_not_pass() {
+    let sandbox = Sandbox::new();
+    let whole = std::fs::read(build(&sandbox, "whole", &[])).unwrap();
+    for length in [4, 16, 40, 63] {
+        let file = sandbox.write("cut", &whole[..length]);
+        let ran = sandbox.quench(&["verify", file.to_str().unwrap()]);
+        assert_eq!(ran.code, 1, "{length}: {}{}", ran.stdout, ran.stderr);
+    }
+}
+
+/// Bytes changed anywhere: an answer, never a panic (exit 101) or a hang.
+#[test]
+fn no_mutation_makes_the_elf_reader_panic() {
+    let sandbox = Sandbox::new();
+    let whole = std::fs::read(build(&sandbox, "whole", &[])).unwrap();
+    let policy = quench::verify::Policy::named("distribution").unwrap();
+    let mut state = 9_u64;
+    let mut random = move || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap()
+    };
+    for round in 0..4000 {
+        let mut bytes = whole.clone();
+        for _ in 0..=random() % 8 {
+            // Mostly headers and tables, sometimes anywhere.
+            let limit = if round % 3 == 0 { bytes.len() } else { 2048.min(bytes.len()) };
+            let at = random() % limit;
+            bytes[at] =
+                [0, 1, 0x7f, 0x80, 0xff, u8::try_from(random() % 256).unwrap()][random() % 6];
+        }
+        if round % 10 == 0 {
+            bytes.truncate(random() % whole.len());
+        }
+        let _ = quench::verify::judge("mutated", &bytes, &policy);
+    }
+}
+
+/// Writable and executable, readable or not.
+#[test]
+fn a_segment_that_is_writable_and_executable_fails() {
+    for flags in [7_u32, 3] {
+        let sandbox = Sandbox::new();
+        let file = build(&sandbox, "wx", &[]);
+        patch(&file, |kind, header| {
+            let executable = header[4] & 1 == 1;
+            if kind == 1 && executable {
+                header[4..8].copy_from_slice(&flags.to_le_bytes());
+            }
+        });
+        assert_eq!(verdict(&sandbox, &file, "wx").0, "fails", "{flags}");
+    }
+}
