@@ -312,3 +312,91 @@ fn bus(parents: &[String]) -> Option<&'static str> {
         .find(|(class, _)| parents.iter().any(|parent| parent == class))
         .map(|(_, bus)| *bus)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    struct With(BTreeSet<&'static str>);
+
+    impl Configuration for With {
+        fn symbol(&self, name: &str) -> bool {
+            self.0.contains(name)
+        }
+        fn option(&self, name: &str) -> bool {
+            self.0.contains(name)
+        }
+        fn arch(&self, name: &str) -> bool {
+            name == "i386"
+        }
+    }
+
+    const MESON: &str = "x_ss = ss.source_set()\n\
+        x_ss.add(when: ['CONFIG_CARD', 'CONFIG_PCI'], if_true: files('card.c'))\n\
+        if have_vhost_user\n  x_ss.add(files('user.c'))\nelse\n  x_ss.add(files('stub.c'))\nendif\n\
+        i386_ss = ss.source_set()\ni386_ss.add_all(when: 'CONFIG_X', if_true: x_ss)\nhw_arch += {'i386': i386_ss}\n";
+    const CARD: &str = "#define TYPE_CARD \"card\"\nstatic const Info cards[] = {\n  { .name = \"card-a\", .n = 1 },\n  \
+        { .name = TYPE_CARD \"-b\" },\n};\n/* static const TypeInfo gone = { .name = \"gone\" }; */\n\
+        static void init(ObjectClass *c, void *d)\n{\n    dc->user_creatable = false;\n}\n\
+        static const TypeInfo base = {\n  .name = TYPE_CARD,\n  .parent = TYPE_DEVICE,\n  .abstract = true,\n  \
+        .class_init = init,\n};\n#ifdef CONFIG_EXTRA\nstatic const TypeInfo extra = { .name = \"extra\", .parent = TYPE_DEVICE };\n\
+        #endif\nstatic void reg(void)\n{\n  for (i = 0; i < 2; i++) {\n    const Info *info = &cards[i];\n    TypeInfo t = {};\n    \
+        t.name = info->name;\n    t.parent = TYPE_CARD;\n    type_register_static(&t);\n  }\n}\n";
+
+    fn tree() -> Tree {
+        [
+            ("hw/x/meson.build", MESON),
+            ("hw/x/card.c", CARD),
+            (
+                "hw/x/user.c",
+                "static const TypeInfo u = { .name = \"user\", .parent = TYPE_DEVICE };\n",
+            ),
+            ("include/hw/dev.h", "#define TYPE_DEVICE \"device\"\n"),
+        ]
+        .into_iter()
+        .collect()
+    }
+
+    fn devices(on: &[&'static str]) -> Vec<String> {
+        let surface =
+            predict(&scan(&tree()), &With(on.iter().copied().collect()), &BTreeSet::new());
+        assert_eq!(surface.undecided, []);
+        surface.devices.into_keys().collect()
+    }
+
+    #[test]
+    fn files_nested_sets_ifdefs_and_tables_decide_what_is_in() {
+        assert_eq!(devices(&[]), [""; 0]);
+        assert_eq!(devices(&["X", "CARD"]), [""; 0]);
+        assert_eq!(devices(&["X", "CARD", "PCI"]), ["card-a", "card-b"]);
+        assert_eq!(devices(&["X", "CARD", "PCI", "EXTRA"]), ["card-a", "card-b", "extra"]);
+        assert_eq!(devices(&["X", "vhost-user"]), ["user"]);
+    }
+
+    #[test]
+    fn user_creatable_is_inherited_and_comments_are_no_code() {
+        let catalog = scan(&tree());
+        assert!(!catalog.find(Kind::Device, "card-a")[0].user_creatable);
+        assert!(catalog.find(Kind::Device, "user")[0].user_creatable);
+        assert!(catalog.named("gone").next().is_none());
+    }
+
+    #[test]
+    fn hostile_sources_give_an_answer() {
+        let deep = "(".repeat(20_000) + &"[".repeat(20_000);
+        for text in [
+            "TypeInfo x = {{{{",
+            "#define TYPE_A TYPE_A\nTypeInfo x = { .name = TYPE_A };",
+            "'",
+            "if\nendif\nendif",
+            &deep,
+        ] {
+            let tree: Tree = [("hw/x/meson.build", text), ("hw/x/a.c", text), ("hw/a.h", text)]
+                .into_iter()
+                .collect();
+            let _ = scan(&tree);
+        }
+    }
+}

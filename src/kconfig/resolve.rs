@@ -340,3 +340,58 @@ pub(super) fn collect(expr: &Expr, ids: &mut Vec<SymbolId>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kconfig::{Assignment, parse};
+    use crate::tree::Tree;
+
+    fn check(text: &str, asked: &[&str], mode: Mode) -> Result<Vec<String>, Vec<Finding>> {
+        let tree: Tree = [("Kconfig", text)].into_iter().collect();
+        let (kconfig, findings) = parse(&tree, "Kconfig");
+        assert!(findings.is_empty(), "{findings:?}");
+        let yes =
+            |name: &&str| Assignment { symbol: (*name).to_owned(), value: true, origin: None };
+        let request = Request { mode, devices: asked.iter().map(yes).collect(), host: Vec::new() };
+        match resolve(&kconfig, &request) {
+            (Some(resolution), _) => Ok(resolution.symbols.into_keys().collect()),
+            (None, findings) => Err(findings),
+        }
+    }
+
+    #[test]
+    fn or_binds_tighter_than_and() {
+        let text = "config A\n bool\nconfig B\n bool\nconfig C\n bool\nconfig X\n bool\n default y\n depends on A && B || C\n";
+        // A && (B || C): with A alone the dependency is not met, with A and C it is.
+        assert_eq!(check(text, &["A"], Mode::Default).unwrap(), ["A"]);
+        assert_eq!(check(text, &["A", "C"], Mode::Default).unwrap(), ["A", "C", "X"]);
+        assert_eq!(check(text, &["C"], Mode::Default).unwrap(), ["C"]);
+    }
+
+    #[test]
+    fn defaults_and_imply_count_only_outside_of_allnoconfig() {
+        let text = "config A\n bool\n imply B\n select C\nconfig B\n bool\nconfig C\n bool\nconfig D\n bool\n default y\n";
+        assert_eq!(check(text, &["A"], Mode::AllNo).unwrap(), ["A", "C"]);
+        assert_eq!(check(text, &["A"], Mode::Default).unwrap(), ["A", "B", "C", "D"]);
+    }
+
+    #[test]
+    fn an_unmet_dependency_is_a_contradiction_with_both_clauses() {
+        let text = "config A\n bool\nconfig X\n bool\n depends on A\n";
+        let findings = check(text, &["X"], Mode::AllNo).unwrap_err();
+        assert_eq!(findings[0].code.name, "kconfig::contradiction");
+        assert_eq!(findings[0].labels.len(), 2);
+        assert!(findings[0].help.as_ref().unwrap().contains("X needs A"), "{findings:?}");
+    }
+
+    #[test]
+    fn cycles_and_undeclared_symbols_are_findings() {
+        let cycle = "config A\n bool\n depends on !B\nconfig B\n bool\n depends on !A\n";
+        assert_eq!(check(cycle, &[], Mode::AllNo).unwrap_err()[0].code.name, "kconfig::cycle");
+        let findings =
+            check("config VIRTIO_BLK\n bool\n", &["VIRTIO_BLKK"], Mode::AllNo).unwrap_err();
+        assert_eq!(findings[0].code.name, "kconfig::undefined");
+        assert_eq!(findings[0].help.as_deref(), Some("did you mean `VIRTIO_BLK`?"));
+    }
+}
