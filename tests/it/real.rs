@@ -252,6 +252,7 @@ impl Job {
             root.to_str().unwrap(),
             sources.to_str().unwrap(),
         ]);
+        as_root(&["chroot", root.to_str().unwrap(), "apt-get", "-q", "update"]);
         let mut install =
             vec!["chroot".to_owned(), root.display().to_string(), "apt-get".to_owned()];
         install.extend(["-q", "-y", "--no-install-recommends", "install"].map(str::to_owned));
