@@ -8,6 +8,7 @@ mod condition;
 mod macros;
 mod meson;
 mod predict;
+mod preprocess;
 mod qom;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -8,7 +8,7 @@ use super::{
     firmware, steps,
 };
 use crate::catalog::{Catalog, Class};
-use crate::finding::{Code, Finding, any_error};
+use crate::finding::{Code, Finding, Place, any_error};
 use crate::hardening::{self, Probes};
 use crate::kconfig::{self, Kconfig};
 use crate::profile::{self, Profile};
@@ -213,10 +213,11 @@ fn check_features(profile: &Profile, options: &Options, findings: &mut Vec<Findi
             .max_by(|a, b| a.0.total_cmp(&b.0));
         let finding = Finding::error(
             &UNKNOWN_FEATURE,
-            format!(
-                "configure of this tree has no feature `{}` ({})",
-                feature.value, feature.origin
-            ),
+            format!("configure of this tree has no feature `{}`", feature.value),
+        )
+        .at(
+            Place::Line { file: feature.origin.file.clone(), line: feature.origin.line },
+            "asked here",
         );
         findings.push(match near {
             Some((_, name)) => finding.with_help(format!("did you mean `{name}`?")),

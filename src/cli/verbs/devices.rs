@@ -25,7 +25,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
+pub(super) enum Format {
     Human,
     /// An array, one object per entry (`quench.catalog/1`).
     Json,

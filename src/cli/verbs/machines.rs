@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::devices::Format;
 use crate::catalog::Kind;
 use crate::cli::{Exit, Failure};
 use crate::terminal::Terminal;
@@ -14,12 +15,11 @@ pub(crate) struct Args {
     /// An unpacked QEMU tree.
     #[arg(long, value_name = "DIR")]
     source: PathBuf,
-    /// A JSON array instead of a table.
-    #[arg(long)]
-    json: bool,
+    #[arg(long, value_enum, default_value = "human")]
+    format: Format,
 }
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let wanted = |entry: &crate::catalog::Entry| entry.kind == Kind::Machine && !entry.is_abstract;
-    super::devices::list(&args.source, args.json, &wanted, terminal)
+    super::devices::list(&args.source, args.format == Format::Json, &wanted, terminal)
 }
