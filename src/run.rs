@@ -426,7 +426,13 @@ impl Run<'_> {
         let io = |source| Error::Io { step: "stage", source };
         let profile = profile::expanded(self.profile);
         let copyright = package::copyright(self.plan);
-        let entries = stage::entries(self.plan, &self.build_directory(), &profile, &copyright);
+        let entries = stage::entries(
+            self.plan,
+            &self.request.source,
+            &self.build_directory(),
+            &profile,
+            &copyright,
+        );
         let emulator = self.build_directory().join("stripped").join(self.plan.emulator());
         let surface = self.surface(&emulator)?;
         let config =

@@ -26,7 +26,13 @@ pub struct Entry {
 }
 
 /// Files of a plan: the stripped emulator, built option ROMs, copyright and the profile. The record joins later.
-pub fn entries(plan: &Plan, build: &Path, profile: &str, copyright: &str) -> Vec<Entry> {
+pub fn entries(
+    plan: &Plan,
+    source: &Path,
+    build: &Path,
+    profile: &str,
+    copyright: &str,
+) -> Vec<Entry> {
     let prefix = &plan.package.prefix;
     let documents = format!("/usr/share/doc/{}", plan.package.name);
     let emulator = plan.emulator();
@@ -51,6 +57,11 @@ pub fn entries(plan: &Plan, build: &Path, profile: &str, copyright: &str) -> Vec
         path: format!("{documents}/copyright"),
         mode: 0o644,
         content: Content::Text(copyright.to_owned()),
+    });
+    out.push(Entry {
+        path: format!("{documents}/COPYING"),
+        mode: 0o644,
+        content: Content::File(source.join("COPYING")),
     });
     out.sort_by(|a, b| a.path.cmp(&b.path));
     out

@@ -26,6 +26,9 @@ pub(crate) struct SourceOptions {
     /// apt sources (one-line or deb822) to use instead of the host's, for a private mirror.
     #[arg(long, value_name = "FILE")]
     pub(crate) apt_sources: Option<PathBuf>,
+    /// Accept an apt index past its Valid-Until date: frozen mirrors and snapshots. Its signature still counts.
+    #[arg(long)]
+    pub(crate) stale_index: bool,
     /// No network: only what is in the work directory.
     #[arg(long)]
     pub(crate) offline: bool,
@@ -296,6 +299,7 @@ fn prepare(
         locked: options.locked,
         update: options.update,
         offline: options.offline,
+        stale_index: options.stale_index,
         apt_sources: options.apt_sources.clone(),
     };
     source::prepare(&profile, &source_options, terminal).map_err(|error| {

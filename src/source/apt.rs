@@ -40,8 +40,7 @@ pub(super) fn fetch(
             "run once without --offline",
         ));
     }
-    let state =
-        State::new(&options.work.join("apt").join(suite), suite, options.apt_sources.as_deref())?;
+    let state = State::new(&options.work.join("apt").join(suite), suite, options)?;
     terminal.status("Updating", &format!("the package index of {suite}"));
     state.update(suite)?;
     let versions = state.versions(package, series)?;
@@ -105,20 +104,21 @@ fn cached(downloads: &Path, lock: &Lock) -> Result<Option<Vec<PathBuf>>, Error> 
 /// A private apt state.
 struct State {
     root: PathBuf,
+    stale_index: bool,
 }
 
 impl State {
-    fn new(root: &Path, suite: &str, instead: Option<&Path>) -> Result<Self, Error> {
+    fn new(root: &Path, suite: &str, options: &Options) -> Result<Self, Error> {
         for directory in ["lists/partial", "cache/archives/partial", "log"] {
             fs_err::create_dir_all(root.join(directory))?;
         }
-        let archives = match instead {
+        let archives = match &options.apt_sources {
             Some(file) => read_sources(file)?,
             None => host_sources()?,
         };
         let list = sources(suite, &archives)?;
         fs_err::write(root.join("sources.list"), list)?;
-        Ok(Self { root: root.to_owned() })
+        Ok(Self { root: root.to_owned(), stale_index: options.stale_index })
     }
 
     fn command(&self, purpose: &str, program: &str, directory: &Path) -> Invocation {
@@ -139,6 +139,9 @@ impl State {
             "Acquire::AllowInsecureRepositories=false".to_owned(),
         ] {
             command = command.arg("-o").arg(option);
+        }
+        if self.stale_index {
+            command = command.args(["-o", "Acquire::Check-Valid-Until=false"]);
         }
         for (name, value) in std::env::vars() {
             if matches!(name.as_str(), "http_proxy" | "https_proxy" | "no_proxy" | "APT_CONFIG") {
@@ -231,6 +234,13 @@ fn refused(error: process::Error, suite: &str) -> Error {
     let text = tail.join("\n");
     let line =
         |mark: &str| tail.iter().find(|line| line.contains(mark)).cloned().unwrap_or_default();
+    if text.contains("is expired") {
+        return Error::Refused(format!(
+            "the index of {suite} is out of date, so it may be an old one played back: {} (--stale-index accepts it, for \
+             a frozen mirror)",
+            line("is expired").trim()
+        ));
+    }
     for mark in [
         "is not signed",
         "NO_PUBKEY",

@@ -44,6 +44,8 @@ pub struct Options {
     pub update: bool,
     /// No network.
     pub offline: bool,
+    /// Accept an apt index whose `Valid-Until` has passed.
+    pub stale_index: bool,
     /// apt sources to use instead of the host's.
     pub apt_sources: Option<PathBuf>,
 }

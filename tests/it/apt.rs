@@ -70,10 +70,15 @@ impl Archive {
     }
 
     fn index(&self) {
+        self.index_until("");
+    }
+
+    /// `valid` is a `Valid-Until:` line or nothing.
+    fn index_until(&self, valid: &str) {
         let sources = run(&self.www(), &["dpkg-scansources", "pool"]);
         self.sandbox.write("www/debian/dists/test/main/source/Sources", &sources);
         let release = format!(
-            "Origin: T\nSuite: test\nCodename: test\nDate: Thu, 01 Jan 2026 00:00:00 UTC\nArchitectures: amd64\n\
+            "{valid}Origin: T\nSuite: test\nCodename: test\nDate: Thu, 01 Jan 2026 00:00:00 UTC\nArchitectures: amd64\n\
              Components: main\nSHA256:\n {} {} main/source/Sources\n",
             hex::encode(Sha256::digest(&sources)),
             sources.len()
@@ -205,4 +210,32 @@ fn a_version_whose_files_are_gone_is_an_error_that_offers_the_next() {
         ran.stderr
     );
     assert!(!archive.unpacked());
+}
+
+#[test]
+fn an_expired_index_is_refused_unless_that_is_asked_for() {
+    if !tools() {
+        return;
+    }
+    let archive = Archive::new();
+    archive.index_until("Valid-Until: Fri, 02 Jan 2026 00:00:00 UTC\n");
+    archive.sign();
+    let host = Command::new("apt-config")
+        .arg("dump")
+        .output()
+        .map(|output| output.stdout)
+        .unwrap_or_default();
+    let relaxed = String::from_utf8_lossy(&host).contains("Acquire::Check-Valid-Until \"false\"");
+    if relaxed {
+        println!("skipped: this host's apt does not look at Valid-Until");
+    } else {
+        let ran = archive.fetch(&[]);
+        assert!(
+            ran.code == 3 && ran.stderr.contains("--stale-index"),
+            "{} {}",
+            ran.code,
+            ran.stderr
+        );
+    }
+    assert_eq!(archive.fetch(&["--stale-index"]).code, 0);
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use crate::sandbox::{Ran, quench, ran, slow};
+use crate::sandbox::{Ran, Sandbox, quench, ran, slow, tree};
 
 #[test]
 fn the_main_job_end_to_end() {
@@ -28,6 +28,35 @@ fn the_main_job_end_to_end() {
     let root = job.installed_in_a_clean_root(&[&packages, &twin]);
     job.a_guest_boots_from_the_installed_package(&root);
     as_root(&["rm", "-rf", root.to_str().unwrap()]);
+}
+
+/// A configure that fails: the step, its last lines, the log, a command to paste, a hint.
+#[test]
+fn a_step_that_fails_says_everything_needed_to_go_on() {
+    let Some(tree) = tree("10.0") else { return println!("skipped: no QUENCH_TREES") };
+    let sandbox = Sandbox::new();
+    let copy = sandbox.path().join("tree");
+    as_plain(&["cp", "-a", &format!("{}/.", tree.display()), copy.to_str().unwrap()]);
+    as_plain(&["chmod", "-R", "u+w", copy.to_str().unwrap()]);
+    let script = "#!/bin/sh\nfor i in 1 2 3; do echo line $i; done\necho 'ERROR: Dependency \"glib-2.0\" not found' >&2\nexit 1\n";
+    std::fs::write(copy.join("configure"), script).unwrap();
+    let ran = sandbox.quench(&["build", "cloud-virtio", "--source", copy.to_str().unwrap()]);
+    if ran.code == 4 {
+        return println!("skipped: build dependencies are missing");
+    }
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    for part in [
+        "step `configure` failed",
+        "exit status 1",
+        "line 3",
+        "Dependency \"glib-2.0\" not found",
+        "quench deps PROFILE",
+        "logs/configure.log",
+        "run it again by hand: cd ",
+        "env -i ",
+    ] {
+        assert!(ran.stderr.contains(part), "no `{part}` in:\n{}", ran.stderr);
+    }
 }
 
 struct Job {
@@ -202,10 +231,9 @@ impl Job {
         std::fs::remove_dir_all(self.here.join("by")).unwrap();
     }
 
-    fn killed_and_resumed(&self, profile: &str) -> Packages {
-        let log = self.work.join(format!("builds/{profile}/logs/compile.log"));
-        let _ = std::fs::remove_file(&log);
-        let _ = std::fs::remove_file(self.work.join(format!("builds/{profile}/state.json")));
+    /// Starts a build and waits until so many lines of compiling are in its log.
+    fn started(&self, profile: &str, lines: usize) -> Child {
+        let log = self.log(profile);
         let mut child = Command::new(env!("CARGO_BIN_EXE_quench"))
             .args(["build", profile])
             .current_dir(&self.here)
@@ -216,21 +244,38 @@ impl Job {
             .unwrap();
         let start = Instant::now();
         let compiling =
-            || std::fs::read_to_string(&log).is_ok_and(|text| text.lines().count() > 300);
-        while !compiling()
-            && start.elapsed() < Duration::from_secs(600)
-            && child.try_wait().unwrap().is_none()
-        {
+            || std::fs::read_to_string(&log).is_ok_and(|text| text.lines().count() > lines);
+        while !compiling() && start.elapsed() < Duration::from_secs(600) {
+            assert!(child.try_wait().unwrap().is_none(), "the build ended before it was killed");
             std::thread::sleep(Duration::from_millis(200));
         }
+        child
+    }
+
+    fn log(&self, profile: &str) -> PathBuf {
+        self.work.join(format!("builds/{profile}/logs/compile.log"))
+    }
+
+    fn nothing_runs_in(&self, profile: &str) {
+        std::thread::sleep(Duration::from_secs(2));
+        let build = self.work.join(format!("builds/{profile}/build"));
+        assert_eq!(compilers_in(&build), 0, "something still compiles in {}", build.display());
+    }
+
+    /// Ctrl-C, then SIGKILL, in the middle of compiling; the third run goes on where they stopped.
+    fn killed_and_resumed(&self, profile: &str) -> Packages {
+        let _ = std::fs::remove_file(self.log(profile));
+        let _ = std::fs::remove_file(self.work.join(format!("builds/{profile}/state.json")));
+        let mut child = self.started(profile, 100);
+        as_plain(&["kill", "-INT", &child.id().to_string()]);
+        assert_eq!(child.wait().unwrap().code(), Some(130), "exit code after SIGINT");
+        self.nothing_runs_in(profile);
+        let mut child = self.started(profile, 400);
         // SIGKILL: Quench has no chance to clean up.
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(compiling(), "killed before it compiled");
-        std::thread::sleep(Duration::from_secs(3));
-        let build = self.work.join(format!("builds/{profile}/build"));
-        assert_eq!(compilers_in(&build), 0, "something still compiles in {}", build.display());
-        let before = std::fs::read_to_string(&log).unwrap().lines().count();
+        self.nothing_runs_in(profile);
+        let before = std::fs::read_to_string(self.log(profile)).unwrap().lines().count();
         let ran = self.quench(&["build", profile, "-v"]);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
         assert!(ran.stderr.contains("Fresh Configure"), "{}", ran.stderr);
