@@ -147,15 +147,7 @@ pub fn run(
     let child = spawn(&mut command, invocation)?;
     // The parent's ends of the pipe go with `command`: without this the reader would never see the end.
     drop(command);
-    let mut file = match log {
-        Some(path) => {
-            Some(fs_err::OpenOptions::new().create(true).append(true).open(path).map_err(io)?)
-        }
-        None => None,
-    };
-    if let Some(file) = &mut file {
-        writeln!(file, "$ {invocation}").map_err(io)?;
-    }
+    let mut sink = Sink::open(invocation, log, on_line).map_err(io)?;
     let (sender, lines) = mpsc::channel::<Vec<u8>>();
     let pump = thread::spawn(move || {
         let mut reader = BufReader::new(reader);
@@ -166,21 +158,10 @@ pub fn run(
             }
         }
     });
-    let mut group = Group { child, invocation, asked: None };
-    let mut tail = VecDeque::with_capacity(TAIL);
+    let mut group = Group { child, invocation, asked: None, ended: false };
     let status = loop {
         match lines.recv_timeout(Duration::from_millis(100)) {
-            Ok(line) => {
-                if let Some(file) = &mut file {
-                    file.write_all(&line).map_err(io)?;
-                }
-                let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-                on_line(&text);
-                if tail.len() == TAIL {
-                    tail.pop_front();
-                }
-                tail.push_back(text);
-            }
+            Ok(line) => sink.take(&line).map_err(io)?,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => thread::sleep(Duration::from_millis(5)),
         }
@@ -188,20 +169,50 @@ pub fn run(
             break status;
         }
     };
+    // What the child left behind would hold the pipe open.
     group.sweep();
     for line in &lines {
-        if let Some(file) = &mut file {
-            file.write_all(&line).map_err(io)?;
-        }
-        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-        on_line(&text);
-        if tail.len() == TAIL {
-            tail.pop_front();
-        }
-        tail.push_back(text);
+        sink.take(&line).map_err(io)?;
     }
     let _ = pump.join();
-    finish(invocation, status, &group, tail.into(), log)
+    finish(invocation, status, &group, sink.tail.into(), log)
+}
+
+/// Where output goes: whole into the log, then line by line to the caller, the last lines kept for a failure.
+struct Sink<'a> {
+    file: Option<fs_err::File>,
+    on_line: &'a mut dyn FnMut(&str),
+    tail: VecDeque<String>,
+}
+
+impl<'a> Sink<'a> {
+    fn open(
+        invocation: &Invocation,
+        log: Option<&Path>,
+        on_line: &'a mut dyn FnMut(&str),
+    ) -> Result<Self, std::io::Error> {
+        let mut file = match log {
+            Some(path) => Some(fs_err::OpenOptions::new().create(true).append(true).open(path)?),
+            None => None,
+        };
+        if let Some(file) = &mut file {
+            writeln!(file, "$ {invocation}")?;
+        }
+        Ok(Self { file, on_line, tail: VecDeque::with_capacity(TAIL) })
+    }
+
+    fn take(&mut self, line: &[u8]) -> Result<(), std::io::Error> {
+        if let Some(file) = &mut self.file {
+            file.write_all(line)?;
+        }
+        let text = String::from_utf8_lossy(line).trim_end().to_owned();
+        (self.on_line)(&text);
+        if self.tail.len() == TAIL {
+            self.tail.pop_front();
+        }
+        self.tail.push_back(text);
+        Ok(())
+    }
 }
 
 /// What a short command printed.
@@ -224,7 +235,7 @@ pub fn output(invocation: &Invocation) -> Result<Output, Error> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null());
     let mut child = spawn(&mut command, invocation)?;
     let pumps = (child.stdout.take().map(pump), child.stderr.take().map(pump));
-    let mut group = Group { child, invocation, asked: None };
+    let mut group = Group { child, invocation, asked: None, ended: false };
     let status = loop {
         if let Some(status) = group.poll()? {
             break status;
@@ -385,6 +396,7 @@ struct Group<'a> {
     invocation: &'a Invocation,
     /// When and for which signal we asked it to end.
     asked: Option<(Instant, u8)>,
+    ended: bool,
 }
 
 impl Group<'_> {
@@ -401,14 +413,27 @@ impl Group<'_> {
                 Some(_) => {}
             }
         }
-        self.child
+        let status = self
+            .child
             .try_wait()
-            .map_err(|source| Error::Io { purpose: self.invocation.purpose.clone(), source })
+            .map_err(|source| Error::Io { purpose: self.invocation.purpose.clone(), source })?;
+        self.ended = status.is_some();
+        Ok(status)
     }
 
     /// Ends what the child left behind.
     fn sweep(&self) {
         kill_group(&self.child, Signal::SIGKILL);
+    }
+}
+
+/// Also when we stop half-way, for instance because the log cannot be written.
+impl Drop for Group<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.sweep();
+            let _ = self.child.wait();
+        }
     }
 }
 

@@ -64,3 +64,18 @@ impl<P: Into<String>, B: Into<Vec<u8>>> FromIterator<(P, B)> for Tree {
         Self { files: iter.into_iter().map(|(path, bytes)| (path.into(), bytes.into())).collect() }
     }
 }
+
+/// `path` relative to `directory` of a tree, with `.` and `..` folded; it never leaves the tree.
+pub fn join(directory: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = directory.split('/').filter(|part| !part.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            other => parts.push(other),
+        }
+    }
+    parts.join("/")
+}

@@ -4,10 +4,10 @@
 //! `SET.add_all`, `files`, `when`/`if_true`/`if_false`, `if … endif` around them, and the dictionaries of sets per
 //! architecture (`hw_arch += {'i386': i386_ss}`). Anything else is skipped, not guessed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::condition::Condition;
-use crate::tree::Tree;
+use crate::tree::{Tree, join};
 
 /// How deep expressions may nest before the rest of the statement is skipped.
 const DEPTH: usize = 40;
@@ -46,8 +46,6 @@ struct Reader {
     directories: BTreeMap<String, Condition>,
     /// Variables of the whole build (meson has one scope).
     variables: BTreeMap<String, Value>,
-    /// Sets that are built into something only when a module or tool is; they stay out of the emulator.
-    excluded: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -124,7 +122,7 @@ impl Reader {
             }
             Value::Call(function, arguments) if function == "subdir" => {
                 if let Some((_, Value::Text(child))) = arguments.first() {
-                    self.directories.insert(normal(directory, child), context.clone());
+                    self.directories.insert(join(directory, child), context.clone());
                 }
             }
             _ => {}
@@ -229,7 +227,7 @@ impl Reader {
         path.pop();
         if parents == 0 && !self.arch_sets.contains_key(name) {
             // A set nobody adds is one meson.build at the top applies: part of every emulator, but for user mode's.
-            if name.contains("user_ss") || name.starts_with("qga") || self.excluded.contains(name) {
+            if name.contains("user_ss") || name.starts_with("qga") {
                 return Condition::Never;
             }
             return Condition::Always;
@@ -559,7 +557,7 @@ impl Parser<'_> {
         for (_, value) in arguments {
             texts(&value, &mut files);
         }
-        Value::Files(files.into_iter().map(|file| normal(self.directory, &file)).collect())
+        Value::Files(files.into_iter().map(|file| join(self.directory, &file)).collect())
     }
 
     fn arguments(&mut self, depth: usize, close: &str) -> Vec<(Option<String>, Value)> {
@@ -610,18 +608,4 @@ fn texts(value: &Value, out: &mut Vec<String>) {
         Value::List(values) => values.iter().for_each(|value| texts(value, out)),
         _ => {}
     }
-}
-
-fn normal(directory: &str, file: &str) -> String {
-    let mut parts: Vec<&str> = directory.split('/').filter(|part| !part.is_empty()).collect();
-    for part in file.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            other => parts.push(other),
-        }
-    }
-    parts.join("/")
 }

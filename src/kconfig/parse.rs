@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Assignment, Clause, Expr, Kconfig, MISSING_FILE, Rule, SYNTAX, SymbolId};
 use crate::finding::{Finding, Place};
 use crate::profile::Origin;
-use crate::tree::Tree;
+use crate::tree::{Tree, join};
 
 /// How deep expressions and includes may nest before we refuse; QEMU's own stay below ten.
 const DEPTH: usize = 64;
@@ -110,7 +110,8 @@ impl Reader<'_> {
     }
 
     fn include(&mut self, lexer: &Lexer, path: &str, line: u32) -> Parsed<()> {
-        let path = join(&lexer.file, path);
+        let directory = lexer.file.rsplit_once('/').map_or("", |(directory, _)| directory);
+        let path = join(directory, path);
         if self.stack.contains(&path) || self.stack.len() > DEPTH {
             return Err(lexer.error_at(line, &format!("inclusion loop for `{path}`")));
         }
@@ -261,22 +262,6 @@ impl Reader<'_> {
     fn push(&mut self, lexer: &Lexer, line: u32, symbol: SymbolId, rule: Rule) {
         self.kconfig.clauses.push(Clause { symbol, rule, file: lexer.file.clone(), line });
     }
-}
-
-/// `path` relative to the directory of `file`, with `.` and `..` folded.
-fn join(file: &str, path: &str) -> String {
-    let mut parts: Vec<&str> = file.split('/').collect();
-    parts.pop();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            other => parts.push(other),
-        }
-    }
-    parts.join("/")
 }
 
 struct Lexer {
