@@ -288,16 +288,12 @@ impl Job {
         let root = self.work.join("clean-root");
         as_root(&["rm", "-rf", root.to_str().unwrap()]);
         let codename = os_release("VERSION_CODENAME");
-        let deb822 = Path::new("/etc/apt/sources.list.d/debian.sources");
-        let sources = if deb822.is_file() { deb822 } else { Path::new("/etc/apt/sources.list") };
-        as_root(&[
-            "mmdebstrap",
-            "--quiet",
-            "--variant=apt",
-            &codename,
-            root.to_str().unwrap(),
-            sources.to_str().unwrap(),
-        ]);
+        let mut words =
+            vec!["mmdebstrap", "--quiet", "--variant=apt", &codename, root.to_str().unwrap()];
+        // The host's own archive; mmdebstrap knows a default where there is no such file.
+        let sources = host_sources();
+        words.extend(sources.as_deref());
+        as_root(&words);
         as_root(&["chroot", root.to_str().unwrap(), "apt-get", "-q", "update"]);
         let mut install =
             vec!["chroot".to_owned(), root.display().to_string(), "apt-get".to_owned()];
@@ -440,6 +436,19 @@ fn as_plain(words: &[&str]) -> Ran {
     let ran = ran(&Command::new(words[0]).args(&words[1..]).output().unwrap());
     assert_eq!(ran.code, 0, "{words:?}: {}{}", ran.stdout, ran.stderr);
     ran
+}
+
+/// The sources file of the host's distribution, in either format.
+fn host_sources() -> Option<String> {
+    let entries = std::fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    files.sort();
+    files.push(PathBuf::from("/etc/apt/sources.list"));
+    let debian = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        text.lines().any(|line| !line.starts_with('#') && line.contains("/debian"))
+    };
+    files.into_iter().find(debian).map(|path| path.display().to_string())
 }
 
 fn os_release(key: &str) -> String {
