@@ -23,7 +23,7 @@ use crate::source::sha256_of;
 use crate::stage::{self, Content, Entry};
 use crate::terminal::Terminal;
 use crate::tool;
-use crate::verify::{self, Report};
+use crate::verify::{self, Examination, Report, Verification};
 
 /// Version of what the steps do; a change makes all of them stale. History: 1 = first.
 const STEP_VERSION: &str = "1";
@@ -562,10 +562,7 @@ impl Run<'_> {
                 .file_name()
                 .map(|name| name.to_string_lossy().into_owned())
                 .unwrap_or_default();
-            let (members, mut faults) = verify::input::members(&name, &bytes);
-            let sha256 = hex::encode(Sha256::digest(&bytes));
-            let mut report = verify::judge_members(&name, &sha256, &members, &policy, &wanted);
-            report.findings.append(&mut faults);
+            let report = Examination::of(&name, &bytes).settle(&policy, &wanted);
             findings.extend(report.findings.iter().cloned());
             reports.push(report);
         }
@@ -586,7 +583,8 @@ impl Run<'_> {
         reports: &[Report],
     ) -> Result<(), Error> {
         let io = |source| Error::Io { step: "record", source };
-        let verdict = verify::json(reports);
+        let verdict =
+            verify::json(&Verification { reports: reports.to_vec(), findings: Vec::new() });
         record.verdict = Some(verdict.clone());
         for package in packages {
             record.packages.push(NamedDigest {

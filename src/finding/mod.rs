@@ -5,7 +5,7 @@
 
 mod render;
 
-pub use render::{human, json, place};
+pub use render::{human, json, line_and_column, place};
 
 use std::ops::Range;
 
@@ -25,6 +25,16 @@ pub enum Severity {
     Note,
     Warning,
     Error,
+}
+
+impl Severity {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
 }
 
 /// Where a finding points.
@@ -105,6 +115,16 @@ pub fn any_error(findings: &[Finding]) -> bool {
     findings.iter().any(|finding| finding.severity == Severity::Error)
 }
 
+/// The known word that is most like another, when one is.
+pub fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    known
+        .iter()
+        .map(|name| (strsim::jaro_winkler(name, word), *name))
+        .filter(|(score, _)| *score > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
 /// Every code of the program, for `explain`, the reference and the test that names are unique. Each module lists its
 /// own.
 pub fn codes() -> Vec<&'static Code> {
@@ -115,7 +135,7 @@ pub fn codes() -> Vec<&'static Code> {
         crate::hardening::CODES,
         crate::plan::CODES,
         crate::elf::CODES,
-        crate::verify::CODES,
+        &crate::verify::codes(),
         crate::record::CODES,
     ]
     .concat();

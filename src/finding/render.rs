@@ -53,6 +53,15 @@ pub fn place(place: &Place, texts: &[(String, String)]) -> String {
     }
 }
 
+/// Line and column of a place, counted from 1; 1 and 1 where there is none.
+pub fn line_and_column(place: &Place, texts: &[(String, String)]) -> (usize, usize) {
+    match place {
+        Place::Span { file, span } => position(file, span.start, texts),
+        Place::Line { line, .. } => (usize::try_from(*line).unwrap_or(1), 1),
+        Place::Object { .. } => (1, 1),
+    }
+}
+
 fn position(file: &str, offset: usize, texts: &[(String, String)]) -> (usize, usize) {
     let text = texts.iter().find(|(name, _)| name == file).map_or("", |(_, text)| text.as_str());
     let before = text.get(..offset.min(text.len())).unwrap_or("");
@@ -78,11 +87,7 @@ pub fn json(finding: &Finding, texts: &[(String, String)]) -> Value {
     json!({
         "schema": "quench.finding/1",
         "code": finding.code.name,
-        "severity": match finding.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-            Severity::Note => "note",
-        },
+        "severity": finding.severity.name(),
         "message": finding.message,
         "labels": labels,
         "notes": finding.notes,

@@ -15,7 +15,7 @@ use super::types::{
     Arch, Backends, Budget, Compiler, Format, Level, Origin, PackageRequest, Profile, ProfileText,
     Source, Sourced,
 };
-use crate::finding::{Finding, Place};
+use crate::finding::{Finding, Place, closest};
 
 /// How many parents a profile may have, all generations together.
 const PARENTS: usize = 32;
@@ -671,13 +671,4 @@ fn add(list: &mut Vec<Sourced<String>>, entries: Vec<Sourced<String>>) {
             list.push(entry);
         }
     }
-}
-
-fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    known
-        .iter()
-        .map(|name| (strsim::jaro_winkler(name, word), *name))
-        .filter(|(score, _)| *score > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
 }

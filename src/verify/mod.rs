@@ -3,27 +3,52 @@
 //!
 //! Pure. Bytes and values in, verdicts and findings out. A file that cannot be judged never reads as a pass.
 
+mod file;
 pub mod input;
-mod policy;
+pub mod policy;
 mod report;
 mod rules;
+mod show;
 pub mod surface;
 
-pub use policy::{Policy, policy_for};
+pub use file::{FILE_RULES, RuleInfo};
+pub use policy::{Date, Demand, Policy, policy_for};
 pub use report::{
-    ObjectVerdict, Report, RuleVerdict, human, json, judge, judge_members, package_digest,
+    Examination, ObjectVerdict, Outcome, Report, RuleVerdict, Verification, judge, package_digest,
 };
 pub use rules::{RULES, Rule};
+pub use show::{human, json, junit, markdown, rules_text, sarif};
 
 use crate::finding::Code;
 
+/// Every rule: those about ELF files, then those about entries of packages.
+pub fn rule_infos() -> impl Iterator<Item = RuleInfo> {
+    let of_elf = RULES.iter().map(|rule| RuleInfo {
+        name: rule.name,
+        summary: rule.summary,
+        source: rule.source,
+    });
+    of_elf.chain(FILE_RULES.iter().copied())
+}
+
+/// Names of every rule.
+pub fn rule_names() -> impl Iterator<Item = &'static str> {
+    rule_infos().map(|rule| rule.name)
+}
+
 /// Finding codes of this module.
-pub const CODES: &[&Code] = &[
+pub fn codes() -> Vec<&'static Code> {
+    [CODES, policy::CODES].concat()
+}
+
+const CODES: &[&Code] = &[
     &report::RULE_FAILED,
-    &report::UNJUDGED,
     &report::DIGEST,
     &input::UNREADABLE,
     &input::UNSAFE,
+    &input::LIMIT,
+    &input::TWICE,
+    &input::SCRIPT,
     &surface::UNEXPLAINED,
     &surface::ABSENT,
     &surface::BUDGET,

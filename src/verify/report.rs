@@ -1,26 +1,25 @@
-//! Judges files and packages and says so: for people and as `quench.verdict/1`. Pure.
+//! Judges files and packages in two steps: what the rules find, and what a policy makes of it. Pure.
+//!
+//! The first step knows no policy, so a package's own record may name the policy after its files were read once.
 
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::input::Member;
+use super::file;
+use super::input::{self, Limits, Member};
+use super::policy::{Demand, Policy, Setting, Subject};
 use super::rules::{Object, RULES};
-use super::{Policy, Verdict};
+use super::{Date, Verdict};
 use crate::elf;
 use crate::finding::{Code, Finding, Place};
 
-pub(super) static RULE_FAILED: Code = Code {
+pub(in crate::verify) static RULE_FAILED: Code = Code {
     name: "verify::rule-failed",
     summary: "a rule the policy requires does not hold",
-    explain: "`quench verify` prints the evidence; the policy lists what it requires. What cannot be told fails, too.",
-};
-pub(super) static UNJUDGED: Code = Code {
-    name: "verify::unjudged",
-    summary: "a file that begins like an ELF cannot be read",
-    explain: "A loader might still start it. Rebuild or remove the file.",
+    explain: "`quench verify` prints the evidence; the policy lists what it requires. What cannot be told fails, too. A \
+              waiver in a policy of your own lets a file pass until a date, with a reason.",
 };
 pub(super) static DIGEST: Code = Code {
     name: "verify::digest",
@@ -28,33 +27,111 @@ pub(super) static DIGEST: Code = Code {
     explain: "The record inside the package, or the one given with --record, holds the sha256 of every staged file.",
 };
 
+/// Members are judged in parallel, so many bytes at a time.
+const BATCH: usize = 64 << 20;
+
+/// What a policy makes of a verdict.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing to object.
+    #[default]
+    Fine,
+    Warns,
+    Objects,
+    /// It would object or warn, and a waiver lets it pass.
+    Waived {
+        reason: String,
+        expires: Date,
+    },
+}
+
+impl Outcome {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Fine => "fine",
+            Self::Warns => "warns",
+            Self::Objects => "objects",
+            Self::Waived { .. } => "waived",
+        }
+    }
+}
+
 /// One rule's verdict on one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleVerdict {
     pub rule: &'static str,
     pub verdict: Verdict,
     pub evidence: String,
-    /// The policy demands it.
-    pub required: bool,
+    /// What the policy wants of the rule here.
+    pub setting: Setting,
+    pub outcome: Outcome,
 }
 
 impl RuleVerdict {
-    /// Required, and neither holding nor out of place.
+    /// Before any policy.
+    pub fn new(rule: &'static str, verdict: Verdict, evidence: String) -> Self {
+        let (setting, outcome) = (Setting::default(), Outcome::Fine);
+        Self { rule, verdict, evidence, setting, outcome }
+    }
+
+    /// Required, neither holding nor out of place, and not waived.
     pub fn objects(&self) -> bool {
-        self.required && !matches!(self.verdict, Verdict::Holds | Verdict::NotApplicable(_))
+        self.outcome == Outcome::Objects
+    }
+
+    fn settle(&mut self, policy: &Policy, subject: Subject<'_>) {
+        self.setting = policy.setting(self.rule, subject);
+        let setting = &self.setting;
+        let counts_as = match &self.verdict {
+            Verdict::Holds | Verdict::NotApplicable(_) => Demand::Report,
+            Verdict::Partial { n, m, .. } if n * 100 >= m * usize::from(setting.at_least) => {
+                Demand::Report
+            }
+            Verdict::CannotTell(_) => setting.cannot_tell.min(setting.demand),
+            Verdict::Fails(_) | Verdict::Partial { .. } => setting.demand,
+        };
+        let waiver = policy.waiver(self.rule, subject);
+        self.outcome = match (counts_as, waiver) {
+            (Demand::Report, _) => Outcome::Fine,
+            (_, Some(waiver)) => {
+                Outcome::Waived { reason: waiver.reason.clone(), expires: waiver.expires }
+            }
+            (Demand::Warn, None) => Outcome::Warns,
+            (Demand::Require, None) => Outcome::Objects,
+        };
     }
 }
 
-/// The verdicts on one ELF file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The verdicts on one file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ObjectVerdict {
     pub path: String,
+    /// Empty when digests were not asked for.
     pub sha256: String,
     pub kind: String,
     pub rules: Vec<RuleVerdict>,
     pub build_id: Option<String>,
     pub needed: Vec<String>,
     pub cet: (bool, bool),
+    /// Set-id or capabilities: the policy's `[privileged]` applies.
+    pub privileged: bool,
+}
+
+/// What was found in one input, before any policy.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Examination {
+    pub name: String,
+    pub sha256: String,
+    pub objects: Vec<ObjectVerdict>,
+    /// Other entries with something to say.
+    pub files: Vec<ObjectVerdict>,
+    /// Entries that are no ELF.
+    pub others: usize,
+    pub findings: Vec<Finding>,
+    /// sha256 of every file, by path, when digests were asked for.
+    pub digests: BTreeMap<String, String>,
+    /// The record inside.
+    pub record: Option<Vec<u8>>,
 }
 
 /// The verdicts on one input.
@@ -64,7 +141,9 @@ pub struct Report {
     pub sha256: String,
     pub policy: String,
     pub objects: Vec<ObjectVerdict>,
-    /// Files that are no ELF.
+    /// Other entries with something to say.
+    pub files: Vec<ObjectVerdict>,
+    /// Entries that are no ELF.
     pub others: usize,
     pub findings: Vec<Finding>,
 }
@@ -74,106 +153,196 @@ impl Report {
     pub fn passes(&self) -> bool {
         !crate::finding::any_error(&self.findings)
     }
+
+    /// Everything with a verdict.
+    pub fn judged(&self) -> impl Iterator<Item = &ObjectVerdict> {
+        self.objects.iter().chain(&self.files)
+    }
 }
 
-/// Judges one ELF file.
+/// All reports of one run, and what concerns them together: waivers, what was lost.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verification {
+    pub reports: Vec<Report>,
+    pub findings: Vec<Finding>,
+}
+
+impl Verification {
+    /// True when nothing stands against any input.
+    pub fn passes(&self) -> bool {
+        self.reports.iter().all(Report::passes) && !crate::finding::any_error(&self.findings)
+    }
+}
+
+/// Examines and judges one ELF file.
 pub fn judge(path: &str, bytes: &[u8], policy: &Policy) -> Result<ObjectVerdict, elf::Malformed> {
+    let mut object = examine_elf(&Member::file(path, 0o644, Vec::new()), bytes)?;
+    settle_object(&mut object, path, policy, &mut Vec::new());
+    Ok(object)
+}
+
+fn examine_elf(member: &Member, bytes: &[u8]) -> Result<ObjectVerdict, elf::Malformed> {
     let facts = elf::facts(bytes)?;
     let object = Object { facts: &facts, bytes };
-    let rules = RULES
-        .iter()
-        .map(|rule| {
-            let (verdict, evidence) = (rule.check)(object);
-            let required = policy.required.contains(rule.name);
-            RuleVerdict { rule: rule.name, verdict, evidence, required }
-        })
-        .collect();
+    let of_elf = RULES.iter().map(|rule| {
+        let (verdict, evidence) = (rule.check)(object);
+        RuleVerdict::new(rule.name, verdict, evidence)
+    });
     Ok(ObjectVerdict {
-        path: path.to_owned(),
-        sha256: hex::encode(Sha256::digest(bytes)),
+        path: member.path.clone(),
+        sha256: member.sha256.clone().unwrap_or_default(),
         kind: format!("{:?}", facts.kind),
-        rules,
+        rules: of_elf.chain(file::rights(member)).collect(),
         build_id: facts.build_id,
         needed: facts.dynamic.map(|dynamic| dynamic.needed).unwrap_or_default(),
         cet: facts.cet,
+        privileged: file::privileged(member),
     })
 }
 
-/// Judges all members of an input. `digests` are the sha256 the files must have, by path; empty asks for none.
-pub fn judge_members(
-    name: &str,
-    sha256: &str,
-    members: &[Member],
-    policy: &Policy,
-    digests: &BTreeMap<String, String>,
-) -> Report {
-    let mut report = Report {
-        name: name.to_owned(),
-        sha256: sha256.to_owned(),
-        policy: policy.name.clone(),
-        ..Report::default()
-    };
-    let judged: Vec<(Option<ObjectVerdict>, Vec<Finding>)> =
-        members.par_iter().map(|member| judge_member(name, member, policy, digests)).collect();
-    for (object, findings) in judged {
-        match object {
-            Some(object) => report.objects.push(object),
-            None => report.others += 1,
+impl Examination {
+    /// Of an input without members so far.
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+
+    /// Examines a file or package.
+    pub fn of(name: &str, bytes: &[u8]) -> Self {
+        let mut examination = Self::new(name);
+        examination.sha256 = hex::encode(Sha256::digest(bytes));
+        let (mut batch, mut held) = (Vec::new(), 0);
+        let findings = input::open(name, bytes, Limits::default(), true, &mut |member| {
+            held += member.bytes.len();
+            batch.push(member);
+            if held > BATCH || batch.len() > 10_000 {
+                examination.add(std::mem::take(&mut batch));
+                held = 0;
+            }
+        });
+        examination.add(batch);
+        examination.findings.extend(findings);
+        examination
+    }
+
+    /// Examines members, in parallel; their contents are not kept.
+    pub fn add(&mut self, members: Vec<Member>) {
+        let name = self.name.clone();
+        let examined: Vec<Self> = members
+            .into_par_iter()
+            .map(|member| {
+                let mut one = Self::new(&name);
+                one.member(member);
+                one
+            })
+            .collect();
+        for one in examined {
+            self.merge(one);
         }
-        report.findings.extend(findings);
     }
-    for path in digests.keys().filter(|path| !members.iter().any(|member| member.path == **path)) {
+
+    /// Adds what was found elsewhere in the same input.
+    pub fn merge(&mut self, other: Self) {
+        self.objects.extend(other.objects);
+        self.files.extend(other.files);
+        self.others += other.others;
+        self.findings.extend(other.findings);
+        self.digests.extend(other.digests);
+        if other.record.is_some() {
+            self.record = other.record;
+        }
+    }
+
+    /// Examines one member.
+    pub fn member(&mut self, member: Member) {
+        if let Some(sha256) = &member.sha256 {
+            self.digests.insert(member.path.clone(), sha256.clone());
+        }
+        if elf::is_elf(&member.bytes) {
+            match examine_elf(&member, &member.bytes) {
+                Ok(object) => self.objects.push(object),
+                Err(error) => {
+                    let verdict = Verdict::CannotTell(error.to_string());
+                    let mut object = entry(&member, "Unreadable");
+                    object.rules.insert(0, RuleVerdict::new("readable", verdict, String::new()));
+                    self.files.push(object);
+                }
+            }
+            return;
+        }
+        self.others += 1;
+        let object = entry(&member, file::kind_name(&member.kind));
+        if !object.rules.is_empty() {
+            self.files.push(object);
+        }
+        if member.path.ends_with(&format!("/{}", crate::record::FILE_NAME)) {
+            self.record = Some(member.bytes);
+        }
+    }
+
+    /// What a policy makes of it. `digests` are the sha256 the files must have, by path; empty asks for none.
+    pub fn settle(self, policy: &Policy, digests: &BTreeMap<String, String>) -> Report {
+        let mut report = Report {
+            name: self.name,
+            sha256: self.sha256,
+            policy: policy.name.clone(),
+            objects: self.objects,
+            files: self.files,
+            others: self.others,
+            findings: self.findings,
+        };
+        let (name, findings) = (&report.name, &mut report.findings);
+        for object in report.objects.iter_mut().chain(&mut report.files) {
+            settle_object(object, name, policy, findings);
+        }
+        for (path, wanted) in digests {
+            let message = match self.digests.get(path) {
+                Some(is) if is == wanted => continue,
+                Some(is) => format!("{path} in {name} has sha256 {is}, the record says {wanted}"),
+                None => format!("{path} of the record is not in {name}"),
+            };
+            findings.push(Finding::error(&DIGEST, message).at(at(name, path), ""));
+        }
         report
-            .findings
-            .push(Finding::error(&DIGEST, format!("{path} of the record is not in {name}")));
     }
-    report
 }
 
-fn judge_member(
-    name: &str,
-    member: &Member,
+fn entry(member: &Member, kind: &str) -> ObjectVerdict {
+    ObjectVerdict {
+        path: member.path.clone(),
+        sha256: member.sha256.clone().unwrap_or_default(),
+        kind: kind.to_owned(),
+        rules: file::entry(member),
+        privileged: file::privileged(member),
+        ..ObjectVerdict::default()
+    }
+}
+
+fn at(name: &str, path: &str) -> Place {
+    Place::Object { path: name.to_owned(), part: (path != name).then(|| path.to_owned()) }
+}
+
+fn settle_object(
+    object: &mut ObjectVerdict,
+    input: &str,
     policy: &Policy,
-    digests: &BTreeMap<String, String>,
-) -> (Option<ObjectVerdict>, Vec<Finding>) {
-    let mut findings = Vec::new();
-    let place = |part: Option<&str>| Place::Object {
-        path: name.to_owned(),
-        part: Some(
-            part.map_or_else(|| member.path.clone(), |part| format!("{} {part}", member.path)),
-        ),
-    };
-    if let Some(wanted) = digests.get(&member.path) {
-        let is = hex::encode(Sha256::digest(&member.bytes));
-        if is != *wanted {
-            let message =
-                format!("{} in {name} has sha256 {is}, the record says {wanted}", member.path);
-            findings.push(Finding::error(&DIGEST, message).at(place(None), ""));
-        }
-    }
-    if !elf::is_elf(&member.bytes) {
-        return (None, findings);
-    }
-    match judge(&member.path, &member.bytes, policy) {
-        Ok(object) => {
-            for rule in object.rules.iter().filter(|rule| rule.objects()) {
-                let message = format!(
-                    "{}: {} {}: {}",
-                    member.path,
-                    rule.rule,
-                    rule.verdict.name(),
-                    rule.verdict.detail()
-                );
-                findings.push(Finding::error(&RULE_FAILED, message).at(place(Some(rule.rule)), ""));
-            }
-            (Some(object), findings)
-        }
-        Err(error) => {
-            findings.push(
-                Finding::error(&UNJUDGED, format!("{}: {error}", member.path)).at(place(None), ""),
-            );
-            (None, findings)
-        }
+    findings: &mut Vec<Finding>,
+) {
+    let ObjectVerdict { path, rules, privileged, .. } = object;
+    let subject = Subject { input, path, privileged: *privileged };
+    for rule in rules {
+        rule.settle(policy, subject);
+        let (name, detail) = (rule.verdict.name(), rule.verdict.detail());
+        let message = format!("{path}: {} {name}: {detail}", rule.rule);
+        let finding = match rule.outcome {
+            Outcome::Fine | Outcome::Waived { .. } => continue,
+            Outcome::Warns => Finding::warning(&RULE_FAILED, message),
+            Outcome::Objects => Finding::error(&RULE_FAILED, message),
+        };
+        let finding = finding.at(at(input, &format!("{path} {}", rule.rule)), "");
+        findings.push(match &rule.setting.because {
+            Some(because) => finding.with_note(format!("the policy says: {because}")),
+            None => finding,
+        });
     }
 }
 
@@ -189,69 +358,4 @@ pub fn package_digest(name: &str, sha256: &str, record: &crate::record::Record) 
         }
         _ => Vec::new(),
     }
-}
-
-/// A report for people.
-pub fn human(report: &Report) -> String {
-    let mut out = format!(
-        "{}: {} ELF files, {} others, policy {}: {}\n",
-        report.name,
-        report.objects.len(),
-        report.others,
-        report.policy,
-        if report.passes() { "passes" } else { "FAILS" }
-    );
-    for object in &report.objects {
-        out.push_str(&format!("  {} ({})\n", object.path, object.kind));
-        for rule in &object.rules {
-            let detail = rule.verdict.detail();
-            let text = if detail.is_empty() { &rule.evidence } else { &detail };
-            let mark = if rule.objects() { "✗" } else { " " };
-            let text: String = text.chars().take(110).collect();
-            out.push_str(&format!(
-                "  {mark} {:<16} {:<15} {text}\n",
-                rule.rule,
-                rule.verdict.name()
-            ));
-        }
-    }
-    out
-}
-
-/// Reports as `quench.verdict/1`.
-pub fn json(reports: &[Report]) -> Value {
-    json!({
-        "schema": "quench.verdict/1",
-        "passes": reports.iter().all(Report::passes),
-        "inputs": reports.iter().map(|report| json!({
-            "name": report.name,
-            "sha256": report.sha256,
-            "policy": report.policy,
-            "passes": report.passes(),
-            "others": report.others,
-            "objects": report.objects.iter().map(object).collect::<Vec<_>>(),
-            "findings": report.findings.iter().map(|finding| json!({
-                "code": finding.code.name, "message": finding.message,
-            })).collect::<Vec<_>>(),
-        })).collect::<Vec<_>>(),
-    })
-}
-
-fn object(object: &ObjectVerdict) -> Value {
-    json!({
-        "path": object.path,
-        "sha256": object.sha256,
-        "kind": object.kind,
-        "build-id": object.build_id,
-        "needed": object.needed,
-        "ibt": object.cet.0,
-        "shstk": object.cet.1,
-        "rules": object.rules.iter().map(|rule| json!({
-            "rule": rule.rule,
-            "verdict": rule.verdict.name(),
-            "detail": rule.verdict.detail(),
-            "evidence": rule.evidence,
-            "required": rule.required,
-        })).collect::<Vec<_>>(),
-    })
 }

@@ -1,0 +1,248 @@
+//! `quench verify`: judges files, directories and packages, without the build tree.
+
+mod directory;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::cli::{Exit, Failure};
+use crate::finding::any_error;
+use crate::record::Record;
+use crate::terminal::Terminal;
+use crate::verify::input::{self, Format};
+use crate::verify::policy::{self, date_of_epoch};
+use crate::verify::{self, Date, Examination, Policy, Report, Verification};
+
+/// Verify ELF files, directories and packages.
+///
+/// Example: quench verify dist/*.deb dist/*.rpm
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// ELF files, directories, .deb, .rpm, tar and ar archives.
+    #[arg(required_unless_present = "rules")]
+    paths: Vec<PathBuf>,
+    /// What must hold: a shipped policy, or a file [default: what the package's own record says, else distribution].
+    #[arg(long, value_name = "NAME|FILE")]
+    policy: Option<String>,
+    /// The day of judgement, which waivers expire by [default: SOURCE_DATE_EPOCH, else today].
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
+    date: Option<Date>,
+    /// A record that names the digests of packages and files.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    #[arg(long, value_enum, default_value = "human")]
+    format: OutputFormat,
+    /// Write another format to a file, too (may be repeated).
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = write_to)]
+    write: Vec<(OutputFormat, PathBuf)>,
+    /// List the rules and the shipped policies, and judge nothing.
+    #[arg(long)]
+    rules: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum OutputFormat {
+    Human,
+    /// quench.verdict/1
+    Json,
+    /// SARIF 2.1.0
+    Sarif,
+    /// JUnit XML
+    Junit,
+    /// GitHub-flavoured Markdown
+    Markdown,
+}
+
+fn date(text: &str) -> Result<Date, String> {
+    toml::value::Datetime::from_str(text)
+        .ok()
+        .filter(|moment| moment.time.is_none())
+        .and_then(|moment| moment.date)
+        .ok_or_else(|| "a date like 2027-12-31".to_owned())
+}
+
+fn write_to(text: &str) -> Result<(OutputFormat, PathBuf), String> {
+    let (format, file) = text.split_once('=').ok_or("FORMAT=FILE, as in sarif=verdict.sarif")?;
+    let format = <OutputFormat as clap::ValueEnum>::from_str(format, false)?;
+    Ok((format, PathBuf::from(file)))
+}
+
+pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
+    if args.rules {
+        terminal.data(&verify::rules_text());
+        return Ok(Exit::Done);
+    }
+    let today = today(args)?;
+    let explicit = match &args.policy {
+        Some(name) => match read_policy(name, terminal)? {
+            Some(policy) => Some(policy.on(today)),
+            None => return Ok(Exit::Usage),
+        },
+        None => None,
+    };
+    let record = match &args.record {
+        Some(path) => Some(read_record(path)?),
+        None => None,
+    };
+    let digests = args.format != OutputFormat::Human || !args.write.is_empty();
+    let mut verification = Verification::default();
+    let mut policies: BTreeMap<String, Policy> = BTreeMap::new();
+    for path in &args.paths {
+        let examination = examine(path, digests)?;
+        let judged = judge(examination, path, explicit.as_ref(), record.as_ref(), today)?;
+        policies.insert(judged.1.name.clone(), judged.1);
+        verification.reports.push(judged.0);
+    }
+    let mut texts = Vec::new();
+    for policy in policies.values() {
+        verification.findings.extend(policy::account(policy, &verification.reports));
+        texts.extend(policy.texts.iter().cloned());
+    }
+    terminal.data(&render(&verification, args.format, &texts)?);
+    for (format, file) in &args.write {
+        let text = render(&verification, *format, &texts)?;
+        fs_err::write(file, text).map_err(|error| Failure::new(Exit::Machine, error))?;
+    }
+    if args.format == OutputFormat::Human {
+        for report in &verification.reports {
+            terminal.findings(&report.findings, &texts);
+        }
+    }
+    terminal.findings(&verification.findings, &texts);
+    Ok(if verification.passes() { Exit::Done } else { Exit::No })
+}
+
+fn render(
+    verification: &Verification,
+    format: OutputFormat,
+    texts: &[(String, String)],
+) -> Result<String, Failure> {
+    match format {
+        OutputFormat::Human => Ok(verification.reports.iter().map(verify::human).collect()),
+        OutputFormat::Json => pretty(&verify::json(verification)),
+        OutputFormat::Sarif => pretty(&verify::sarif(verification, texts)),
+        OutputFormat::Junit => Ok(verify::junit(verification)),
+        OutputFormat::Markdown => Ok(verify::markdown(verification, texts)),
+    }
+}
+
+fn pretty(value: &serde_json::Value) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value)
+        .map(|text| text + "\n")
+        .map_err(|error| Failure::new(Exit::Machine, error))
+}
+
+fn today(args: &Args) -> Result<Date, Failure> {
+    if let Some(date) = args.date {
+        return Ok(date);
+    }
+    let seconds = match std::env::var("SOURCE_DATE_EPOCH") {
+        Ok(text) => text.trim().parse().map_err(|_| {
+            Failure::new(Exit::Usage, format!("SOURCE_DATE_EPOCH is no number: `{text}`"))
+        })?,
+        Err(_) => std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs()),
+    };
+    Ok(date_of_epoch(seconds))
+}
+
+/// A policy by name or file; `None` when it has faults, which are shown.
+fn read_policy(name: &str, terminal: &Terminal) -> Result<Option<Policy>, Failure> {
+    let (file, text) = match policy::shipped(name) {
+        Some(shipped) => shipped,
+        None if Path::new(name).is_file() => {
+            let text = fs_err::read_to_string(name);
+            (name.to_owned(), text.map_err(|error| Failure::new(Exit::Usage, error))?)
+        }
+        None => {
+            let names = Policy::names();
+            let hint = match crate::finding::closest(name, &names) {
+                Some(other) => format!("did you mean `{other}`?"),
+                None => format!("a file, or one of {}", names.join(", ")),
+            };
+            let failure = Failure::new(Exit::Usage, format!("no policy `{name}`"));
+            return Err(failure.with_hint(Some(hint)));
+        }
+    };
+    let beside = Path::new(&file).parent().unwrap_or(Path::new("")).to_owned();
+    let parents = |name: &str| {
+        policy::shipped(name).or_else(|| {
+            let path = beside.join(name);
+            let text = fs_err::read_to_string(&path).ok()?;
+            Some((path.display().to_string(), text))
+        })
+    };
+    let (policy, findings) = policy::load(&file, &text, &parents);
+    let mut texts = vec![(file, text)];
+    // A fault in a parent points into the parent's text.
+    texts.extend(findings.iter().filter_map(|finding| match &finding.labels.first()?.place {
+        crate::finding::Place::Span { file, .. } => {
+            let name = file.trim_start_matches("policies/").trim_end_matches(".toml");
+            policy::shipped(name)
+                .or_else(|| Some((file.clone(), fs_err::read_to_string(file).ok()?)))
+        }
+        _ => None,
+    }));
+    terminal.findings(&findings, &texts);
+    Ok(policy.filter(|_| !any_error(&findings)))
+}
+
+fn read_record(path: &Path) -> Result<Record, Failure> {
+    let text = fs_err::read_to_string(path).map_err(|error| Failure::new(Exit::Usage, error))?;
+    Record::from_text(&text)
+        .map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", path.display())))
+}
+
+/// Reads one argument: a directory, a package or archive, or a file with the rights it has here.
+fn examine(path: &Path, digests: bool) -> Result<Examination, Failure> {
+    let name = path.display().to_string();
+    let failure = |error| Failure::new(Exit::Usage, error);
+    if path.is_dir() {
+        return Ok(directory::examine(path, digests));
+    }
+    let bytes = fs_err::read(path).map_err(failure)?;
+    match input::format(&bytes) {
+        Format::Elf | Format::Other => directory::examine_file(path, bytes).map_err(failure),
+        _ => Ok(Examination::of(&name, &bytes)),
+    }
+}
+
+/// Judges by the policy given, else by the one the record names, else by `distribution`.
+fn judge(
+    mut examination: Examination,
+    path: &Path,
+    explicit: Option<&Policy>,
+    record: Option<&Record>,
+    today: Date,
+) -> Result<(Report, Policy), Failure> {
+    let inside = examination.record.take();
+    let inside = inside.and_then(|bytes| Record::from_text(&String::from_utf8_lossy(&bytes)).ok());
+    let governing = record.or(inside.as_ref());
+    let is_package =
+        path.extension().is_some_and(|extension| extension == "deb" || extension == "rpm");
+    let digests = match governing {
+        Some(record) if is_package => {
+            record.files.iter().map(|file| (file.path.clone(), file.sha256.clone())).collect()
+        }
+        _ => BTreeMap::new(),
+    };
+    let level = governing
+        .and_then(|record| record.plan.get("hardening"))
+        .and_then(serde_json::Value::as_str)
+        .map(|level| if level == "cfi" { "strict" } else { level });
+    let policy = explicit.cloned().or_else(|| {
+        let named = level.and_then(|level| Policy::named(&format!("quench-{level}")));
+        named.or_else(|| Policy::named("distribution")).map(|policy| policy.on(today))
+    });
+    let Some(policy) = policy else {
+        return Err(Failure::new(Exit::Usage, "no policy"));
+    };
+    let (name, sha256) = (examination.name.clone(), examination.sha256.clone());
+    let mut report = examination.settle(&policy, &digests);
+    if let Some(record) = record {
+        report.findings.extend(verify::package_digest(&name, &sha256, record));
+    }
+    Ok((report, policy))
+}

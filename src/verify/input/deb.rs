@@ -1,0 +1,148 @@
+//! `.deb`: an ar of debian-binary, control.tar and data.tar; and what its scripts do to rights. Pure.
+
+use std::io::Read;
+
+use super::archive::ar;
+use super::opener::Opener;
+use super::stream::{head, unpack};
+use super::{Format, HEAD, SCRIPT, UNREADABLE, format};
+use crate::finding::{Finding, Place};
+
+/// A maintainer script; larger ones are looked at that far.
+const MOST_SCRIPT: u64 = 1 << 20;
+
+impl Opener<'_> {
+    pub(super) fn deb(&mut self, bytes: &[u8], prefix: &str, depth: usize) {
+        let members = match ar(bytes) {
+            Ok(members) => members,
+            Err(error) => return self.unreadable(prefix, &error),
+        };
+        let named = |start: &str| -> Vec<&(String, &[u8])> {
+            members.iter().filter(|(name, _)| name.starts_with(start)).collect()
+        };
+        match named("data.tar").as_slice() {
+            [(_, data)] => self.data(data, prefix, depth),
+            [] => self.unreadable(prefix, &"no data.tar in the package"),
+            // dpkg takes the first, other unpackers the last.
+            _ => self.unreadable(prefix, &"more than one data.tar in the package"),
+        }
+        if let [(_, control), ..] = named("control.tar").as_slice() {
+            self.scripts(control, prefix);
+        }
+    }
+
+    fn data(&mut self, data: &[u8], prefix: &str, depth: usize) {
+        let found = format(data);
+        if found == Format::Tar {
+            return self.tar(&mut &data[..], prefix, depth);
+        }
+        match unpack(found, data, &self.budget()) {
+            Some(Ok(mut unpacked)) => {
+                // An empty tar is two blocks of zeros and has no magic.
+                match head(&mut unpacked, HEAD) {
+                    Ok(start) if format(&start) == Format::Tar || start.iter().all(|b| *b == 0) => {
+                        self.tar(&mut start.as_slice().chain(unpacked), prefix, depth);
+                    }
+                    Ok(_) => self.unreadable(prefix, &"data.tar is no tar"),
+                    Err(error) => self.unreadable(prefix, &error),
+                }
+            }
+            Some(Err(error)) => self.unreadable(prefix, &error),
+            None => self.unreadable(prefix, &"data.tar has an unknown compression"),
+        }
+    }
+
+    /// Scripts that give rights. One that cannot be read is a finding; control data of another kind is not looked at.
+    fn scripts(&mut self, control: &[u8], prefix: &str) {
+        let found = format(control);
+        let unpacked: Box<dyn Read + '_> = match unpack(found, control, &self.budget()) {
+            Some(Ok(unpacked)) => unpacked,
+            None => Box::new(control),
+            Some(Err(error)) => return self.unreadable(prefix, &error),
+        };
+        let mut archive = tar::Archive::new(unpacked);
+        let Ok(entries) = archive.entries() else { return };
+        for entry in entries.raw(true) {
+            if !self.next(prefix) {
+                return;
+            }
+            let Ok(entry) = entry else {
+                return self.fault(&UNREADABLE, prefix, "cannot read control.tar".to_owned());
+            };
+            let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+            let name = name.trim_start_matches("./").to_owned();
+            if matches!(name.as_str(), "preinst" | "postinst" | "prerm" | "postrm") {
+                let mut text = Vec::new();
+                if entry.take(MOST_SCRIPT).read_to_end(&mut text).is_ok() {
+                    self.script(&format!("DEBIAN/{name}"), &String::from_utf8_lossy(&text));
+                }
+            }
+        }
+    }
+
+    /// Lines of a shell script that give a file rights.
+    pub(super) fn script(&mut self, name: &str, text: &str) {
+        for (index, line) in text.lines().enumerate() {
+            let code = line.trim_start();
+            if code.starts_with('#') || !grants(code) {
+                continue;
+            }
+            let shown: String = code.chars().take(120).collect();
+            let place = Place::Object {
+                path: self.name().to_owned(),
+                part: Some(format!("{name} line {}", index + 1)),
+            };
+            let message = format!("{name} gives a file rights: `{shown}`");
+            self.findings.push(Finding::warning(&SCRIPT, message).at(place, ""));
+        }
+    }
+}
+
+/// Words of a command that raises rights: setcap, a set-id chmod, dpkg-statoverride with a set-id mode.
+fn grants(line: &str) -> bool {
+    let words: Vec<&str> =
+        line.split(|c: char| c.is_whitespace() || ";&|(){}\"'`".contains(c)).collect();
+    let command = |name: &str| {
+        words.iter().position(|word| *word == name || word.ends_with(&format!("/{name}")))
+    };
+    if let Some(at) = command("setcap") {
+        return !words[at..].contains(&"-r");
+    }
+    let set_id = |word: &&str| {
+        let octal = word.len() >= 4 && word.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+        let bits = if octal { u32::from_str_radix(word, 8).unwrap_or(0) } else { 0 };
+        bits & 0o6000 != 0 || (word.contains('+') || word.contains('=')) && word.ends_with('s')
+    };
+    ["chmod", "dpkg-statoverride"]
+        .into_iter()
+        .filter_map(command)
+        .any(|at| words[at..].iter().any(set_id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grants;
+
+    #[test]
+    fn commands_that_give_rights_are_told_from_those_that_do_not() {
+        for line in [
+            "setcap cap_net_raw+ep /usr/bin/x",
+            "if setcap cap_net_raw+ep /usr/bin/ping; then",
+            "chmod u+s /usr/bin/x",
+            "chmod 4755 /usr/bin/x || true",
+            "/bin/chmod 02755 /x",
+            "dpkg-statoverride --update --add root x 04754 /usr/bin/x",
+        ] {
+            assert!(grants(line), "{line}");
+        }
+        for line in [
+            "chmod 0755 /usr/bin/x",
+            "setcap -r /x",
+            "echo done",
+            "chown root:shadow /x",
+            "chmod u-s /x",
+        ] {
+            assert!(!grants(line), "{line}");
+        }
+    }
+}

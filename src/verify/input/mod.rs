@@ -1,0 +1,180 @@
+//! Opens packages and archives in memory: `.deb`, `.rpm`, tar (gzip, xz, zstd, bzip2), ar, one in another.
+//!
+//! Pure over bytes; nothing is written to disk. Bytes, members and nesting are bounded, so a bomb is a finding and not a
+//! full machine. Contents are streamed: only what a judge must see (ELF files, the record) is kept. Paths that lead out
+//! of the package, devices and links are findings or rules; an archive that cannot be opened is named.
+
+mod archive;
+mod capability;
+mod deb;
+mod opener;
+mod rpm;
+mod stream;
+
+use crate::finding::{Code, Finding};
+
+pub use capability::capabilities;
+pub use opener::path_leaves;
+
+pub(crate) static UNREADABLE: Code = Code {
+    name: "verify::unreadable",
+    summary: "a file or archive member cannot be read",
+    explain: "What cannot be read cannot be judged, and what cannot be judged does not pass.",
+};
+pub(super) static UNSAFE: Code = Code {
+    name: "verify::unsafe-path",
+    summary: "an archive member leads out of the package",
+    explain: "A path with `..`, a member below a symbolic link of the same archive, a hard link to something the archive \
+              does not hold: unpacked as root, these write elsewhere.",
+};
+pub(super) static LIMIT: Code = Code {
+    name: "verify::limit",
+    summary: "an archive is larger or deeper than what is opened",
+    explain: "Unpacked bytes, members and nesting are bounded (8 GiB, 400,000, 6), so that a bomb cannot fill the machine. \
+              What lies beyond is not judged, so it does not pass.",
+};
+pub(super) static TWICE: Code = Code {
+    name: "verify::path-twice",
+    summary: "two members of an archive have the same path",
+    explain: "Unpackers keep the last one, some viewers show the first. Both are judged.",
+};
+pub(super) static SCRIPT: Code = Code {
+    name: "verify::script-privilege",
+    summary: "a maintainer script gives a file more rights when the package is installed",
+    explain: "`setcap`, `chmod u+s` and `dpkg-statoverride` in a script are not seen in the file list; the file is \
+              privileged all the same. Look at which file it is and judge it as a privileged one.",
+};
+
+/// How much is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Unpacked bytes of one input, all members and levels together.
+    pub bytes: u64,
+    /// A file that must be held in memory.
+    pub file: u64,
+    pub members: usize,
+    /// Archives in archives.
+    pub depth: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bytes: 8 << 30, file: 2 << 30, members: 400_000, depth: 6 }
+    }
+}
+
+/// What kind of entry a member is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    File,
+    Directory,
+    /// A symbolic link and its target.
+    Link(String),
+    /// A block or character device, a fifo or a socket.
+    Device(&'static str),
+    /// An archive of a kind that is not opened, or that cannot be.
+    Closed(String),
+}
+
+/// One entry of an input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Absolute path of the installed file; in an archive within, `OUTER!INNER`.
+    pub path: String,
+    pub kind: Kind,
+    /// Permission bits with set-id and sticky bits.
+    pub mode: u32,
+    /// File capabilities in setcap's words.
+    pub capabilities: Option<String>,
+    /// Of regular files, when digests were asked for.
+    pub sha256: Option<String>,
+    /// The contents when they begin like an ELF file, or are a record; else empty.
+    pub bytes: Vec<u8>,
+}
+
+impl Member {
+    /// A file with its contents.
+    pub fn file(path: impl Into<String>, mode: u32, bytes: Vec<u8>) -> Self {
+        Self { path: path.into(), kind: Kind::File, mode, capabilities: None, sha256: None, bytes }
+    }
+}
+
+/// What an input is, by its first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Elf,
+    Deb,
+    Rpm,
+    Ar,
+    Tar,
+    Gzip,
+    Xz,
+    Zstd,
+    Bzip2,
+    /// An archive of a kind that is not opened.
+    Closed(&'static str),
+    Other,
+}
+
+/// How many bytes `format` looks at.
+pub const HEAD: usize = 512;
+
+/// Tells the format.
+pub fn format(bytes: &[u8]) -> Format {
+    const MAGIC: &[(&[u8], Format)] = &[
+        (b"!<arch>\ndebian-binary", Format::Deb),
+        (b"!<arch>\n", Format::Ar),
+        (b"!<thin>\n", Format::Closed("a thin archive names files that are not in it")),
+        (b"\xed\xab\xee\xdb", Format::Rpm),
+        (b"\x1f\x8b\x08", Format::Gzip),
+        (b"\xfd7zXZ\0", Format::Xz),
+        (b"\x28\xb5\x2f\xfd", Format::Zstd),
+        (b"BZh", Format::Bzip2),
+        (b"PK\x03\x04", Format::Closed("a zip archive")),
+        (b"7z\xbc\xaf\x27\x1c", Format::Closed("a 7z archive")),
+        (b"070701", Format::Closed("a cpio archive")),
+        (b"070702", Format::Closed("a cpio archive")),
+        (b"hsqs", Format::Closed("a squashfs image")),
+        (b"\x04\x22\x4d\x18", Format::Closed("an lz4 stream")),
+    ];
+    if crate::elf::is_elf(bytes) {
+        return Format::Elf;
+    }
+    if bytes.get(257..262) == Some(b"ustar") {
+        return Format::Tar;
+    }
+    let known = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic));
+    known.map_or(Format::Other, |(_, format)| *format)
+}
+
+/// Visits every member of an input and says what is wrong with the archive itself. `digests` asks for the sha256 of every
+/// file.
+pub fn open(
+    name: &str,
+    bytes: &[u8],
+    limits: Limits,
+    digests: bool,
+    visit: &mut dyn FnMut(Member),
+) -> Vec<Finding> {
+    opener::Opener::new(name, limits, digests, visit).whole(bytes)
+}
+
+/// Opens one file of a directory: what it is, and what is in it when it is an archive.
+pub fn open_file(
+    name: &str,
+    member: Member,
+    limits: Limits,
+    visit: &mut dyn FnMut(Member),
+) -> Vec<Finding> {
+    opener::Opener::new(name, limits, false, visit).one(member)
+}
+
+/// All members of an input at once.
+pub fn members(name: &str, bytes: &[u8]) -> (Vec<Member>, Vec<Finding>) {
+    let mut members = Vec::new();
+    let findings = open(name, bytes, Limits::default(), true, &mut |member| members.push(member));
+    (members, findings)
+}
+
+#[cfg(test)]
+mod tests;

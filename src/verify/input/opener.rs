@@ -1,0 +1,308 @@
+//! Goes through files in files, within limits, and hands out members. Pure.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+
+use super::stream::{Budget, Digesting, head, unpack};
+use super::{Format, HEAD, Kind, LIMIT, Limits, Member, TWICE, UNREADABLE, UNSAFE, format};
+use crate::finding::{Code, Finding, Place};
+
+/// Records are JSON; a larger one is none.
+const MOST_RECORD: u64 = 64 << 20;
+
+/// What a container says of an entry beside its contents.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Attributes {
+    pub(super) mode: u32,
+    pub(super) capabilities: Option<String>,
+}
+
+impl Attributes {
+    pub(super) fn file() -> Self {
+        Self { mode: 0o644, capabilities: None }
+    }
+}
+
+/// One input on its way through.
+pub(super) struct Opener<'a> {
+    name: &'a str,
+    limits: Limits,
+    digests: bool,
+    budget: Budget,
+    members: usize,
+    pub(super) findings: Vec<Finding>,
+    visit: &'a mut dyn FnMut(Member),
+}
+
+impl<'a> Opener<'a> {
+    pub(super) fn new(
+        name: &'a str,
+        limits: Limits,
+        digests: bool,
+        visit: &'a mut dyn FnMut(Member),
+    ) -> Self {
+        let budget = Budget::new(limits.bytes);
+        Self { name, limits, digests, budget, members: 0, findings: Vec::new(), visit }
+    }
+
+    /// The input itself: a package's members stand at its root, any other file is its own only member.
+    pub(super) fn whole(mut self, bytes: &[u8]) -> Vec<Finding> {
+        match format(bytes) {
+            Format::Deb => self.deb(bytes, "", 0),
+            Format::Rpm => self.rpm(bytes, "", 0),
+            Format::Tar => self.tar(&mut &bytes[..], "", 0),
+            Format::Elf | Format::Other => {
+                self.stream(self.name.to_owned(), Attributes::file(), &mut &bytes[..], 0);
+            }
+            _ => self.enter(self.name, format(bytes), bytes, 0, true),
+        }
+        self.findings
+    }
+
+    /// A file of a directory.
+    pub(super) fn one(mut self, member: Member) -> Vec<Finding> {
+        let found = format(&member.bytes);
+        let Member { path, bytes, .. } = &member;
+        match found {
+            Format::Elf | Format::Other => {}
+            Format::Closed(what) => self.closed(path, what),
+            _ => self.enter(path, found, bytes, 1, false),
+        }
+        let bytes = if found == Format::Elf { member.bytes } else { Vec::new() };
+        (self.visit)(Member { bytes, ..member });
+        self.findings
+    }
+
+    pub(super) fn fault(&mut self, code: &'static Code, path: &str, message: String) {
+        let part = (!path.is_empty() && path != self.name).then(|| path.to_owned());
+        let place = Place::Object { path: self.name.to_owned(), part };
+        let error = Finding::error(code, message).at(place, "");
+        self.findings.push(error);
+    }
+
+    pub(super) fn unreadable(&mut self, path: &str, error: &dyn std::fmt::Display) {
+        let shown = if path.is_empty() { self.name } else { path };
+        let (code, message) = if self.budget.spent() {
+            let most = self.limits.bytes >> 20;
+            (&LIMIT, format!("{shown}: {} unpacks to more than {most} MiB", self.name))
+        } else {
+            (&UNREADABLE, format!("cannot read {shown}: {error}"))
+        };
+        self.fault(code, path, message);
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.name
+    }
+
+    pub(super) fn budget(&self) -> Budget {
+        self.budget.clone()
+    }
+
+    /// True while one more member may be looked at; says so once when not.
+    pub(super) fn next(&mut self, path: &str) -> bool {
+        self.members += 1;
+        if self.members == self.limits.members + 1 {
+            let message = format!("{} has more than {} members", self.name, self.limits.members);
+            self.fault(&LIMIT, path, message);
+        }
+        self.members <= self.limits.members && !self.budget.spent()
+    }
+
+    /// An entry without contents.
+    pub(super) fn entry(&mut self, path: String, kind: Kind, attributes: Attributes) {
+        let Attributes { mode, capabilities } = attributes;
+        let sha256 = None;
+        (self.visit)(Member { path, kind, mode, capabilities, sha256, bytes: Vec::new() });
+    }
+
+    fn closed(&mut self, path: &str, what: &str) {
+        self.entry(path.to_owned(), Kind::Closed(what.to_owned()), Attributes::default());
+    }
+
+    /// A regular file whose contents come from a reader.
+    pub(super) fn stream(
+        &mut self,
+        path: String,
+        attributes: Attributes,
+        reader: &mut dyn Read,
+        depth: usize,
+    ) {
+        let mut reader = Digesting::new(reader, self.digests && depth == 0);
+        let bytes = match self.contents(&path, &mut reader, depth) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                self.unreadable(&path, &error);
+                Vec::new()
+            }
+        };
+        let sha256 = match reader.finish() {
+            Ok(sha256) => sha256,
+            Err(error) => {
+                self.unreadable(&path, &error);
+                None
+            }
+        };
+        let Attributes { mode, capabilities } = attributes;
+        (self.visit)(Member { path, kind: Kind::File, mode, capabilities, sha256, bytes });
+    }
+
+    /// What must be kept of a file; archives are entered.
+    fn contents(
+        &mut self,
+        path: &str,
+        reader: &mut dyn Read,
+        depth: usize,
+    ) -> std::io::Result<Vec<u8>> {
+        let head = head(reader, HEAD)?;
+        let found = format(&head);
+        let record = path.ends_with(&format!("/{}", crate::record::FILE_NAME));
+        let most = if found == Format::Elf { self.limits.file } else { MOST_RECORD };
+        match found {
+            Format::Elf => self.hold(path, head, reader, most),
+            Format::Other if record => self.hold(path, head, reader, most),
+            Format::Other => Ok(Vec::new()),
+            Format::Closed(what) => {
+                self.closed(path, what);
+                Ok(Vec::new())
+            }
+            Format::Tar | Format::Gzip | Format::Xz | Format::Zstd | Format::Bzip2 => {
+                self.enter_stream(path, found, &mut head.as_slice().chain(reader), depth + 1);
+                Ok(Vec::new())
+            }
+            Format::Deb | Format::Rpm | Format::Ar => {
+                let bytes = self.hold(path, head, reader, self.limits.file)?;
+                self.enter(path, found, &bytes, depth + 1, false);
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// Reads a file whole, as far as that is allowed.
+    fn hold(
+        &mut self,
+        path: &str,
+        mut bytes: Vec<u8>,
+        reader: &mut dyn Read,
+        most: u64,
+    ) -> std::io::Result<Vec<u8>> {
+        reader.take(most.saturating_sub(bytes.len() as u64)).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 >= most {
+            self.fault(&LIMIT, path, format!("{path} has more than {} MiB", most >> 20));
+        }
+        Ok(bytes)
+    }
+
+    /// An archive in memory. `root` when it is the input itself.
+    fn enter(&mut self, path: &str, found: Format, bytes: &[u8], depth: usize, root: bool) {
+        if !self.deeper(path, depth) {
+            return;
+        }
+        let prefix = if root { String::new() } else { format!("{path}!") };
+        match found {
+            Format::Deb => self.deb(bytes, &prefix, depth),
+            Format::Rpm => self.rpm(bytes, &prefix, depth),
+            Format::Ar => self.ar_members(path, bytes, depth),
+            Format::Closed(what) => self.closed(path, what),
+            _ => self.enter_stream(path, found, &mut &bytes[..], depth),
+        }
+    }
+
+    fn deeper(&mut self, path: &str, depth: usize) -> bool {
+        if depth > self.limits.depth {
+            let most = self.limits.depth;
+            self.fault(&LIMIT, path, format!("{path}: more than {most} archives in each other"));
+        }
+        depth <= self.limits.depth
+    }
+
+    fn enter_stream(&mut self, path: &str, found: Format, reader: &mut dyn Read, depth: usize) {
+        if !self.deeper(path, depth) {
+            return;
+        }
+        // The root of a tar that is itself the input is `/`, not `INPUT!/`.
+        let prefix = if path == self.name { String::new() } else { format!("{path}!") };
+        if found == Format::Tar {
+            self.tar(reader, &prefix, depth);
+            return;
+        }
+        let mut unpacked = match unpack(found, reader, &self.budget) {
+            Some(Ok(unpacked)) => unpacked,
+            Some(Err(error)) => return self.unreadable(path, &error),
+            None => return,
+        };
+        let head = match head(&mut unpacked, HEAD) {
+            Ok(head) => head,
+            Err(error) => return self.unreadable(path, &error),
+        };
+        match format(&head) {
+            // A compressed text is nothing a loader starts: what follows need not be unpacked.
+            Format::Other => {}
+            Format::Tar => self.tar(&mut head.as_slice().chain(unpacked), &prefix, depth),
+            _ => {
+                let inner = stem(path);
+                let mut rest = head.as_slice().chain(unpacked);
+                self.stream(format!("{path}!{inner}"), Attributes::file(), &mut rest, depth);
+            }
+        }
+    }
+
+    /// Members of an archive: duplicates, and members below a link of the same archive.
+    pub(super) fn check_path(&mut self, path: &str, seen: &mut Seen) -> bool {
+        if path.split(['/', '!']).any(|part| part == "..") {
+            self.fault(&UNSAFE, path, format!("{path} leads out of the package"));
+            return false;
+        }
+        let below = path
+            .match_indices('/')
+            .map(|(at, _)| &path[..at])
+            .find(|ancestor| seen.links.contains(*ancestor))
+            .map(str::to_owned);
+        if let Some(link) = below {
+            let message = format!("{path} is unpacked through the symbolic link {link}");
+            self.fault(&UNSAFE, path, message);
+        }
+        if !seen.paths.insert(path.to_owned()) {
+            let place = Place::Object { path: self.name.to_owned(), part: Some(path.to_owned()) };
+            let message = format!("{path} stands in the archive twice");
+            self.findings.push(Finding::warning(&TWICE, message).at(place, ""));
+        }
+        true
+    }
+}
+
+/// Paths of one archive seen so far.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) paths: BTreeSet<String>,
+    pub(super) links: BTreeSet<String>,
+}
+
+/// The name of what a compressed file holds.
+fn stem(path: &str) -> &str {
+    let name = path.rsplit(['/', '!']).next().unwrap_or(path);
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
+}
+
+/// True when a symbolic link at `path` with this target climbs above the root.
+pub fn path_leaves(path: &str, target: &str) -> bool {
+    if target.starts_with('/') {
+        return target.split('/').any(|part| part == "..")
+            && climbs(target.trim_start_matches('/'), 0);
+    }
+    let inner = path.rsplit('!').next().unwrap_or(path);
+    let depth = inner.split('/').filter(|part| !part.is_empty()).count().saturating_sub(1);
+    climbs(target, depth)
+}
+
+fn climbs(target: &str, mut depth: usize) -> bool {
+    for part in target.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if depth == 0 => return true,
+            ".." => depth -= 1,
+            _ => depth += 1,
+        }
+    }
+    false
+}

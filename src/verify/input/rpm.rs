@@ -1,0 +1,215 @@
+//! `.rpm`: the header names the files, the payload is a compressed cpio with their contents. Pure.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use rpm::{FileFlags, FileType, PackageMetadata};
+
+use super::archive::rooted;
+use super::opener::{Attributes, Opener, Seen};
+use super::stream::{head, unpack};
+use super::{Format, Kind, UNREADABLE, UNSAFE, format};
+
+/// A path in a cpio header.
+const MOST_NAME: u64 = 64 << 10;
+
+/// What the header says of a file.
+struct Listed {
+    path: String,
+    kind: FileType,
+    mode: u32,
+    capabilities: Option<String>,
+    target: String,
+    size: u64,
+    ghost: bool,
+}
+
+/// One header of the payload.
+enum Entry {
+    /// SVR4 `newc`: everything stands in it.
+    Named {
+        name: String,
+        mode: u32,
+        size: u64,
+    },
+    /// rpm's own for large files: the number of the file in the package header.
+    Indexed(usize),
+    End,
+}
+
+impl Opener<'_> {
+    pub(super) fn rpm(&mut self, bytes: &[u8], prefix: &str, depth: usize) {
+        let metadata = match PackageMetadata::parse(&mut &bytes[..]) {
+            Ok(metadata) => metadata,
+            Err(error) => return self.unreadable(prefix, &error),
+        };
+        let listed = match listed(&metadata, prefix) {
+            Ok(listed) => listed,
+            Err(error) => return self.unreadable(prefix, &error),
+        };
+        self.scriptlets(&metadata);
+        let start = usize::try_from(metadata.get_package_segment_offsets().payload).ok();
+        let payload = start.and_then(|start| bytes.get(start..)).unwrap_or_default();
+        let unpacked: std::io::Result<Box<dyn Read + '_>> = match format(payload) {
+            Format::Closed("a cpio archive") => Ok(Box::new(payload)),
+            found => unpack(found, payload, &self.budget())
+                .unwrap_or_else(|| Err(std::io::Error::other("unknown payload compression"))),
+        };
+        let read = unpacked.and_then(|mut payload| self.cpio(&mut payload, &listed, prefix, depth));
+        if let Err(error) = read {
+            self.unreadable(prefix, &error);
+        }
+    }
+
+    fn scriptlets(&mut self, metadata: &PackageMetadata) {
+        let scripts = [
+            ("%pre", metadata.get_pre_install_script()),
+            ("%post", metadata.get_post_install_script()),
+            ("%pretrans", metadata.get_pre_trans_script()),
+            ("%posttrans", metadata.get_post_trans_script()),
+        ];
+        for (name, script) in scripts {
+            if let Ok(script) = script {
+                self.script(name, &script.script);
+            }
+        }
+    }
+
+    fn cpio(
+        &mut self,
+        payload: &mut dyn Read,
+        listed: &[Listed],
+        prefix: &str,
+        depth: usize,
+    ) -> std::io::Result<()> {
+        let by_path: BTreeMap<&str, &Listed> =
+            listed.iter().map(|file| (file.path.as_str(), file)).collect();
+        let mut seen = Seen::default();
+        loop {
+            let (path, size, mode, header) = match entry(payload)? {
+                Entry::End => break,
+                Entry::Named { name, mode, size } => {
+                    let path = rooted(prefix, &name);
+                    let header = by_path.get(path.as_str()).copied();
+                    (path, size, mode, header)
+                }
+                Entry::Indexed(index) => {
+                    let file = listed.get(index).ok_or_else(|| {
+                        std::io::Error::other("the payload has a file the header does not list")
+                    })?;
+                    (file.path.clone(), file.size, file.mode, Some(file))
+                }
+            };
+            if !self.next(&path) {
+                return Ok(());
+            }
+            let mut contents = payload.take(size);
+            if self.check_path(&path, &mut seen) {
+                self.payload_file(path, mode, header, (&mut contents, depth), &mut seen);
+            }
+            std::io::copy(&mut contents, &mut std::io::sink())?;
+            if contents.limit() > 0 {
+                return Err(std::io::Error::other("the payload is cut short"));
+            }
+            skip(payload, (4 - size % 4) % 4)?;
+        }
+        for file in listed.iter().filter(|file| !file.ghost && !seen.paths.contains(&file.path)) {
+            let message = format!("{} is in the header and not in the payload", file.path);
+            self.fault(&UNREADABLE, &file.path, message);
+        }
+        Ok(())
+    }
+
+    /// rpm sets what the header says; the payload's own word counts only where there is none.
+    fn payload_file(
+        &mut self,
+        path: String,
+        mode: u32,
+        header: Option<&Listed>,
+        (contents, depth): (&mut dyn Read, usize),
+        seen: &mut Seen,
+    ) {
+        let attributes = if let Some(file) = header {
+            Attributes { mode: file.mode & 0o7777, capabilities: file.capabilities.clone() }
+        } else {
+            let message = format!("{path} is in the payload and not in the header");
+            self.fault(&UNSAFE, &path, message);
+            Attributes { mode: mode & 0o7777, capabilities: None }
+        };
+        let kind = header.map_or(mode, |file| file.mode) & 0o170_000;
+        let kind = match kind {
+            0o100_000 => return self.stream(path, attributes, contents, depth),
+            0o040_000 => Kind::Directory,
+            0o120_000 => {
+                seen.links.insert(path.clone());
+                Kind::Link(header.map(|file| file.target.clone()).unwrap_or_default())
+            }
+            0o060_000 => Kind::Device("block device"),
+            0o020_000 => Kind::Device("character device"),
+            0o010_000 => Kind::Device("fifo"),
+            0o140_000 => Kind::Device("socket"),
+            other => Kind::Closed(format!("a file of mode {other:o}")),
+        };
+        self.entry(path, kind, attributes);
+    }
+}
+
+fn listed(metadata: &PackageMetadata, prefix: &str) -> Result<Vec<Listed>, String> {
+    let entries = metadata.get_file_entries().map_err(|error| error.to_string())?;
+    Ok(entries
+        .iter()
+        .map(|file| Listed {
+            path: rooted(prefix, &file.path().display().to_string()),
+            kind: file.file_type(),
+            mode: u32::from(file.mode().raw_mode()),
+            // rpm stores an empty text for files without.
+            capabilities: file.caps().filter(|text| !matches!(*text, "" | "=")).map(str::to_owned),
+            target: file.linkto().unwrap_or_default().to_owned(),
+            size: file.size() as u64,
+            ghost: file.flags().contains(FileFlags::GHOST),
+        })
+        .map(|file| Listed { size: if file.kind == FileType::Dir { 0 } else { file.size }, ..file })
+        .collect())
+}
+
+fn skip(reader: &mut dyn Read, bytes: u64) -> std::io::Result<()> {
+    std::io::copy(&mut reader.take(bytes), &mut std::io::sink()).map(|_| ())
+}
+
+/// Reads one cpio header with its name and padding.
+fn entry(reader: &mut dyn Read) -> std::io::Result<Entry> {
+    let fault = |what: &str| std::io::Error::other(format!("bad cpio header: {what}"));
+    let magic = head(reader, 6)?;
+    let number = |bytes: &[u8]| {
+        let text = std::str::from_utf8(bytes).map_err(|_| fault("number"))?;
+        u32::from_str_radix(text, 16).map_err(|_| fault("number"))
+    };
+    match magic.as_slice() {
+        b"07070X" => {
+            let rest = head(reader, 8)?;
+            // 14 bytes of header, padded to four.
+            skip(reader, 2)?;
+            Ok(Entry::Indexed(number(&rest)? as usize))
+        }
+        b"070701" | b"070702" => {
+            let rest = head(reader, 104)?;
+            let field = |index: usize| {
+                rest.get(index * 8..index * 8 + 8)
+                    .ok_or_else(|| fault("cut short"))
+                    .and_then(number)
+            };
+            let (mode, size, name_size) = (field(1)?, u64::from(field(6)?), u64::from(field(11)?));
+            if name_size > MOST_NAME {
+                return Err(fault("name"));
+            }
+            let name = head(reader, usize::try_from(name_size).unwrap_or(0))?;
+            skip(reader, (4 - (110 + name_size) % 4) % 4)?;
+            let name = String::from_utf8_lossy(&name).trim_end_matches('\0').to_owned();
+            if name == "TRAILER!!!" {
+                return Ok(Entry::End);
+            }
+            Ok(Entry::Named { name, mode, size })
+        }
+        _ => Err(fault("magic")),
+    }
+}

@@ -1,0 +1,261 @@
+//! Policies: which rules must hold of which file, what is waived, and until when. Pure.
+//!
+//! A policy is a TOML file (`policies/` holds the shipped ones). It sets a demand for each rule, a higher one for
+//! privileged files, others by path, and waivers. The date of judgement is a value that the shell passes in.
+
+mod codes;
+mod read;
+mod waiver;
+
+pub(super) use codes::CODES;
+pub use read::load;
+pub use waiver::{Date, Waiver, account, date_of_epoch};
+
+use std::collections::BTreeMap;
+
+use crate::profile::Level;
+
+/// Finds a policy by the name another one `extends`: its file and text.
+pub type Parents<'a> = dyn Fn(&str) -> Option<(String, String)> + 'a;
+
+/// What a policy wants of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Demand {
+    /// Shown, never objected to.
+    Report,
+    /// A warning.
+    Warn,
+    /// An error: the gate closes.
+    Require,
+}
+
+impl Demand {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Report => "report",
+            Self::Warn => "warn",
+            Self::Require => "require",
+        }
+    }
+}
+
+/// What the policy says of one rule, complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    pub demand: Demand,
+    /// Percent that a partial verdict must reach.
+    pub at_least: u8,
+    /// What "cannot tell" counts as; `Require` lets it fail.
+    pub cannot_tell: Demand,
+    /// Why, in the policy's words.
+    pub because: Option<String>,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self { demand: Demand::Report, at_least: 100, cannot_tell: Demand::Require, because: None }
+    }
+}
+
+/// What a file of a policy says of one rule; what it leaves out stays as it was.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Change {
+    demand: Option<Demand>,
+    at_least: Option<u8>,
+    cannot_tell: Option<Demand>,
+    because: Option<String>,
+}
+
+impl Change {
+    fn apply(&self, setting: &mut Setting) {
+        if let Some(demand) = self.demand {
+            setting.demand = demand;
+        }
+        if let Some(at_least) = self.at_least {
+            setting.at_least = at_least;
+        }
+        if let Some(cannot_tell) = self.cannot_tell {
+            setting.cannot_tell = cannot_tell;
+        }
+        if self.because.is_some() {
+            setting.because.clone_from(&self.because);
+        }
+    }
+}
+
+type Changes = BTreeMap<String, Change>;
+
+/// Rules for the paths that match.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct PathRules {
+    globs: Vec<String>,
+    changes: Changes,
+}
+
+/// What a policy asks about a file to know what to demand of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subject<'a> {
+    /// The name of the input it stands in.
+    pub input: &'a str,
+    /// As shown.
+    pub path: &'a str,
+    /// Set-user-id, set-group-id or capabilities.
+    pub privileged: bool,
+}
+
+impl Subject<'_> {
+    /// Paths that globs are held against: as shown, and as seen from the input's root, so that a policy written for
+    /// an installed system works on a staging tree.
+    fn matches(&self, glob: &str) -> bool {
+        let rooted = self.path.strip_prefix(self.input.trim_end_matches('/'));
+        fast_glob::glob_match(glob, self.path)
+            || rooted.is_some_and(|path| fast_glob::glob_match(glob, path))
+    }
+}
+
+/// A policy, read and checked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policy {
+    pub name: String,
+    pub summary: String,
+    rules: Changes,
+    privileged: Changes,
+    paths: Vec<PathRules>,
+    pub waivers: Vec<Waiver>,
+    /// (file, text) of the policy and its parents, for findings that point into them.
+    pub texts: Vec<(String, String)>,
+    /// The day of judgement; without one, no waiver holds.
+    pub date: Option<Date>,
+}
+
+impl Policy {
+    /// A shipped policy.
+    pub fn named(name: &str) -> Option<Self> {
+        let (file, text) = shipped(name)?;
+        load(&file, &text, &shipped).0
+    }
+
+    /// Names of the shipped policies.
+    pub fn names() -> Vec<&'static str> {
+        crate::shipped::POLICIES.iter().map(|(name, _)| *name).collect()
+    }
+
+    /// The same, judging on a day.
+    #[must_use]
+    pub fn on(mut self, date: Date) -> Self {
+        self.date = Some(date);
+        self
+    }
+
+    /// What is demanded of a rule on a file. Later words win: the rules, the paths that match, then what privilege adds;
+    /// privilege never lowers a demand.
+    pub fn setting(&self, rule: &str, subject: Subject<'_>) -> Setting {
+        let mut setting = Setting::default();
+        if let Some(change) = self.rules.get(rule) {
+            change.apply(&mut setting);
+        }
+        for paths in &self.paths {
+            if let Some(change) = paths.changes.get(rule)
+                && paths.globs.iter().any(|glob| subject.matches(glob))
+            {
+                change.apply(&mut setting);
+            }
+        }
+        if subject.privileged
+            && let Some(change) = self.privileged.get(rule)
+        {
+            let before = setting.clone();
+            change.apply(&mut setting);
+            setting.demand = setting.demand.max(before.demand);
+            setting.at_least = setting.at_least.max(before.at_least);
+            setting.cannot_tell = setting.cannot_tell.max(before.cannot_tell);
+        }
+        setting
+    }
+}
+
+/// A shipped policy's file and text.
+pub fn shipped(name: &str) -> Option<(String, String)> {
+    crate::shipped::POLICIES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(name, text)| (format!("policies/{name}.toml"), (*text).to_owned()))
+}
+
+/// Name of the policy a hardening level is verified with.
+pub fn name_for(level: Level) -> &'static str {
+    match level {
+        Level::Openstack => "quench-openstack",
+        Level::Baseline => "quench-baseline",
+        Level::Strict | Level::Cfi => "quench-strict",
+    }
+}
+
+/// The policy a hardening level is verified with.
+pub fn policy_for(level: Level) -> Policy {
+    // Shipped policies are read in a test; an empty one would demand nothing, so it is never passed on silently.
+    Policy::named(name_for(level)).unwrap_or_else(|| Policy::demand_everything(name_for(level)))
+}
+
+impl Policy {
+    /// Every rule is required: what stands in for a policy that cannot be read.
+    fn demand_everything(name: &str) -> Self {
+        let change = Change { demand: Some(Demand::Require), ..Change::default() };
+        Self {
+            name: name.to_owned(),
+            rules: super::rule_names().map(|rule| (rule.to_owned(), change.clone())).collect(),
+            ..Self::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject(path: &str, privileged: bool) -> Subject<'_> {
+        Subject { input: "staging/", path, privileged }
+    }
+
+    fn policy(text: &str) -> Policy {
+        let (policy, findings) = load("p.toml", text, &shipped);
+        assert!(findings.is_empty(), "{findings:?}");
+        policy.unwrap()
+    }
+
+    #[test]
+    fn every_shipped_policy_reads_without_a_finding_and_requires_something() {
+        for name in Policy::names() {
+            let (file, text) = shipped(name).unwrap();
+            let (policy, findings) = load(&file, &text, &shipped);
+            assert!(findings.is_empty(), "{name}: {findings:?}");
+            let policy = policy.unwrap();
+            assert_eq!(policy.name, name);
+            for rule in ["pie", "relro", "stack", "wx", "readable"] {
+                let setting = policy.setting(rule, subject("/usr/bin/x", false));
+                assert_eq!(setting.demand, Demand::Require, "{name} {rule}");
+                assert_eq!(setting.cannot_tell, Demand::Require, "{name} {rule}");
+            }
+        }
+    }
+
+    #[test]
+    fn later_words_win_and_privilege_only_raises() {
+        let policy = policy(
+            "schema = 1\nname = \"x\"\n[rules]\npie = \"require\"\nfortify = { demand = \"warn\", at-least = 50 }\n\
+             [[path]]\nmatch = [\"/usr/lib/x/**\"]\nbecause = \"data\"\nrules = { pie = \"report\" }\n\
+             [privileged.rules]\npie = \"require\"\nfortify = { demand = \"report\", at-least = 80 }\n",
+        );
+        let demand = |rule: &str, path: &str, privileged: bool| {
+            policy.setting(rule, subject(path, privileged)).demand
+        };
+        assert_eq!(demand("pie", "/usr/bin/a", false), Demand::Require);
+        assert_eq!(demand("pie", "/usr/lib/x/a", false), Demand::Report);
+        assert_eq!(demand("pie", "staging/usr/lib/x/a", false), Demand::Report);
+        assert_eq!(demand("pie", "other/usr/lib/x/a", false), Demand::Require);
+        assert_eq!(demand("pie", "/usr/lib/x/a", true), Demand::Require);
+        assert_eq!(demand("fortify", "/a", true), Demand::Warn);
+        assert_eq!(policy.setting("fortify", subject("/a", true)).at_least, 80);
+        assert_eq!(demand("nodlopen", "/a", false), Demand::Report);
+    }
+}

@@ -1,0 +1,13 @@
+//! Reports as text: for people, as `quench.verdict/1`, SARIF, JUnit and Markdown. Pure.
+
+mod human;
+mod json;
+mod junit;
+mod markdown;
+mod sarif;
+
+pub use human::{human, rules_text};
+pub use json::json;
+pub use junit::junit;
+pub use markdown::markdown;
+pub use sarif::sarif;
