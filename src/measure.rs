@@ -122,19 +122,22 @@ pub fn surface(emulator: &Path) -> Result<Measured, Error> {
         chardevs: help(emulator, &["-chardev", "help"])?,
         accelerators: help(emulator, &["-accel", "help"])?,
         block_formats: drive_formats(emulator)?,
+        displays: help(emulator, &["-display", "help"])?,
+        audio: help(emulator, &["-audiodev", "help"])?,
     };
     let _ = qmp.execute("quit", &json!({}));
     Ok(measured)
 }
 
-/// One name per line after a headline.
+/// One name per line after a headline. `none` is no backend but its absence; QEMU follows the list with advice.
 fn help(emulator: &Path, words: &[&str]) -> Result<BTreeSet<String>, Error> {
     let command = invocation(emulator, "read the emulator's help")
         .args(["-M", "none", "-nodefaults"])
         .args(words.iter().copied());
     let text = process::output(&command)?.text();
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.ends_with(':'));
-    Ok(lines.map(str::to_owned).collect())
+    let lines = text.lines().map(str::trim);
+    let names = lines.filter(|line| !line.contains([' ', ':']) && !line.is_empty());
+    Ok(names.filter(|name| *name != "none").map(str::to_owned).collect())
 }
 
 fn drive_formats(emulator: &Path) -> Result<BTreeSet<String>, Error> {
@@ -152,6 +155,14 @@ fn drive_formats(emulator: &Path) -> Result<BTreeSet<String>, Error> {
         .filter(|name| !name.is_empty())
         .map(str::to_owned)
         .collect())
+}
+
+/// Every QOM type of an emulator, abstract ones included.
+pub fn types(emulator: &Path) -> Result<BTreeSet<String>, Error> {
+    let (mut qmp, _) = Qmp::start(emulator, &["-M".to_owned(), "none".to_owned()])?;
+    let list = qmp.execute("qom-list-types", &json!({}))?;
+    let _ = qmp.execute("quit", &json!({}));
+    Ok(names(&list))
 }
 
 /// A device and QEMU's words where it refused.

@@ -13,6 +13,8 @@ pub enum Condition {
     Option(String),
     /// The base architecture of the target (`i386`, `arm`).
     Arch(String),
+    /// A C macro that is no `CONFIG_` name; replaced by what defines it, else not decided.
+    Macro(String),
     Not(Box<Condition>),
     All(Vec<Condition>),
     Any(Vec<Condition>),
@@ -71,6 +73,47 @@ impl Condition {
         }
     }
 
+    /// The condition with every symbol replaced by what `meaning` says of it; `None` keeps the symbol.
+    #[must_use]
+    pub(super) fn with_symbols(self, meaning: &dyn Fn(&str) -> Option<Self>) -> Self {
+        self.replaced(&|leaf| match leaf {
+            Self::Symbol(name) => meaning(name),
+            _ => None,
+        })
+    }
+
+    /// The same for macros.
+    #[must_use]
+    pub(super) fn with_macros(self, meaning: &dyn Fn(&str) -> Option<Self>) -> Self {
+        self.replaced(&|leaf| match leaf {
+            Self::Macro(name) => meaning(name),
+            _ => None,
+        })
+    }
+
+    fn replaced(self, by: &dyn Fn(&Self) -> Option<Self>) -> Self {
+        match self {
+            Self::Not(inner) => inner.replaced(by).negate(),
+            Self::All(parts) => {
+                parts.into_iter().fold(Self::Always, |all, part| all.and(part.replaced(by)))
+            }
+            Self::Any(parts) => {
+                parts.into_iter().fold(Self::Never, |any, part| any.or(part.replaced(by)))
+            }
+            leaf => by(&leaf).unwrap_or(leaf),
+        }
+    }
+
+    /// Macros that appear anywhere.
+    pub(super) fn macros(&self) -> Vec<&str> {
+        match self {
+            Self::Macro(name) => vec![name],
+            Self::Not(inner) => inner.macros(),
+            Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::macros).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// `None` when it turns on something we could not read.
     pub fn holds(&self, with: &dyn Configuration) -> Option<bool> {
         match self {
@@ -94,7 +137,7 @@ impl Condition {
                 }
                 if values.contains(&None) { None } else { Some(false) }
             }
-            Self::Unknown(_) => None,
+            Self::Unknown(_) | Self::Macro(_) => None,
         }
     }
 
@@ -124,7 +167,7 @@ impl Condition {
     pub fn alternatives(&self) -> Vec<Vec<&Condition>> {
         match self {
             Self::Never => Vec::new(),
-            Self::Always | Self::Not(_) | Self::Unknown(_) => vec![Vec::new()],
+            Self::Always | Self::Not(_) | Self::Unknown(_) | Self::Macro(_) => vec![Vec::new()],
             Self::Symbol(_) | Self::Option(_) | Self::Arch(_) => vec![vec![self]],
             Self::Any(parts) => parts.iter().flat_map(Self::alternatives).take(64).collect(),
             Self::All(parts) => parts.iter().fold(vec![Vec::new()], |so_far, part| {
@@ -163,6 +206,7 @@ impl fmt::Display for Condition {
             Self::Not(inner) => write!(f, "!({inner})"),
             Self::All(parts) => write!(f, "{}", join(parts, " && ")),
             Self::Any(parts) => write!(f, "({})", join(parts, " || ")),
+            Self::Macro(name) => write!(f, "defined({name})"),
             Self::Unknown(text) => write!(f, "unknown({text})"),
         }
     }

@@ -1,8 +1,9 @@
 //! Which condition puts a source file into a target: read from the `meson.build` files of a tree.
 //!
 //! Pure. We do not run meson's language; we read the part of it QEMU uses to build source sets: `SET.add`,
-//! `SET.add_all`, `files`, `when`/`if_true`/`if_false`, `if … endif` around them, and the dictionaries of sets per
-//! architecture (`hw_arch += {'i386': i386_ss}`). Anything else is skipped, not guessed.
+//! `SET.add_all`, `files`, `when`/`if_true`/`if_false`, `if … endif` around them, `foreach` over literal lists, and the
+//! dictionaries of sets per architecture (`hw_arch += {'i386': i386_ss}`). A variable means the build option its value
+//! asks for (`required: get_option('spice')`). Anything else is skipped, not guessed.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +13,20 @@ use crate::tree::{Tree, join};
 /// How deep expressions may nest before the rest of the statement is skipped.
 const DEPTH: usize = 40;
 
-/// Condition of every C or Rust file that a source set names.
-pub(super) fn file_conditions(tree: &Tree) -> BTreeMap<String, Condition> {
+/// How many statements loops may unroll to before the rest of a file is skipped.
+const UNROLLED: usize = 20_000;
+
+/// What the `meson.build` files of a tree say.
+#[derive(Debug, Default)]
+pub(super) struct Build {
+    /// Condition of every C or Rust file that a source set names.
+    pub files: BTreeMap<String, Condition>,
+    /// `config_host_data.set('CONFIG_X', …)`: when `CONFIG_X` is defined in C, by X; other macros by their name.
+    pub defines: BTreeMap<String, Condition>,
+}
+
+/// Reads all `meson.build` files.
+pub(super) fn read(tree: &Tree) -> Build {
     let mut reader = Reader::default();
     let mut builds: Vec<&str> = tree
         .iter()
@@ -26,7 +39,7 @@ pub(super) fn file_conditions(tree: &Tree) -> BTreeMap<String, Condition> {
         let text = tree.text(path).unwrap_or_default();
         reader.file(directory, &text);
     }
-    reader.conditions()
+    Build { files: reader.conditions(), defines: reader.defines }
 }
 
 /// One `add`: files or other sets under a condition.
@@ -46,6 +59,12 @@ struct Reader {
     directories: BTreeMap<String, Condition>,
     /// Variables of the whole build (meson has one scope).
     variables: BTreeMap<String, Value>,
+    /// What a variable means as a condition, where its value asks for a build option.
+    meanings: BTreeMap<String, Condition>,
+    defines: BTreeMap<String, Condition>,
+    /// Loop variables with their current value.
+    bound: BTreeMap<String, Value>,
+    statements: usize,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -58,51 +77,126 @@ enum Value {
     Method(Box<Value>, String, Vec<(Option<String>, Value)>),
     Dict(Vec<(Value, Value)>),
     Binary(String, Box<Value>, Box<Value>),
+    Index(Box<Value>, usize),
     Not(Box<Value>),
     Other,
 }
+
+/// An open `if`: the condition of the branch we are in, and "no branch before held".
+type Branch = (Condition, Condition);
 
 impl Reader {
     fn file(&mut self, directory: &str, text: &str) {
         let tokens = tokens(text);
         let base = self.directories.get(directory).cloned().unwrap_or(Condition::Always);
-        // Each `if` holds (condition of this branch, "no branch before held").
-        let mut ifs: Vec<(Condition, Condition)> = Vec::new();
+        self.statements = 0;
+        self.block(directory, &tokens, &base);
+    }
+
+    fn block(&mut self, directory: &str, tokens: &[Token], base: &Condition) {
+        let mut ifs: Vec<Branch> = Vec::new();
         let mut at = 0;
-        while at < tokens.len() {
-            let end = statement_end(&tokens, at);
+        while at < tokens.len() && self.statements < UNROLLED {
+            self.statements += 1;
+            let end = statement_end(tokens, at);
             let statement = &tokens[at..end];
             at = end + 1;
-            match statement.first() {
-                Some(Token::Word(word)) if word == "if" => {
-                    let condition = meaning(&parse(&statement[1..], directory));
-                    ifs.push((condition.clone(), condition.negate()));
-                }
-                Some(Token::Word(word)) if word == "elif" => {
-                    let condition = meaning(&parse(&statement[1..], directory));
-                    if let Some(last) = ifs.last_mut() {
-                        *last = (
-                            last.1.clone().and(condition.clone()),
-                            last.1.clone().and(condition.negate()),
-                        );
-                    }
-                }
-                Some(Token::Word(word)) if word == "else" => {
-                    if let Some(last) = ifs.last_mut() {
-                        last.0 = last.1.clone();
-                    }
-                }
-                Some(Token::Word(word)) if word == "endif" => {
-                    ifs.pop();
-                }
-                Some(_) => {
-                    let context = ifs
-                        .iter()
-                        .fold(base.clone(), |all, (condition, _)| all.and(condition.clone()));
-                    self.statement(directory, statement, &context);
-                }
-                None => {}
+            let Some(first) = statement.first() else { continue };
+            if *first == Token::Word("foreach".to_owned()) {
+                let close = end_of_loop(tokens, at);
+                let context = within(base, &ifs);
+                self.unroll(directory, statement, &tokens[at.min(close)..close], &context);
+                at = statement_end(tokens, close) + 1;
+            } else if !self.branch(directory, statement, &mut ifs) {
+                self.statement(directory, statement, &within(base, &ifs));
             }
+        }
+    }
+
+    /// `if`, `elif`, `else`, `endif`; false for any other statement.
+    fn branch(&mut self, directory: &str, statement: &[Token], ifs: &mut Vec<Branch>) -> bool {
+        let Some(Token::Word(word)) = statement.first() else { return false };
+        let condition = || {
+            let value = self.fold(parse(&statement[1..], directory));
+            self.meaning(&value)
+        };
+        match word.as_str() {
+            "if" => {
+                let condition = condition();
+                ifs.push((condition.clone(), condition.negate()));
+            }
+            "elif" => {
+                let condition = condition();
+                if let Some(last) = ifs.last_mut() {
+                    *last = (
+                        last.1.clone().and(condition.clone()),
+                        last.1.clone().and(condition.negate()),
+                    );
+                }
+            }
+            "else" => {
+                if let Some(last) = ifs.last_mut() {
+                    last.0 = last.1.clone();
+                }
+            }
+            "endif" => {
+                ifs.pop();
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// `foreach m : [[…], […]]`: the body once per element of a literal list; other loops are skipped.
+    fn unroll(&mut self, directory: &str, head: &[Token], body: &[Token], context: &Condition) {
+        let [Token::Word(_), Token::Word(name), Token::Punct(colon), list @ ..] = head else {
+            return;
+        };
+        if colon != ":" {
+            return;
+        }
+        let list = match self.fold(parse(list, directory)) {
+            Value::Name(list) => self.variables.get(&list).cloned(),
+            list => Some(list),
+        };
+        let Some(Value::List(items)) = list else { return };
+        for item in items {
+            let before = self.bound.insert(name.clone(), item);
+            self.block(directory, body, context);
+            match before {
+                Some(value) => self.bound.insert(name.clone(), value),
+                None => self.bound.remove(name),
+            };
+        }
+    }
+
+    /// Puts in the values of loop variables.
+    fn fold(&self, value: Value) -> Value {
+        if self.bound.is_empty() {
+            return value;
+        }
+        let all = |arguments: Vec<(Option<String>, Value)>| {
+            arguments.into_iter().map(|(key, value)| (key, self.fold(value))).collect()
+        };
+        match value {
+            Value::Name(name) => self.bound.get(&name).cloned().unwrap_or(Value::Name(name)),
+            Value::Index(list, index) => match self.fold(*list) {
+                Value::List(items) => items.get(index).cloned().unwrap_or(Value::Other),
+                _ => Value::Other,
+            },
+            Value::List(items) => {
+                Value::List(items.into_iter().map(|item| self.fold(item)).collect())
+            }
+            Value::Call(name, arguments) => Value::Call(name, all(arguments)),
+            Value::Method(object, name, arguments) => {
+                // The object of `module_ss.add` is a variable, never a loop's.
+                Value::Method(Box::new(self.fold(*object)), name, all(arguments))
+            }
+            Value::Not(inner) => Value::Not(Box::new(self.fold(*inner))),
+            Value::Binary(op, a, b) => {
+                Value::Binary(op, Box::new(self.fold(*a)), Box::new(self.fold(*b)))
+            }
+            other => other,
         }
     }
 
@@ -110,15 +204,19 @@ impl Reader {
         if let [Token::Word(name), Token::Punct(op), rest @ ..] = statement
             && (op == "=" || op == "+=")
         {
-            let value = parse(rest, directory);
+            let value = self.fold(parse(rest, directory));
             self.assign(name, op == "+=", value);
             return;
         }
-        match parse(statement, directory) {
-            Value::Method(object, method, arguments) if method == "add" || method == "add_all" => {
+        match self.fold(parse(statement, directory)) {
+            Value::Method(object, method, arguments) => {
                 // Anything but a name is `hw_arch['i386'].add(…)` and the like.
                 let Value::Name(name) = *object else { return };
-                self.add(&name, &arguments, context);
+                if method == "add" || method == "add_all" {
+                    self.add(&name, &arguments, context);
+                } else if method == "set" && name == "config_host_data" {
+                    self.define(&arguments, context);
+                }
             }
             Value::Call(function, arguments) if function == "subdir" => {
                 if let Some((_, Value::Text(child))) = arguments.first() {
@@ -142,13 +240,75 @@ impl Reader {
         if append {
             return;
         }
+        if !self.meanings.contains_key(name)
+            && let Some(condition) = self.asks(&value, 0)
+        {
+            self.meanings.insert(name.to_owned(), condition);
+        }
         self.variables.insert(name.to_owned(), value);
+    }
+
+    /// `config_host_data.set('CONFIG_X', value)`.
+    fn define(&mut self, arguments: &[(Option<String>, Value)], context: &Condition) {
+        let [(None, Value::Text(name)), (None, value), ..] = arguments else { return };
+        let name = name.strip_prefix("CONFIG_").unwrap_or(name);
+        let value = match value {
+            Value::Other => Condition::Always,
+            value => self.meaning(value),
+        };
+        self.defines.entry(name.to_owned()).or_insert_with(|| value.and(context.clone()));
+    }
+
+    /// The condition a value stands for, when it says which build option it asks for; `None` leaves it to the name.
+    fn asks(&self, value: &Value, depth: usize) -> Option<Condition> {
+        if depth > DEPTH {
+            return None;
+        }
+        match value {
+            Value::Call(function, arguments) if function == "get_option" => {
+                let Some((_, Value::Text(option))) = arguments.first() else { return None };
+                Some(Condition::Option(option.replace('_', "-")))
+            }
+            Value::Call(_, arguments) | Value::Method(_, _, arguments)
+                if arguments.iter().any(|(key, _)| key.as_deref() == Some("required")) =>
+            {
+                let required =
+                    arguments.iter().find(|(key, _)| key.as_deref() == Some("required"))?;
+                self.asks(&required.1, depth + 1)
+            }
+            Value::Method(object, _, _) => match &**object {
+                Value::Name(name) => self.meanings.get(name).cloned(),
+                object => self.asks(object, depth + 1),
+            },
+            Value::Name(name) => self.meanings.get(name).cloned(),
+            Value::Binary(op, a, b) if op == "or" => {
+                match (self.asks(a, depth + 1), self.asks(b, depth + 1)) {
+                    (Some(Condition::Always), _) | (_, Some(Condition::Always)) => {
+                        Some(Condition::Always)
+                    }
+                    (a, b) => Some(a?.or(b?)),
+                }
+            }
+            Value::Binary(op, a, b) if op == "and" => {
+                // `get_option('x').allowed() and cc.has_header(…)`: what the host has comes on top.
+                match (self.asks(a, depth + 1), self.asks(b, depth + 1)) {
+                    (Some(a), Some(b)) => Some(a.and(b)),
+                    (one, other) => one.or(other).filter(|known| *known != Condition::Always),
+                }
+            }
+            Value::Binary(op, ..) if op == "==" || op == "!=" => {
+                let condition = self.meaning(value);
+                (!matches!(condition, Condition::Unknown(_) | Condition::Not(_)))
+                    .then_some(condition)
+            }
+            _ => None,
+        }
     }
 
     fn add(&mut self, set: &str, arguments: &[(Option<String>, Value)], context: &Condition) {
         let mut when = Condition::Always;
         for (_, value) in arguments.iter().filter(|(key, _)| key.as_deref() == Some("when")) {
-            when = when_argument(value);
+            when = self.when_argument(value);
         }
         for (key, value) in arguments {
             let condition = match key.as_deref() {
@@ -175,11 +335,21 @@ impl Reader {
                 }
             }
             Value::Name(name) => match self.variables.get(name) {
-                Some(value @ (Value::Files(_) | Value::List(_))) if depth < DEPTH => {
+                Some(value @ (Value::Files(_) | Value::List(_) | Value::Call(..)))
+                    if depth < DEPTH && !is_source_set(value) =>
+                {
                     self.sources(value, rule, depth + 1);
                 }
                 _ => rule.sets.push(name.clone()),
             },
+            // A Rust device is a crate that is linked whole.
+            Value::Call(name, arguments)
+                if (name == "declare_dependency" || name == "static_library") && depth < DEPTH =>
+            {
+                for (_, value) in arguments {
+                    self.sources(value, rule, depth + 1);
+                }
+            }
             _ => {}
         }
     }
@@ -236,62 +406,81 @@ impl Reader {
     }
 }
 
-/// The `when:` argument: symbols as strings, dependencies as names, or a list of both.
-fn when_argument(value: &Value) -> Condition {
-    match value {
-        Value::Text(text) => symbol_or_option(text),
-        Value::List(values) => {
-            values.iter().fold(Condition::Always, |all, value| all.and(when_argument(value)))
-        }
-        other => meaning(other),
-    }
-}
-
-/// An `if` expression.
-fn meaning(value: &Value) -> Condition {
-    match value {
-        Value::Name(name) if name == "true" => Condition::Always,
-        Value::Name(name) if name == "false" => Condition::Never,
-        Value::Name(name) => named(name),
-        Value::Not(inner) => meaning(inner).negate(),
-        Value::Binary(op, a, b) if op == "and" => meaning(a).and(meaning(b)),
-        Value::Binary(op, a, b) if op == "or" => meaning(a).or(meaning(b)),
-        Value::Binary(op, a, b) if op == "==" || op == "!=" => {
-            let equal = match (&**a, &**b) {
-                (Value::Name(name), Value::Text(text))
-                    if name == "host_os" || name == "targetos" =>
-                {
-                    if text == "linux" {
-                        Condition::Always
-                    } else {
-                        Condition::Never
-                    }
-                }
-                _ => return Condition::Unknown(format!("{a:?} {op} {b:?}")),
-            };
-            if op == "==" { equal } else { equal.negate() }
-        }
-        Value::Binary(op, a, _) if op == "in" => match &**a {
+impl Reader {
+    /// The `when:` argument: symbols as strings, dependencies as names, or a list of both.
+    fn when_argument(&self, value: &Value) -> Condition {
+        match value {
             Value::Text(text) => symbol_or_option(text),
-            _ => Condition::Unknown("in".to_owned()),
-        },
-        Value::Method(object, name, arguments) => method(object, name, arguments),
-        other => Condition::Unknown(format!("{other:?}").chars().take(80).collect()),
+            Value::List(values) => values
+                .iter()
+                .fold(Condition::Always, |all, value| all.and(self.when_argument(value))),
+            other => self.meaning(other),
+        }
     }
-}
 
-/// A method call in an `if`.
-fn method(object: &Value, method: &str, arguments: &[(Option<String>, Value)]) -> Condition {
-    match (object, method, arguments.first()) {
-        (Value::Name(name), "found", _) => named(name),
-        (Value::Name(_), "has_key" | "get", Some((_, Value::Text(text)))) => symbol_or_option(text),
-        (Value::Call(function, call), "allowed" | "enabled", _) if function == "get_option" => {
-            match call.first() {
+    /// An `if` expression.
+    fn meaning(&self, value: &Value) -> Condition {
+        match value {
+            Value::Name(name) if name == "true" => Condition::Always,
+            Value::Name(name) if name == "false" => Condition::Never,
+            Value::Name(name) => self.named(name),
+            Value::Not(inner) => self.meaning(inner).negate(),
+            Value::Binary(op, a, b) if op == "and" => self.meaning(a).and(self.meaning(b)),
+            Value::Binary(op, a, b) if op == "or" => self.meaning(a).or(self.meaning(b)),
+            Value::Binary(op, a, b) if op == "==" || op == "!=" => {
+                let equal = match (&**a, &**b) {
+                    (Value::Name(name), Value::Text(text))
+                        if name == "host_os" || name == "targetos" =>
+                    {
+                        if text == "linux" {
+                            Condition::Always
+                        } else {
+                            Condition::Never
+                        }
+                    }
+                    _ => return Condition::Unknown(format!("{a:?} {op} {b:?}")),
+                };
+                if op == "==" { equal } else { equal.negate() }
+            }
+            Value::Binary(op, a, _) if op == "in" => match &**a {
+                Value::Text(text) => symbol_or_option(text),
+                _ => Condition::Unknown("in".to_owned()),
+            },
+            Value::Method(object, name, arguments) => self.method(object, name, arguments),
+            Value::Call(function, arguments) if function == "get_option" => match arguments.first()
+            {
                 Some((_, Value::Text(option))) => Condition::Option(option.replace('_', "-")),
                 _ => Condition::Unknown("get_option".to_owned()),
-            }
+            },
+            other => Condition::Unknown(format!("{other:?}").chars().take(80).collect()),
         }
-        _ => Condition::Unknown(format!(".{method}")),
+    }
+
+    /// A method call in an `if`.
+    fn method(
+        &self,
+        object: &Value,
+        method: &str,
+        arguments: &[(Option<String>, Value)],
+    ) -> Condition {
+        match (object, method, arguments.first()) {
+            (Value::Name(name), "found", _) => self.named(name),
+            (Value::Name(_), "has_key" | "get", Some((_, Value::Text(text)))) => {
+                symbol_or_option(text)
+            }
+            (Value::Call(function, call), "allowed" | "enabled", _) if function == "get_option" => {
+                match call.first() {
+                    Some((_, Value::Text(option))) => Condition::Option(option.replace('_', "-")),
+                    _ => Condition::Unknown("get_option".to_owned()),
+                }
+            }
+            _ => Condition::Unknown(format!(".{method}")),
+        }
+    }
+
+    /// A variable: what its value asks for, else the build option of its name.
+    fn named(&self, name: &str) -> Condition {
+        self.meanings.get(name).cloned().unwrap_or_else(|| by_name(name))
     }
 }
 
@@ -315,7 +504,7 @@ fn symbol_or_option(text: &str) -> Condition {
 }
 
 /// A dependency or `have_…` variable: the build option it stands for.
-fn named(name: &str) -> Condition {
+fn by_name(name: &str) -> Condition {
     let name = name.trim_start_matches("have_");
     let option = match name {
         "system" | "block" => return Condition::Always,
@@ -411,8 +600,38 @@ fn tokens(text: &str) -> Vec<Token> {
     out
 }
 
+fn is_source_set(value: &Value) -> bool {
+    matches!(value, Value::Method(_, name, _) if name == "source_set")
+}
+
+fn within(base: &Condition, ifs: &[Branch]) -> Condition {
+    ifs.iter().fold(base.clone(), |all, (condition, _)| all.and(condition.clone()))
+}
+
+/// Where the statement `endforeach` of the loop whose body begins at `start` begins.
+fn end_of_loop(tokens: &[Token], start: usize) -> usize {
+    let mut depth = 1_usize;
+    let mut at = start;
+    while at < tokens.len() {
+        match &tokens[at] {
+            Token::Word(word) if word == "foreach" => depth += 1,
+            Token::Word(word) if word == "endforeach" => {
+                depth -= 1;
+                if depth == 0 {
+                    return at;
+                }
+            }
+            _ => {}
+        }
+        at = statement_end(tokens, at) + 1;
+    }
+    tokens.len()
+}
+
 fn statement_end(tokens: &[Token], start: usize) -> usize {
-    tokens[start..]
+    tokens
+        .get(start..)
+        .unwrap_or_default()
         .iter()
         .position(|token| *token == Token::Newline)
         .map_or(tokens.len(), |n| start + n)
@@ -515,9 +734,16 @@ impl Parser<'_> {
                 let arguments = if self.eat("(") { self.arguments(depth, ")") } else { Vec::new() };
                 value = Value::Method(Box::new(value), name, arguments);
             } else if self.eat("[") {
+                let index = match self.tokens.get(self.at) {
+                    Some(Token::Word(word)) => word.parse().ok(),
+                    _ => None,
+                };
                 self.or(depth + 1);
                 self.eat("]");
-                value = Value::Other;
+                value = match index {
+                    Some(index) => Value::Index(Box::new(value), index),
+                    None => Value::Other,
+                };
             } else {
                 return value;
             }
@@ -550,7 +776,7 @@ impl Parser<'_> {
     }
 
     fn call(&self, name: String, arguments: Vec<(Option<String>, Value)>) -> Value {
-        if name != "files" {
+        if name != "files" && name != "structured_sources" {
             return Value::Call(name, arguments);
         }
         let mut files = Vec::new();

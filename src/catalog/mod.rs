@@ -4,19 +4,21 @@
 //! Pure over a [`Tree`]. Conditions come from `meson.build` (which file) and the preprocessor (which part of it); names
 //! and parents from the C sources. What cannot be read statically is listed, never guessed.
 
+mod backends;
 mod condition;
 mod macros;
 mod meson;
 mod predict;
 mod preprocess;
 mod qom;
+mod rust;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
 pub use condition::{Condition, Configuration};
-pub use predict::{Class, Predicted, Surface, predict};
+pub use predict::{Class, Predicted, Requested, Surface, predict};
 pub use qom::{TypeDef, Unseen};
 
 use crate::finding::Code;
@@ -31,6 +33,12 @@ pub enum Kind {
     Cpu,
     Machine,
     Object,
+    Netdev,
+    Chardev,
+    Display,
+    Audio,
+    /// A block format or protocol driver.
+    Block,
     Other,
 }
 
@@ -41,6 +49,11 @@ impl Kind {
             Self::Cpu => "cpu",
             Self::Machine => "machine",
             Self::Object => "object",
+            Self::Netdev => "netdev",
+            Self::Chardev => "chardev",
+            Self::Display => "display",
+            Self::Audio => "audio",
+            Self::Block => "block",
             Self::Other => "type",
         }
     }
@@ -64,6 +77,8 @@ pub struct Entry {
     pub bus: Option<&'static str>,
     /// Other names the command line accepts.
     pub aliases: Vec<String>,
+    /// Whether the type exists is decided when the emulator starts, by what the machine has; may be in or not.
+    pub at_start: bool,
 }
 
 /// The catalog of one tree. Several entries may share a name: the same type in different architectures' files.
@@ -74,6 +89,7 @@ pub struct Catalog {
     pub entries: Vec<Entry>,
     by_name: BTreeMap<String, Vec<usize>>,
     files: BTreeMap<String, Condition>,
+    defines: BTreeMap<String, Condition>,
     /// Types whose name is no constant we can read, with the place.
     pub unseen: Vec<Unseen>,
 }
@@ -106,15 +122,13 @@ const DIRECTORIES: [&str; 22] = [
 
 /// Reads the catalog of a tree.
 pub fn scan(tree: &Tree) -> Catalog {
-    let files = meson::file_conditions(tree);
-    let mut macros = macros::Macros::default();
-    for (path, _) in tree.iter().filter(|(path, _)| has_extension(path, "h")) {
-        if path.starts_with("include/")
-            || DIRECTORIES.iter().any(|directory| below(path, directory))
-        {
-            macros.add(&tree.text(path).unwrap_or_default());
-        }
-    }
+    let meson::Build { files, defines } = meson::read(tree);
+    let symbols = kconfig_symbols(tree);
+    let meant = defines.clone();
+    let meaning = |name: &str| {
+        if symbols.contains(name) { None } else { meant.get(name).cloned() }
+    };
+    let macros = macros(tree);
     let sources: Vec<&str> = tree
         .iter()
         .map(|(path, _)| path)
@@ -123,28 +137,103 @@ pub fn scan(tree: &Tree) -> Catalog {
             !path.contains('/') || DIRECTORIES.iter().any(|directory| below(path, directory))
         })
         .collect();
-    let scanned: Vec<(Vec<TypeDef>, Vec<Unseen>)> = sources
+    let scanned: Vec<qom::Registered> = sources
         .par_iter()
-        .map(|path| qom::types(path, &tree.text(path).unwrap_or_default(), &macros))
+        .map(|path| qom::read(path, &tree.text(path).unwrap_or_default(), &macros))
         .collect();
+    let mut definitions = rust::types(tree, &files, &macros);
     let version = tree.text("VERSION").map(|text| text.trim().to_owned()).unwrap_or_default();
-    let aliases = aliases(tree);
+    let files = files.into_iter().map(|(file, when)| (file, when.with_symbols(&meaning))).collect();
     let mut catalog = Catalog { version, files, ..Catalog::default() };
-    let mut definitions = Vec::new();
-    for (types, unseen) in scanned {
-        definitions.extend(types);
-        catalog.unseen.extend(unseen);
+    let mut backends = Vec::new();
+    for registered in scanned {
+        definitions.extend(registered.types);
+        catalog.unseen.extend(registered.unseen);
+        backends.extend(registered.backends);
     }
+    let place = Places { osdep: osdep(tree), defines: &meant };
+    let meant_in_c = |condition: Condition| {
+        condition.with_macros(&|name| place.definition(name)).with_symbols(&meaning)
+    };
+    for definition in &mut definitions {
+        let condition = std::mem::replace(&mut definition.condition, Condition::Never);
+        definition.condition = meant_in_c(condition);
+    }
+    catalog.defines = defines;
+    let aliases = aliases(tree);
     let parents: BTreeMap<String, TypeDef> = definitions
         .iter()
         .map(|definition| (definition.name.clone(), definition.clone()))
         .collect();
     for definition in definitions {
+        let internal = definition.internal;
         let entry = catalog.entry(definition, &parents, &aliases);
-        catalog.by_name.entry(entry.name.clone()).or_default().push(catalog.entries.len());
-        catalog.entries.push(entry);
+        if let Some(chardev) = chardev(&entry).filter(|_| !internal) {
+            catalog.insert(chardev);
+        }
+        catalog.insert(entry);
+    }
+    for backend in backends {
+        let entry = catalog.backend(backend, &meant_in_c);
+        catalog.insert(entry);
     }
     catalog
+}
+
+/// String macros of all headers that sources of an emulator include.
+fn macros(tree: &Tree) -> macros::Macros {
+    let mut macros = macros::Macros::default();
+    for (path, _) in tree.iter().filter(|(path, _)| has_extension(path, "h")) {
+        if path.starts_with("include/")
+            || DIRECTORIES.iter().any(|directory| below(path, directory))
+        {
+            macros.add(&tree.text(path).unwrap_or_default());
+        }
+    }
+    macros
+}
+
+/// Where macros that are no `CONFIG_` names come from: `config-host.h` and the header every file includes first.
+struct Places<'a> {
+    osdep: preprocess::Preprocessed,
+    defines: &'a BTreeMap<String, Condition>,
+}
+
+impl Places<'_> {
+    fn definition(&self, name: &str) -> Option<Condition> {
+        self.defines
+            .get(name)
+            .cloned()
+            .or_else(|| preprocess::definition(&self.osdep.text, &self.osdep.regions, name))
+    }
+}
+
+fn osdep(tree: &Tree) -> preprocess::Preprocessed {
+    preprocess::preprocess(&tree.text("include/qemu/osdep.h").unwrap_or_default())
+}
+
+/// Names that Kconfig declares: in C and meson they are `CONFIG_` macros like the build options, and take precedence.
+fn kconfig_symbols(tree: &Tree) -> BTreeSet<String> {
+    let is_kconfig = |path: &str| path.rsplit('/').next().is_some_and(|n| n.starts_with("Kconfig"));
+    let mut symbols = BTreeSet::new();
+    for (path, _) in tree.iter().filter(|(path, _)| is_kconfig(path)) {
+        let text = tree.text(path).unwrap_or_default();
+        let names = text.lines().filter_map(|line| line.trim_start().strip_prefix("config "));
+        symbols.extend(names.map(|name| name.trim().to_owned()));
+    }
+    symbols
+}
+
+/// The character device backend a QOM type is: `chardev-socket` → `socket` (`qemu_chr_new` in chardev/char.c).
+fn chardev(entry: &Entry) -> Option<Entry> {
+    let name = entry.name.strip_prefix("chardev-")?;
+    let derives = entry.parents.iter().any(|parent| parent == "chardev");
+    (derives && !entry.is_abstract).then(|| Entry {
+        name: name.to_owned(),
+        kind: Kind::Chardev,
+        user_creatable: true,
+        ..entry.clone()
+    })
 }
 
 fn has_extension(path: &str, extension: &str) -> bool {
@@ -156,6 +245,33 @@ fn below(path: &str, directory: &str) -> bool {
 }
 
 impl Catalog {
+    fn insert(&mut self, entry: Entry) {
+        self.by_name.entry(entry.name.clone()).or_default().push(self.entries.len());
+        self.entries.push(entry);
+    }
+
+    /// A backend that is no QOM type.
+    fn backend(
+        &self,
+        backend: backends::Backend,
+        meant_in_c: &dyn Fn(Condition) -> Condition,
+    ) -> Entry {
+        let file = self.files.get(&backend.file).cloned().unwrap_or(Condition::Never);
+        Entry {
+            name: backend.name,
+            kind: backend.kind,
+            condition: file.and(meant_in_c(backend.condition)),
+            file: backend.file,
+            line: backend.line,
+            is_abstract: false,
+            parents: Vec::new(),
+            user_creatable: true,
+            bus: None,
+            aliases: Vec::new(),
+            at_start: false,
+        }
+    }
+
     fn entry(
         &self,
         definition: TypeDef,
@@ -202,6 +318,7 @@ impl Catalog {
             condition: file.and(definition.condition.clone()),
             line: definition.line,
             is_abstract: definition.is_abstract,
+            at_start: definition.at_start,
             user_creatable,
             bus: bus(&parents),
             aliases: names.map(|(alias, _)| alias.clone()).collect(),
@@ -242,6 +359,11 @@ impl Catalog {
     /// When a source file is compiled into an emulator.
     pub fn file_condition(&self, path: &str) -> Option<&Condition> {
         self.files.get(path)
+    }
+
+    /// `CONFIG_` macros of `config-host.h`, without the prefix, with what defines them.
+    pub fn defines(&self) -> &BTreeMap<String, Condition> {
+        &self.defines
     }
 
     /// The name someone probably meant.

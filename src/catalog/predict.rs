@@ -46,6 +46,12 @@ pub struct Surface {
     /// Machine types without the `-machine` suffix.
     pub machines: BTreeMap<String, Predicted>,
     pub objects: BTreeMap<String, Predicted>,
+    /// Netdevs, chardevs, displays, audio and block drivers, by kind: what the command line's `help` lists.
+    pub backends: BTreeMap<Kind, BTreeMap<String, Predicted>>,
+    /// Every other concrete QOM type: buses, accelerators, memory regions.
+    pub types: BTreeMap<String, Predicted>,
+    /// Types that exist only where the machine the emulator runs on has something: they may be in or not.
+    pub at_start: BTreeMap<String, Predicted>,
     /// Types whose condition we cannot decide, with the condition.
     pub undecided: Vec<(String, String)>,
 }
@@ -62,21 +68,27 @@ impl Surface {
     pub fn size(&self) -> usize {
         self.devices.values().filter(|device| device.kind == Kind::Device).count()
     }
+
+    /// Backends of a kind; empty when there is none.
+    pub fn backends(&self, kind: Kind) -> impl Iterator<Item = &String> {
+        self.backends.get(&kind).into_iter().flat_map(BTreeMap::keys)
+    }
 }
 
-/// Predicts the surface of a configuration. `requested` are the names of the profile's allowlists.
-pub fn predict(
-    catalog: &Catalog,
-    with: &dyn Configuration,
-    requested: &BTreeSet<String>,
-) -> Surface {
+/// Names of the profile's allowlists. A name can be of two kinds: `socket` is a netdev and a chardev.
+pub type Requested = BTreeSet<(Kind, String)>;
+
+/// Predicts the surface of a configuration.
+pub fn predict(catalog: &Catalog, with: &dyn Configuration, requested: &Requested) -> Surface {
     let mut surface = Surface::default();
     for entry in catalog.entries.iter().filter(|entry| !entry.is_abstract) {
         let into = match entry.kind {
+            _ if entry.at_start => &mut surface.at_start,
             Kind::Device | Kind::Cpu => &mut surface.devices,
             Kind::Machine => &mut surface.machines,
             Kind::Object => &mut surface.objects,
-            Kind::Other => continue,
+            Kind::Other => &mut surface.types,
+            backend => surface.backends.entry(backend).or_default(),
         };
         match entry.condition.holds(with) {
             Some(false) => {}
@@ -88,16 +100,18 @@ pub fn predict(
                 };
                 into.insert(name, predicted(entry, with, requested));
             }
+            // Only what `verify` compares must be decided.
+            None if entry.kind == Kind::Other => {}
             None => surface.undecided.push((entry.name.clone(), entry.condition.to_string())),
         }
     }
     surface
 }
 
-fn predicted(entry: &Entry, with: &dyn Configuration, requested: &BTreeSet<String>) -> Predicted {
+fn predicted(entry: &Entry, with: &dyn Configuration, requested: &Requested) -> Predicted {
     let through = through(&entry.condition, with);
-    let asked = requested.contains(&entry.name)
-        || entry.aliases.iter().any(|alias| requested.contains(alias));
+    let named = |name: &String| requested.contains(&(entry.kind, name.clone()));
+    let asked = named(&entry.name) || entry.aliases.iter().any(named);
     let class = match (asked, through.is_empty()) {
         (true, _) => Class::Requested,
         (false, true) => Class::Core,

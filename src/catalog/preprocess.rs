@@ -2,11 +2,13 @@
 //!
 //! Pure. Nothing is expanded; an expression that is more than `defined()`s is unknown.
 
+use std::collections::BTreeMap;
+
 use super::condition::Condition;
 use super::macros::matching;
 
 /// Comments replaced by spaces; offsets and lines stay.
-pub(super) fn without_comments(text: &str) -> String {
+fn without_comments(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = bytes.to_vec();
     let mut at = 0;
@@ -45,49 +47,87 @@ fn blank(bytes: &mut [u8]) {
     }
 }
 
+/// A text with its preprocessor conditions read out.
+pub(super) struct Preprocessed {
+    /// The text without comments, conditional directives and what is never compiled; offsets and lines stay.
+    pub text: String,
+    /// Offset where a condition begins, in order.
+    pub regions: Vec<(usize, Condition)>,
+}
+
+/// Reads comments and conditions. A macro the text defines itself stands for the condition of its definition.
+pub(super) fn preprocess(text: &str) -> Preprocessed {
+    let text = without_comments(text);
+    let regions = regions(&text);
+    Preprocessed { text: masked(text, &regions), regions }
+}
+
+/// When a text defines a macro; `None` when it never does.
+pub(super) fn definition(
+    text: &str,
+    regions: &[(usize, Condition)],
+    name: &str,
+) -> Option<Condition> {
+    let mut found = None;
+    for at in memchr::memmem::find_iter(text.as_bytes(), name.as_bytes()) {
+        let start = text[..at].rfind('\n').map_or(0, |n| n + 1);
+        if defined_by(&text[start..]) == Some(name) {
+            let here = condition_at(regions, at);
+            found = Some(found.map_or(here.clone(), |before: Condition| before.or(here)));
+        }
+    }
+    found
+}
+
+/// The macro a line defines.
+fn defined_by(line: &str) -> Option<&str> {
+    let directive = line.trim_start_matches([' ', '\t']).strip_prefix('#')?;
+    let rest = directive.trim_start_matches([' ', '\t']).strip_prefix("define")?;
+    rest.starts_with([' ', '\t']).then(|| rest.split_whitespace().next()).flatten()
+}
+
+/// The condition that holds at an offset.
+pub(super) fn condition_at(regions: &[(usize, Condition)], offset: usize) -> Condition {
+    let index = regions.partition_point(|(start, _)| *start <= offset);
+    index.checked_sub(1).map_or(Condition::Always, |i| regions[i].1.clone())
+}
+
+/// Blanks conditional directives and regions that are never compiled.
+fn masked(text: String, regions: &[(usize, Condition)]) -> String {
+    let mut bytes = text.into_bytes();
+    for (index, (start, condition)) in regions.iter().enumerate() {
+        let end = regions.get(index + 1).map_or(bytes.len(), |(end, _)| *end);
+        if *condition == Condition::Never {
+            blank(&mut bytes[*start..end]);
+        } else if index + 1 < regions.len() {
+            // The last line of a region is the directive that ends it.
+            let line = bytes[..end - 1].iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);
+            blank(&mut bytes[line.max(*start)..end]);
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// An open `#if`: the condition of the branch, and "no branch before".
+type Branch = (Condition, Condition);
+
+/// How many `#if`s may be open.
+const NESTING: usize = 64;
+
 /// Preprocessor conditions by offset.
-pub(super) fn regions(text: &str) -> Vec<(usize, Condition)> {
+fn regions(text: &str) -> Vec<(usize, Condition)> {
     let mut out = vec![(0, Condition::Always)];
-    // (condition of the branch, "no branch before")
-    let mut stack: Vec<(Condition, Condition)> = Vec::new();
+    let mut stack: Vec<Branch> = Vec::new();
+    // Macros the text has defined so far.
+    let mut own: BTreeMap<&str, Condition> = BTreeMap::new();
     let mut offset = 0;
     for line in text.split_inclusive('\n') {
         let end = offset + line.len();
-        if let Some(directive) = line.trim_start().strip_prefix('#') {
-            let directive = directive.trim_start();
-            let changed = if let Some(rest) = directive.strip_prefix("ifdef") {
-                let condition = defined(rest.trim());
-                stack.push((condition.clone(), condition.negate()));
-                true
-            } else if let Some(rest) = directive.strip_prefix("ifndef") {
-                let condition = defined(rest.trim()).negate();
-                stack.push((condition.clone(), condition.negate()));
-                true
-            } else if let Some(rest) = directive.strip_prefix("if") {
-                let condition = expression(rest.trim());
-                stack.push((condition.clone(), condition.negate()));
-                true
-            } else if let Some(rest) = directive.strip_prefix("elif") {
-                if let Some(last) = stack.last_mut() {
-                    let condition = expression(rest.trim());
-                    *last = (
-                        last.1.clone().and(condition.clone()),
-                        last.1.clone().and(condition.negate()),
-                    );
-                }
-                true
-            } else if directive.starts_with("else") {
-                if let Some(last) = stack.last_mut() {
-                    last.0 = last.1.clone();
-                }
-                true
-            } else if directive.starts_with("endif") {
-                stack.pop();
-                true
-            } else {
-                false
-            };
-            if changed && stack.len() < 64 {
+        if line.trim_start().starts_with('#') {
+            if let Some(name) = defined_by(line) {
+                let here = out.last().map_or(Condition::Always, |(_, here)| here.clone());
+                own.insert(name, here);
+            } else if conditional(line, &text[end..], &own, &mut stack) && stack.len() < NESTING {
                 let all = stack
                     .iter()
                     .fold(Condition::Always, |all, (condition, _)| all.and(condition.clone()));
@@ -96,7 +136,57 @@ pub(super) fn regions(text: &str) -> Vec<(usize, Condition)> {
         }
         offset = end;
     }
+    // A macro that the text defines only after it asked for it was not defined yet: `#ifndef NAND_IO` in a file that
+    // includes itself.
+    for (_, condition) in &mut out {
+        if !condition.macros().is_empty() {
+            let plain = std::mem::replace(condition, Condition::Never);
+            *condition =
+                plain.with_macros(&|name| own.contains_key(name).then_some(Condition::Never));
+        }
+    }
     out
+}
+
+/// Opens, changes or closes a branch; false for other directives.
+fn conditional(
+    line: &str,
+    rest: &str,
+    own: &BTreeMap<&str, Condition>,
+    stack: &mut Vec<Branch>,
+) -> bool {
+    let Some(directive) = line.trim_start().strip_prefix('#').map(str::trim) else { return false };
+    let known = |condition: Condition| {
+        condition
+            .with_macros(&|name| own.get(name).cloned())
+            .with_symbols(&|name| own.get(format!("CONFIG_{name}").as_str()).cloned())
+    };
+    let open = |condition: Condition| (condition.clone(), condition.negate());
+    if let Some(name) = directive.strip_prefix("ifdef") {
+        stack.push(open(known(defined(name.trim()))));
+    } else if let Some(name) = directive.strip_prefix("ifndef") {
+        // `#ifndef X`, `#define X`: an include guard or a default.
+        let guards = defined_by(rest.trim_start()) == name.split_whitespace().next();
+        let condition =
+            if guards { Condition::Always } else { known(defined(name.trim())).negate() };
+        stack.push(open(condition));
+    } else if let Some(text) = directive.strip_prefix("if") {
+        stack.push(open(known(expression(text.trim()))));
+    } else if let Some(text) = directive.strip_prefix("elif") {
+        if let Some(last) = stack.last_mut() {
+            let (now, otherwise) = open(known(expression(text.trim())));
+            *last = (last.1.clone().and(now), last.1.clone().and(otherwise));
+        }
+    } else if directive.starts_with("else") {
+        if let Some(last) = stack.last_mut() {
+            last.0 = last.1.clone();
+        }
+    } else if directive.starts_with("endif") {
+        stack.pop();
+    } else {
+        return false;
+    }
+    true
 }
 
 /// `defined(NAME)`.
@@ -113,8 +203,11 @@ fn defined(name: &str) -> Condition {
         "TARGET_X86_64" | "TARGET_I386" => Condition::Arch("i386".to_owned()),
         "TARGET_AARCH64" | "TARGET_ARM" => Condition::Arch("arm".to_owned()),
         "__linux__" | "__x86_64__" => Condition::Always,
-        "_WIN32" | "__APPLE__" | "WIN32" | "__FreeBSD__" => Condition::Never,
-        _ => Condition::Unknown(format!("defined({name})")),
+        "_WIN32" | "WIN32" | "__APPLE__" | "__FreeBSD__" | "__FreeBSD_kernel__"
+        | "__DragonFly__" | "__NetBSD__" | "__OpenBSD__" | "__HAIKU__" | "__GNU__" | "__sun__" => {
+            Condition::Never
+        }
+        _ => Condition::Macro(name.to_owned()),
     }
 }
 

@@ -3,9 +3,10 @@
 //! Pure. Registration in loops over tables (`e1000_devices[]`), the virtio-pci helper with its transitional twins and
 //! the machine macros are known by their shape; a name that is none of these constants is reported as unseen.
 
+use super::backends::{self, Backend};
 use super::condition::Condition;
 use super::macros::{Macros, matching, split_commas};
-use super::preprocess::{regions, without_comments};
+use super::preprocess::{condition_at, preprocess};
 
 /// A type as a file registers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,10 @@ pub struct TypeDef {
     pub creatable: Option<bool>,
     /// Interfaces by name.
     pub interfaces: Vec<String>,
+    /// Its class says `internal = true`: a character device the command line cannot name.
+    pub internal: bool,
+    /// Registered only when a test at program start succeeds: `memory-backend-epc` where /dev/sgx_vepc can be opened.
+    pub at_start: bool,
 }
 
 /// A `TypeInfo` whose name we could not evaluate.
@@ -32,15 +37,32 @@ pub struct Unseen {
 }
 
 /// Words that make a file worth reading.
-const MARKS: [&[u8]; 5] =
-    [b"TypeInfo", b"OBJECT_DEFINE_", b"_MACHINE", b"DEFINE_TYPES", b"builtin_x86_defs"];
+const MARKS: [&[u8]; 6] = [
+    b"TypeInfo",
+    b"OBJECT_DEFINE_",
+    b"_MACHINE",
+    b"DEFINE_TYPES",
+    b"builtin_x86_defs",
+    b"ARMCPUInfo ",
+];
 
-/// Types of one file. `global` holds the macros of all headers.
-pub(super) fn types(path: &str, text: &str, global: &Macros) -> (Vec<TypeDef>, Vec<Unseen>) {
-    if !MARKS.iter().any(|mark| memchr::memmem::find(text.as_bytes(), mark).is_some()) {
-        return (Vec::new(), Vec::new());
+/// What one file registers.
+#[derive(Debug, Default)]
+pub(super) struct Registered {
+    pub types: Vec<TypeDef>,
+    pub unseen: Vec<Unseen>,
+    pub backends: Vec<Backend>,
+}
+
+/// Types and backends of one file. `global` holds the macros of all headers.
+pub(super) fn read(path: &str, text: &str, global: &Macros) -> Registered {
+    let has = |mark: &&[u8]| memchr::memmem::find(text.as_bytes(), mark).is_some();
+    let (types, others) = (MARKS.iter().any(has), backends::MARKS.iter().any(has));
+    if !types && !others {
+        return Registered::default();
     }
-    let text = without_comments(text);
+    let preprocessed = preprocess(text);
+    let text = preprocessed.text;
     let mut own = Macros::default();
     own.add(&text);
     let mut scan = Scan {
@@ -48,20 +70,24 @@ pub(super) fn types(path: &str, text: &str, global: &Macros) -> (Vec<TypeDef>, V
         text: &text,
         global,
         own: &own,
-        regions: regions(&text),
+        regions: preprocessed.regions,
         types: Vec::new(),
         unseen: Vec::new(),
     };
-    scan.type_infos();
-    scan.object_macros();
-    scan.machines();
-    scan.x86_models();
-    (scan.types, scan.unseen)
+    if types {
+        scan.type_infos();
+        scan.object_macros();
+        scan.machines();
+        scan.x86_models();
+        scan.arm_models();
+    }
+    let backends = if others { backends::backends(&scan) } else { Vec::new() };
+    Registered { types: scan.types, unseen: scan.unseen, backends }
 }
 
-struct Scan<'a> {
-    path: &'a str,
-    text: &'a str,
+pub(super) struct Scan<'a> {
+    pub(super) path: &'a str,
+    pub(super) text: &'a str,
     global: &'a Macros,
     own: &'a Macros,
     /// Offset where a condition begins, in order.
@@ -71,12 +97,12 @@ struct Scan<'a> {
 }
 
 /// The fields of a `TypeInfo` we read, as source text.
-struct Fields<'a> {
-    body: &'a str,
+pub(super) struct Fields<'a> {
+    pub(super) body: &'a str,
 }
 
 impl<'a> Fields<'a> {
-    fn get(&self, field: &str) -> Option<&'a str> {
+    pub(super) fn get(&self, field: &str) -> Option<&'a str> {
         split_commas(self.body).into_iter().find_map(|part| {
             let (name, value) = part.trim().strip_prefix('.')?.split_once('=')?;
             (name.trim() == field).then(|| value.trim())
@@ -84,19 +110,18 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl Scan<'_> {
-    fn string(&self, expression: &str) -> Option<String> {
+impl<'a> Scan<'a> {
+    pub(super) fn string(&self, expression: &str) -> Option<String> {
         self.global.evaluate(expression, Some(self.own))
     }
 
-    fn line(&self, offset: usize) -> u32 {
+    pub(super) fn line(&self, offset: usize) -> u32 {
         let count = memchr::memchr_iter(b'\n', &self.text.as_bytes()[..offset]).count();
         u32::try_from(count).unwrap_or(u32::MAX - 1) + 1
     }
 
-    fn condition(&self, offset: usize) -> Condition {
-        let index = self.regions.partition_point(|(start, _)| *start <= offset);
-        index.checked_sub(1).map_or(Condition::Always, |i| self.regions[i].1.clone())
+    pub(super) fn condition(&self, offset: usize) -> Condition {
+        condition_at(&self.regions, offset)
     }
 
     /// Every `TypeInfo name = {…}` and `TypeInfo name[] = {{…}, …}`.
@@ -122,7 +147,7 @@ impl Scan<'_> {
             let condition = self.condition(at).and(self.registration(variable));
             if head.contains('[') {
                 for group in split_commas(inner) {
-                    let offset = group.as_ptr() as usize - text.as_ptr() as usize;
+                    let offset = group.trim_start().as_ptr() as usize - text.as_ptr() as usize;
                     if let Some(fields) =
                         group.trim().strip_prefix('{').and_then(|g| g.strip_suffix('}'))
                     {
@@ -151,20 +176,39 @@ impl Scan<'_> {
             || self.text[start..offset].trim_start().starts_with("# define")
     }
 
-    /// The preprocessor condition around the call that registers `variable`.
-    fn registration(&self, variable: &str) -> Condition {
-        for call in [
+    /// Where `variable` is registered.
+    fn call(&self, variable: &str) -> Option<usize> {
+        let calls = [
             "type_register_static(&",
             "type_register(&",
             "virtio_pci_types_register(&",
             "DEFINE_TYPES(",
-        ] {
-            let needle = format!("{call}{variable})");
-            if let Some(at) = self.text.find(&needle) {
-                return self.condition(at);
+        ];
+        calls.iter().find_map(|call| self.text.find(&format!("{call}{variable})")))
+    }
+
+    /// The preprocessor condition around the call that registers `variable`.
+    fn registration(&self, variable: &str) -> Condition {
+        self.call(variable).map_or(Condition::Always, |at| self.condition(at))
+    }
+
+    /// The call stands in an `if` of its function: whether the type exists is decided when the program starts.
+    fn at_start(&self, variable: &str) -> bool {
+        let Some(at) = self.call(variable) else { return false };
+        let Some(start) = self.text[..at].rfind("\n{") else { return false };
+        let mut open: Vec<&str> = Vec::new();
+        for line in self.text[start + 1..at].split_inclusive('\n') {
+            for c in line.chars() {
+                match c {
+                    '{' => open.push(line.trim_start()),
+                    '}' => {
+                        open.pop();
+                    }
+                    _ => {}
+                }
             }
         }
-        Condition::Always
+        open.iter().any(|line| line.starts_with("if ") || line.starts_with("if("))
     }
 
     fn type_info(
@@ -179,12 +223,12 @@ impl Scan<'_> {
             return;
         };
         match self.string(expression) {
-            Some(name) => self.push(offset, name, fields, condition),
+            Some(name) => self.push(offset, variable, name, fields, condition),
             None => match self.table(offset, expression) {
                 names if names.is_empty() => self.not_seen(offset, expression),
                 names => names
                     .into_iter()
-                    .for_each(|name| self.push(offset, name, fields, condition.clone())),
+                    .for_each(|name| self.push(offset, variable, name, fields, condition.clone())),
             },
         }
     }
@@ -213,6 +257,7 @@ impl Scan<'_> {
         for name in self.table(offset + at, expression) {
             self.push(
                 offset,
+                variable,
                 name,
                 &Fields { body: body.trim_start_matches([',', ' ']) },
                 condition.clone(),
@@ -250,17 +295,23 @@ impl Scan<'_> {
                     if let Some(expression) = (Fields { body: inner }).get(field.trim()) {
                         return self.string(expression);
                     }
-                    return split_commas(inner).into_iter().find_map(|part| self.string(part));
+                    return split_commas(inner).into_iter().find_map(|part| self.leading(part));
                 }
-                // INFO("name", …)
-                let open = group.find('(')?;
-                split_commas(&group[open + 1..]).first().and_then(|first| self.string(first))
+                self.leading(group)
             })
             .collect()
     }
 
+    /// A string, or the first argument of a macro around the fields: `INFO("name", …)`.
+    fn leading(&self, part: &str) -> Option<String> {
+        self.string(part).or_else(|| {
+            let open = part.find('(')?;
+            split_commas(&part[open + 1..]).first().and_then(|first| self.string(first))
+        })
+    }
+
     /// The elements of a static array.
-    fn array_groups(&self, array: &str) -> Vec<&str> {
+    fn array_groups(&self, array: &str) -> Vec<&'a str> {
         let mut from = 0;
         while let Some(at) = self.text[from..].find(&format!("{array}[")) {
             let rest = &self.text[from + at..];
@@ -278,25 +329,26 @@ impl Scan<'_> {
         Vec::new()
     }
 
-    fn push(&mut self, offset: usize, name: String, fields: &Fields<'_>, condition: Condition) {
+    fn push(
+        &mut self,
+        offset: usize,
+        variable: &str,
+        name: String,
+        fields: &Fields<'_>,
+        condition: Condition,
+    ) {
         let parent = fields.get("parent").and_then(|parent| self.string(parent));
         let is_abstract =
             fields.get("abstract").is_some_and(|value| value == "true" || value == "1");
         let creatable = fields.get("class_init").and_then(|function| self.creatable(function));
         let interfaces =
             fields.get("interfaces").map(|list| self.interfaces(list)).unwrap_or_default();
+        let internal = fields.get("class_init").is_some_and(|function| self.internal(function));
+        let at_start = self.at_start(variable);
+        let plain = self.plain(name, parent, condition);
         self.add(
             offset,
-            TypeDef {
-                name,
-                parent,
-                is_abstract,
-                condition,
-                file: self.path.to_owned(),
-                line: 0,
-                creatable,
-                interfaces,
-            },
+            TypeDef { is_abstract, creatable, interfaces, internal, at_start, ..plain },
         );
     }
 
@@ -323,6 +375,11 @@ impl Scan<'_> {
             return Some(false);
         }
         body.contains("user_creatable = true").then_some(true)
+    }
+
+    fn internal(&self, function: &str) -> bool {
+        self.function_body(function.trim().trim_start_matches('&'))
+            .is_some_and(|body| body.contains("->internal = true"))
     }
 
     fn function_body(&self, function: &str) -> Option<&str> {
@@ -359,14 +416,8 @@ impl Scan<'_> {
         let twins = [name("transitional_name"), name("non_transitional_name")];
         let Some(base) = base else { return };
         let make = |name: String, parent: String, is_abstract: bool| TypeDef {
-            name,
-            parent: Some(parent),
             is_abstract,
-            condition: condition.clone(),
-            file: self.path.to_owned(),
-            line: 0,
-            creatable: None,
-            interfaces: Vec::new(),
+            ..self.plain(name, Some(parent), condition.clone())
         };
         let mut made = vec![make(base.clone(), parent, true)];
         made.extend(
@@ -406,14 +457,9 @@ impl Scan<'_> {
             self.add(
                 at,
                 TypeDef {
-                    name,
-                    parent,
                     is_abstract: rest[..open].contains("ABSTRACT"),
-                    condition: self.condition(at),
-                    file: self.path.to_owned(),
-                    line: 0,
-                    creatable: None,
                     interfaces,
+                    ..self.plain(name, parent, self.condition(at))
                 },
             );
         }
@@ -433,19 +479,8 @@ impl Scan<'_> {
             let Some(end) = matching(after) else { continue };
             let arguments = split_commas(&after[1..end]);
             let Some(name) = self.machine_name(word, &arguments) else { continue };
-            self.add(
-                at,
-                TypeDef {
-                    name: format!("{name}-machine"),
-                    parent: Some("machine".to_owned()),
-                    is_abstract: false,
-                    condition: self.condition(at),
-                    file: self.path.to_owned(),
-                    line: 0,
-                    creatable: None,
-                    interfaces: Vec::new(),
-                },
-            );
+            let machine = Some("machine".to_owned());
+            self.add(at, self.plain(format!("{name}-machine"), machine, self.condition(at)));
         }
     }
 
@@ -465,6 +500,54 @@ impl Scan<'_> {
             .iter()
             .all(|part| part.chars().all(|c| c.is_ascii_digit()))
             .then(|| format!("{family}-{}", version.join(".")))
+    }
+
+    /// `ARMCPUInfo cpus[]`: the loop over it registers each model as `NAME-arm-cpu` (target/arm/cpu.c, cpu64.c).
+    fn arm_models(&mut self) {
+        let text = self.text;
+        for at in memchr::memmem::find_iter(text.as_bytes(), b"ARMCPUInfo ") {
+            let rest = &text[at + "ARMCPUInfo ".len()..];
+            let Some((array, _)) = rest.split_once('[') else { continue };
+            if array.is_empty() || !array.chars().all(|c| c.is_alphanumeric() || c == '_') {
+                continue;
+            }
+            let parent = if text.contains(&format!("aarch64_cpu_register(&{array}[")) {
+                "TYPE_AARCH64_CPU"
+            } else {
+                "TYPE_ARM_CPU"
+            };
+            for group in self.array_groups(array) {
+                let offset = group.trim_start().as_ptr() as usize - text.as_ptr() as usize;
+                let Some(inner) = group.trim().strip_prefix('{').and_then(|g| g.strip_suffix('}'))
+                else {
+                    continue;
+                };
+                let Some(name) = (Fields { body: inner }).get("name").and_then(|n| self.string(n))
+                else {
+                    continue;
+                };
+                let Some(suffix) = self.string("TYPE_ARM_CPU") else { continue };
+                let parent = self.string(parent);
+                let condition = self.condition(offset);
+                self.add(offset, self.plain(format!("{name}-{suffix}"), parent, condition));
+            }
+        }
+    }
+
+    /// A concrete type without interfaces.
+    fn plain(&self, name: String, parent: Option<String>, condition: Condition) -> TypeDef {
+        TypeDef {
+            name,
+            parent,
+            is_abstract: false,
+            condition,
+            file: self.path.to_owned(),
+            line: 0,
+            creatable: None,
+            interfaces: Vec::new(),
+            internal: false,
+            at_start: false,
+        }
     }
 
     /// `builtin_x86_defs`: each model has an unversioned alias type and one type per version (target/i386/cpu.c).
@@ -499,19 +582,8 @@ impl Scan<'_> {
             let Some(name) = self.string(&format!("X86_CPU_TYPE_NAME(\"{name}\")")) else {
                 continue;
             };
-            self.add(
-                offset,
-                TypeDef {
-                    name,
-                    parent: self.string("TYPE_X86_CPU"),
-                    is_abstract: false,
-                    condition: Condition::Always,
-                    file: self.path.to_owned(),
-                    line: 0,
-                    creatable: None,
-                    interfaces: Vec::new(),
-                },
-            );
+            let parent = self.string("TYPE_X86_CPU");
+            self.add(offset, self.plain(name, parent, Condition::Always));
         }
     }
 }
@@ -545,9 +617,9 @@ mod tests {
                 " ".repeat(pad),
                 "é€".repeat(2000)
             );
-            let (types, unseen) = types("hw/core/a.c", &text, &Macros::default());
-            assert!(types.is_empty());
-            assert_eq!(unseen.len(), 1);
+            let found = read("hw/core/a.c", &text, &Macros::default());
+            assert!(found.types.is_empty());
+            assert_eq!(found.unseen.len(), 1);
         }
     }
 }

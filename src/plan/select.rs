@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::features::{self, Features};
 use super::{Alternative, Because, Item};
-use crate::catalog::{Catalog, Condition, Configuration, Entry, Kind, Surface, predict};
+use crate::catalog::{Catalog, Condition, Configuration, Entry, Kind, Requested, Surface, predict};
 use crate::finding::Finding;
 use crate::kconfig::{
     Assignment, Kconfig, Mode, Request, Resolution, Target, host_option, host_symbols, resolve,
@@ -209,13 +209,7 @@ impl Selector<'_> {
             arch: self.target.base_arch(),
         };
         let profile = self.profile;
-        let requested: BTreeSet<String> = profile
-            .devices
-            .iter()
-            .chain(&profile.backends.objects)
-            .chain(&profile.machines)
-            .map(|name| name.value.clone())
-            .collect();
+        let requested = requested(profile);
         let mut surface = predict(self.catalog, &config, &requested);
         for machine in &profile.machines {
             for entry in self.catalog.machines(&machine.value) {
@@ -226,7 +220,43 @@ impl Selector<'_> {
                 }
             }
         }
+        allow_blocks(profile, &mut surface);
         surface
+    }
+}
+
+/// The names the profile asks for, by kind.
+fn requested(profile: &Profile) -> Requested {
+    let backends = &profile.backends;
+    let lists = [
+        (Kind::Device, &profile.devices),
+        (Kind::Machine, &profile.machines),
+        (Kind::Object, &backends.objects),
+        (Kind::Netdev, &backends.netdevs),
+        (Kind::Chardev, &backends.chardevs),
+        (Kind::Display, &backends.displays),
+        (Kind::Audio, &backends.audio),
+        (Kind::Block, &profile.block_read_write),
+        (Kind::Block, &profile.block_read_only),
+    ];
+    let named = |(kind, names): (Kind, &Vec<Sourced<String>>)| {
+        names.iter().map(|name| (kind, name.value.clone())).collect::<Vec<_>>()
+    };
+    lists.into_iter().flat_map(named).collect()
+}
+
+/// The block allowlist is compiled in: what it leaves out cannot be opened and is not listed (`bdrv_is_whitelisted`).
+fn allow_blocks(profile: &Profile, surface: &mut Surface) {
+    let allowed: BTreeSet<&str> = profile
+        .block_read_write
+        .iter()
+        .chain(&profile.block_read_only)
+        .map(|name| name.value.as_str())
+        .collect();
+    if let Some(blocks) = surface.backends.get_mut(&Kind::Block)
+        && !allowed.is_empty()
+    {
+        blocks.retain(|name, _| allowed.contains(name.as_str()));
     }
 }
 

@@ -17,6 +17,8 @@ pub fn diff(a: &Record, b: &Record) -> Vec<String> {
     set(&mut out, "object", &a.surface.objects, &b.surface.objects);
     set(&mut out, "netdev", &a.surface.netdevs, &b.surface.netdevs);
     set(&mut out, "chardev", &a.surface.chardevs, &b.surface.chardevs);
+    set(&mut out, "display", &a.surface.displays, &b.surface.displays);
+    set(&mut out, "audio driver", &a.surface.audio, &b.surface.audio);
     set(&mut out, "block format", &a.surface.block_formats, &b.surface.block_formats);
     for (subject, path) in
         [("argument", "/configure"), ("compiler flag", "/cflags"), ("linker flag", "/ldflags")]

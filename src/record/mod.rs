@@ -39,6 +39,11 @@ pub struct Measured {
     pub chardevs: BTreeSet<String>,
     pub block_formats: BTreeSet<String>,
     pub accelerators: BTreeSet<String>,
+    /// `-display help`, `-audiodev help`, without `none`.
+    #[serde(default)]
+    pub displays: BTreeSet<String>,
+    #[serde(default)]
+    pub audio: BTreeSet<String>,
     pub qmp_commands: usize,
 }
 

@@ -27,28 +27,22 @@ pub(super) static BUDGET: Code = Code {
 pub fn compare(predicted: &Surface, measured: &Measured) -> Vec<Finding> {
     let undecided: BTreeSet<&str> =
         predicted.undecided.iter().map(|(name, _)| name.as_str()).collect();
+    let open: BTreeSet<&str> =
+        undecided.into_iter().chain(predicted.at_start.keys().map(String::as_str)).collect();
+    let kinds = [
+        ("device", predicted.devices.keys().collect(), &measured.devices),
+        ("machine", predicted.machines.keys().collect(), &measured.machines),
+        ("object", predicted.objects.keys().collect(), &measured.objects),
+        ("netdev", predicted.backends(Kind::Netdev).collect(), &measured.netdevs),
+        ("chardev", predicted.backends(Kind::Chardev).collect(), &measured.chardevs),
+        ("display", predicted.backends(Kind::Display).collect(), &measured.displays),
+        ("audio driver", predicted.backends(Kind::Audio).collect(), &measured.audio),
+        ("block driver", predicted.backends(Kind::Block).collect(), &measured.block_formats),
+    ];
     let mut findings = Vec::new();
-    differences(
-        "device",
-        predicted.devices.keys().collect(),
-        measured.devices.iter().collect(),
-        &undecided,
-        &mut findings,
-    );
-    differences(
-        "machine",
-        predicted.machines.keys().collect(),
-        measured.machines.iter().collect(),
-        &undecided,
-        &mut findings,
-    );
-    differences(
-        "object",
-        predicted.objects.keys().collect(),
-        measured.objects.iter().collect(),
-        &undecided,
-        &mut findings,
-    );
+    for (what, predicted, measured) in kinds {
+        differences(what, predicted, measured.iter().collect(), &open, &mut findings);
+    }
     findings
 }
 
@@ -56,11 +50,11 @@ fn differences(
     what: &str,
     predicted: BTreeSet<&String>,
     measured: BTreeSet<&String>,
-    undecided: &BTreeSet<&str>,
+    open: &BTreeSet<&str>,
     findings: &mut Vec<Finding>,
 ) {
     for name in measured.difference(&predicted) {
-        if what == "machine" && *name == "none" || undecided.contains(name.as_str()) {
+        if what == "machine" && *name == "none" || open.contains(name.as_str()) {
             continue;
         }
         findings.push(Finding::error(
@@ -68,7 +62,7 @@ fn differences(
             format!("{what} `{name}` is in the binary and nothing explains it"),
         ));
     }
-    for name in predicted.difference(&measured) {
+    for name in predicted.difference(&measured).filter(|name| !open.contains(name.as_str())) {
         findings.push(Finding::error(
             &ABSENT,
             format!("{what} `{name}` was planned and is not in the binary"),

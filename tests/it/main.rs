@@ -15,4 +15,5 @@ mod kconfig;
 mod real;
 mod sandbox;
 mod source;
+mod truth;
 mod verify;
