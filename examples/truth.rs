@@ -87,5 +87,5 @@ fn option<'a>(meson: &'a str, value: &'a str) -> Option<&'a str> {
     let assigned = format!("\n{name} = ");
     let places = meson.match_indices(&assigned).map(|(at, _)| &meson[at + assigned.len()..]);
     // The option stands in the assignment, or in the `if` right after `x = not_found`.
-    places.filter_map(|rest| quoted(rest.get(..400).unwrap_or(rest))).next()
+    places.map(|rest| rest.get(..400).unwrap_or(rest)).find_map(quoted)
 }

@@ -151,6 +151,13 @@ pub fn scan(tree: &Tree) -> Catalog {
         catalog.unseen.extend(registered.unseen);
         backends.extend(registered.backends);
     }
+    if let Some(deletion) = Deletion::of(tree, &catalog.version) {
+        for definition in &mut definitions {
+            if definition.versioned.is_some_and(|version| deletion.expired(version)) {
+                definition.condition = Condition::Never;
+            }
+        }
+    }
     let place = Places { osdep: osdep(tree), defines: &meant };
     let meant_in_c = |condition: Condition| {
         condition.with_macros(&|name| place.definition(name)).with_symbols(&meaning)
@@ -191,6 +198,33 @@ fn macros(tree: &Tree) -> macros::Macros {
         }
     }
     macros
+}
+
+/// Versioned machines past their age are compiled and not registered: `MACHINE_VER_DELETION` of `include/hw/boards.h`,
+/// which says itself that it is without effect before 10.1.
+struct Deletion {
+    /// Age in major versions.
+    cutoff: u32,
+    /// The tree's version.
+    version: (u32, u32),
+}
+
+impl Deletion {
+    fn of(tree: &Tree, version: &str) -> Option<Self> {
+        let text = tree.text("include/hw/boards.h")?;
+        let (_, body) = text.split_once("#define MACHINE_VER_DELETION(")?;
+        let body = body.split("while").next().unwrap_or(body);
+        let (_, cutoff) = text.split_once("#define MACHINE_VER_DELETION_MAJOR ")?;
+        let cutoff = cutoff.split_whitespace().next()?.parse().ok()?;
+        let version = qom::numbers(version)?;
+        (body.contains("return;") && version >= (10, 1)).then_some(Self { cutoff, version })
+    }
+
+    /// `_MACHINE_VER_IS_CURRENT_EXPIRED`.
+    fn expired(&self, (major, minor): (u32, u32)) -> bool {
+        let age = self.version.0.saturating_sub(major);
+        age > self.cutoff || age == self.cutoff && self.version.1 >= minor
+    }
 }
 
 /// Where macros that are no `CONFIG_` names come from: `config-host.h` and the header every file includes first.

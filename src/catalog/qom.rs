@@ -26,6 +26,8 @@ pub struct TypeDef {
     pub internal: bool,
     /// Registered only when a test at program start succeeds: `memory-backend-epc` where /dev/sgx_vepc can be opened.
     pub at_start: bool,
+    /// Version of a machine made by a versioned macro; see `Deletion` in `catalog`.
+    pub versioned: Option<(u32, u32)>,
 }
 
 /// A `TypeInfo` whose name we could not evaluate.
@@ -441,7 +443,9 @@ impl<'a> Scan<'a> {
             let rest = &text[at..];
             let Some(open) = rest.find('(') else { continue };
             let Some(end) = matching(&rest[open..]) else { continue };
-            let arguments = split_commas(&rest[open + 1..open + end]);
+            // Some files continue the lines of the call as if it stood in a macro.
+            let call = rest[open + 1..open + end].replace('\\', " ");
+            let arguments = split_commas(&call);
             let [_, _, upper, parent, interfaces @ ..] = arguments.as_slice() else { continue };
             let Some(name) = self.string(&format!("TYPE_{}", upper.trim())) else {
                 self.not_seen(at, upper);
@@ -480,13 +484,16 @@ impl<'a> Scan<'a> {
             let arguments = split_commas(&after[1..end]);
             let Some(name) = self.machine_name(word, &arguments) else { continue };
             let machine = Some("machine".to_owned());
-            self.add(at, self.plain(format!("{name}-machine"), machine, self.condition(at)));
+            let plain = self.plain(format!("{name}-machine"), machine, self.condition(at));
+            let ages = !word.starts_with("DEFINE_MACHINE") && word != "DEFINE_PC_MACHINE";
+            let versioned = name.rsplit('-').next().and_then(numbers).filter(|_| ages);
+            self.add(at, TypeDef { versioned, ..plain });
         }
     }
 
     fn machine_name(&self, word: &str, arguments: &[&str]) -> Option<String> {
         let family = match word {
-            "DEFINE_MACHINE" => return self.string(arguments.first()?),
+            word if word.starts_with("DEFINE_MACHINE") => return self.string(arguments.first()?),
             "DEFINE_PC_MACHINE" => return self.string(arguments.get(1)?),
             word if word.contains("Q35") => "pc-q35",
             word if word.contains("I440FX") => "pc-i440fx",
@@ -547,6 +554,7 @@ impl<'a> Scan<'a> {
             interfaces: Vec::new(),
             internal: false,
             at_start: false,
+            versioned: None,
         }
     }
 
@@ -592,6 +600,15 @@ impl<'a> Scan<'a> {
 fn up_to(text: &str, end: usize) -> &str {
     let end = (0..=end.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     &text[..end]
+}
+
+/// The first two numbers of `4.2.1`.
+pub(super) fn numbers(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.split('.').map(str::parse);
+    match (parts.next(), parts.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => Some((major, minor)),
+        _ => None,
+    }
 }
 
 /// Values of every `.field = value,` in a text.

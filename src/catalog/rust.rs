@@ -42,6 +42,7 @@ pub(super) fn types(
                 interfaces: Vec::new(),
                 internal: false,
                 at_start: false,
+                versioned: None,
             })
         })
         .collect()

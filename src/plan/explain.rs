@@ -12,17 +12,30 @@ pub fn explain(plan: &Plan, catalog: &Catalog, what: &str) -> Option<String> {
         .or_else(|| absent(plan, catalog, what))
 }
 
-/// A QOM type of the predicted surface.
+/// A type or backend of the predicted surface. A name that is several things (`socket`) is explained as each of them.
 fn type_in(plan: &Plan, what: &str) -> Option<String> {
     let surface = &plan.surface;
     let machine = what.trim_end_matches("-machine");
-    let (name, predicted) =
-        [(&surface.devices, what), (&surface.objects, what), (&surface.machines, machine)]
-            .into_iter()
-            .find_map(|(map, name)| map.get_key_value(name))?;
+    let maps = [(&surface.devices, what), (&surface.objects, what), (&surface.machines, machine)];
+    let others = [(&surface.types, what), (&surface.at_start, what)];
+    let backends = surface.backends.values().map(|map| (map, what));
+    let found: String = maps
+        .into_iter()
+        .chain(others)
+        .chain(backends)
+        .filter_map(|(map, name)| map.get_key_value(name))
+        .map(|(name, predicted)| described(plan, name, predicted))
+        .collect();
+    (!found.is_empty()).then_some(found)
+}
+
+fn described(plan: &Plan, name: &str, predicted: &Predicted) -> String {
+    let surface = &plan.surface;
+    let at_start = surface.at_start.get(name) == Some(predicted);
     let kind = predicted.kind.name();
     let mut out = format!(
-        "{name} is in: {kind}, {} ({}:{})\n",
+        "{name} is in{}: {kind}, {} ({}:{})\n",
+        if at_start { " if the machine it starts on has what it needs" } else { "" },
         class(predicted),
         predicted.file,
         predicted.line
@@ -41,8 +54,7 @@ fn type_in(plan: &Plan, what: &str) -> Option<String> {
             None => out.push_str(&chain(plan, through)),
         }
     }
-    if let Some(alternative) =
-        plan.alternatives.iter().find(|alternative| alternative.name == *name)
+    if let Some(alternative) = plan.alternatives.iter().find(|alternative| alternative.name == name)
     {
         out.push_str(&format!(
             "  decided against {} ({})\n",
@@ -50,7 +62,7 @@ fn type_in(plan: &Plan, what: &str) -> Option<String> {
             alternative.why
         ));
     }
-    Some(out)
+    out
 }
 
 fn class(predicted: &Predicted) -> String {
@@ -147,8 +159,8 @@ fn absent(plan: &Plan, catalog: &Catalog, what: &str) -> Option<String> {
     let entry = entries.first()?;
     if entry.is_abstract {
         return Some(format!(
-            "{what} is an abstract type ({}:{}); it is never created itself\n",
-            entry.file, entry.line
+            "{what} is an abstract type ({}:{}), there when {}; it is never created itself\n",
+            entry.file, entry.line, entry.condition
         ));
     }
     let conditions: Vec<String> = entries

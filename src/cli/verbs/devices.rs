@@ -9,7 +9,7 @@ use crate::cli::session;
 use crate::cli::{Exit, Failure};
 use crate::terminal::Terminal;
 
-/// List the devices a tree offers.
+/// List the devices, or other kinds of types and backends, a tree offers.
 ///
 /// Example: quench devices --source ../qemu --format json | jq length
 #[derive(Debug, clap::Args)]
@@ -20,6 +20,9 @@ pub(crate) struct Args {
     /// Also what a user cannot create, and CPU models.
     #[arg(long)]
     all: bool,
+    /// Something else than devices.
+    #[arg(long, value_enum, default_value = "device")]
+    kind: Wanted,
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
 }
@@ -31,11 +34,44 @@ pub(super) enum Format {
     Json,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Wanted {
+    Device,
+    Cpu,
+    Object,
+    Netdev,
+    Chardev,
+    Display,
+    Audio,
+    Block,
+    /// QOM types that are none of these: buses, accelerators, memory regions.
+    Type,
+}
+
+impl Wanted {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Device => Kind::Device,
+            Self::Cpu => Kind::Cpu,
+            Self::Object => Kind::Object,
+            Self::Netdev => Kind::Netdev,
+            Self::Chardev => Kind::Chardev,
+            Self::Display => Kind::Display,
+            Self::Audio => Kind::Audio,
+            Self::Block => Kind::Block,
+            Self::Type => Kind::Other,
+        }
+    }
+}
+
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
+    let kind = args.kind.kind();
     let wanted = |entry: &Entry| {
-        !entry.is_abstract
-            && (entry.kind == Kind::Device && (args.all || entry.user_creatable)
-                || args.all && entry.kind == Kind::Cpu)
+        let shown = match kind {
+            Kind::Device => entry.kind == kind && (args.all || entry.user_creatable),
+            kind => entry.kind == kind,
+        };
+        !entry.is_abstract && (shown || args.all && kind == Kind::Device && entry.kind == Kind::Cpu)
     };
     list(&args.source, args.format == Format::Json, &wanted, terminal)
 }

@@ -1,5 +1,6 @@
 //! `quench explain`: why something is in, or is not, as a chain back to a line of the profile.
 
+use crate::catalog::Kind;
 use crate::cli::session::{self, SourceOptions};
 use crate::cli::{Exit, Failure};
 use crate::terminal::Terminal;
@@ -12,26 +13,28 @@ use crate::{finding, plan};
 pub(crate) struct Args {
     /// Profile, or the code of a finding (`profile::unknown-key`).
     profile: String,
-    /// A device or other type, a symbol, an option, a flag, a firmware file.
-    what: Option<String>,
+    /// Devices or other types, backends, symbols, options, flags, firmware files.
+    what: Vec<String>,
     #[command(flatten)]
     source: SourceOptions,
 }
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
-    let Some(what) = &args.what else { return code(&args.profile, terminal) };
-    let planned = session::plan(&args.profile, &args.source, false, terminal)?;
-    if let Some(text) = plan::explain(&planned.plan, &planned.scanned.catalog, what) {
-        terminal.data(&text);
-        Ok(Exit::Done)
-    } else {
-        let catalog = &planned.scanned.catalog;
-        let near = catalog
-            .suggest(crate::catalog::Kind::Device, what)
-            .map(|name| format!("did you mean `{name}`?"));
-        Err(Failure::new(Exit::Usage, format!("nothing named `{what}` in this plan or tree"))
-            .with_hint(near))
+    if args.what.is_empty() {
+        return code(&args.profile, terminal);
     }
+    let planned = session::plan(&args.profile, &args.source, false, terminal)?;
+    let catalog = &planned.scanned.catalog;
+    for what in &args.what {
+        let Some(text) = plan::explain(&planned.plan, catalog, what) else {
+            let near = catalog.suggest(Kind::Device, what);
+            let message = format!("nothing named `{what}` in this plan or tree");
+            return Err(Failure::new(Exit::Usage, message)
+                .with_hint(near.map(|name| format!("did you mean `{name}`?"))));
+        };
+        terminal.data(&text);
+    }
+    Ok(Exit::Done)
 }
 
 fn code(name: &str, terminal: &Terminal) -> Result<Exit, Failure> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::catalog::{Class, Predicted};
+use crate::catalog::{Class, Kind, Predicted, Surface};
 use crate::plan::{Because, Item, Plan, Provider, SCHEMA};
 
 /// The plan as a JSON value; object keys are sorted.
@@ -35,6 +35,8 @@ pub fn json(plan: &Plan) -> Value {
         "devices": devices(&plan.surface.devices),
         "machines": plan.surface.machines.keys().collect::<Vec<_>>(),
         "objects": plan.surface.objects.keys().collect::<Vec<_>>(),
+        "backends": backends(&plan.surface),
+        "at-start": plan.surface.at_start.keys().collect::<Vec<_>>(),
         "undecided": plan.surface.undecided.iter().map(|(name, condition)| json!({ "name": name, "condition": condition })).collect::<Vec<_>>(),
         "alternatives": plan.alternatives.iter().map(|alternative| json!({
             "name": alternative.name, "chosen": alternative.chosen, "rejected": alternative.rejected, "why": alternative.why,
@@ -61,6 +63,14 @@ pub fn json(plan: &Plan) -> Value {
             })).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
     })
+}
+
+/// Netdevs, chardevs, displays, audio and block drivers by kind.
+fn backends(surface: &Surface) -> Value {
+    let kinds = [Kind::Netdev, Kind::Chardev, Kind::Display, Kind::Audio, Kind::Block];
+    let of =
+        |kind: Kind| (kind.name().to_owned(), json!(surface.backends(kind).collect::<Vec<_>>()));
+    Value::Object(kinds.into_iter().map(of).collect())
 }
 
 fn pairs(files: &[(String, String)]) -> Vec<Value> {
@@ -107,7 +117,7 @@ fn devices(devices: &BTreeMap<String, Predicted>) -> Value {
     };
     let hidden: Vec<&String> = devices
         .iter()
-        .filter(|(_, device)| !device.user_creatable && device.kind == crate::catalog::Kind::Device)
+        .filter(|(_, device)| !device.user_creatable && device.kind == Kind::Device)
         .map(|(name, _)| name)
         .collect();
     json!({ "requested": class(Class::Requested), "forced": class(Class::Forced), "core": class(Class::Core), "hidden": hidden })

@@ -1,0 +1,249 @@
+//! Builds random allowlists and compares what the plan predicted with what the built emulator reports over QMP:
+//!
+//! ```text
+//! cargo run --example surface -- --series 10.2 --tree TREE --work WORK --random 20 --seed 1
+//! ```
+//!
+//! The first case is always q35 alone, the most obvious minimal x86 selection. All cases of a run share one build
+//! directory and one set of build options, so that only what the allowlists change is compiled again: this proves
+//! surfaces, not reproducibility. Exit code 1 when any name differs.
+#![expect(clippy::print_stdout, reason = "the report goes to standard output")]
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use quench::measure;
+use serde_json::Value;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Options of every case. They need no library beyond what `quench deps` installs for any profile.
+const FEATURES: &[&str] = &[
+    "attr",
+    "fdt",
+    "hv-balloon",
+    "multiprocess",
+    "pixman",
+    "tpm",
+    "vhost-crypto",
+    "vhost-kernel",
+    "vhost-net",
+    "vhost-user",
+    "vhost-vdpa",
+    "virtfs",
+];
+const MACHINES: &[&str] = &["q35", "pc", "microvm", "isapc"];
+
+struct Arguments {
+    series: String,
+    tree: PathBuf,
+    work: PathBuf,
+    random: usize,
+    seed: u64,
+}
+
+/// A small generator of our own: a seed gives the same allowlists on every machine.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from((self.0 >> 33) % (limit.max(1) as u64)).unwrap_or(0)
+    }
+}
+
+fn main() -> Result<()> {
+    let arguments = arguments()?;
+    fs_err::create_dir_all(&arguments.work)?;
+    let devices = devices(&arguments)?;
+    println!("QEMU {}: {} devices to choose from", arguments.series, devices.len());
+    let mut random = Random(arguments.seed);
+    let mut wrong = 0;
+    let mut built = 0;
+    while built <= arguments.random {
+        let allow = if built == 0 { Vec::new() } else { choose(&devices, &mut random) };
+        let machine = if built == 0 { "q35" } else { MACHINES[random.below(MACHINES.len())] };
+        let Some(plan) = plan(&arguments, machine, &allow)? else { continue };
+        let start = Instant::now();
+        let emulator = build(&arguments)?;
+        let differences = compare(&plan, &emulator)?;
+        println!(
+            "{built:>3} {machine:<8} {:<60} {:>4} devices, {} differences ({} s)",
+            allow.join(" "),
+            names(&plan["devices"]["requested"]).len()
+                + names(&plan["devices"]["forced"]).len()
+                + names(&plan["devices"]["core"]).len(),
+            differences.len(),
+            start.elapsed().as_secs()
+        );
+        for difference in &differences {
+            println!("      {difference}");
+        }
+        wrong += differences.len();
+        built += 1;
+    }
+    println!("{built} allowlists built, {wrong} differences");
+    if wrong == 0 { Ok(()) } else { Err(format!("{wrong} differences").into()) }
+}
+
+fn arguments() -> Result<Arguments> {
+    let mut out = Arguments {
+        series: "10.0".to_owned(),
+        tree: PathBuf::new(),
+        work: PathBuf::from("target/surface"),
+        random: 2,
+        seed: 1,
+    };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
+        match word.as_str() {
+            "--series" => out.series = value,
+            "--tree" => out.tree = PathBuf::from(value),
+            "--work" => out.work = PathBuf::from(value),
+            "--random" => out.random = value.parse()?,
+            "--seed" => out.seed = value.parse()?,
+            _ => return Err(format!("unknown option {word}").into()),
+        }
+    }
+    out.tree = fs_err::canonicalize(&out.tree)?;
+    fs_err::create_dir_all(&out.work)?;
+    out.work = fs_err::canonicalize(&out.work)?;
+    Ok(out)
+}
+
+/// The `quench` built beside this program.
+fn quench() -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let directory = own.parent().and_then(Path::parent).ok_or("no target directory")?;
+    Ok(directory.join("quench"))
+}
+
+fn run(arguments: &Arguments, words: &[&str]) -> Result<std::process::Output> {
+    let tree = arguments.tree.display().to_string();
+    let mut command = Command::new(quench()?);
+    command.args(words).args(["--source", &tree]).current_dir(&arguments.work);
+    Ok(command.env("NO_COLOR", "1").stderr(Stdio::piped()).output()?)
+}
+
+/// Devices a user can create; which of them an x86 target can have is the plan's to say.
+fn devices(arguments: &Arguments) -> Result<Vec<String>> {
+    let output = run(arguments, &["devices", "--format", "json"])?;
+    let list: Value = serde_json::from_slice(&output.stdout)?;
+    let of_this_arch = |device: &&Value| {
+        !device["condition"].as_str().is_some_and(|text| text.contains("arch arm"))
+    };
+    let names: BTreeSet<String> = list
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(of_this_arch)
+        .filter_map(|device| device["name"].as_str().map(str::to_owned))
+        .collect();
+    Ok(names.into_iter().collect())
+}
+
+fn choose(devices: &[String], random: &mut Random) -> Vec<String> {
+    let count = 1 + random.below(6);
+    let chosen: BTreeSet<String> =
+        (0..count).map(|_| devices[random.below(devices.len())].clone()).collect();
+    chosen.into_iter().collect()
+}
+
+fn list(names: &[String]) -> String {
+    names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
+}
+
+/// The plan of an allowlist; `None` when this target cannot have it.
+fn plan(arguments: &Arguments, machine: &str, allow: &[String]) -> Result<Option<Value>> {
+    let features: Vec<String> = FEATURES.iter().map(|name| (*name).to_owned()).collect();
+    let accelerator = if machine == "isapc" { "tcg" } else { "kvm" };
+    let text = format!(
+        "schema = 1\nname = \"surface\"\n[qemu]\nseries = \"{}\"\nsource = {{ path = \"{}\" }}\n[target]\narch = \"x86_64\"\n\
+         machines = [\"{machine}\"]\naccelerators = [\"{accelerator}\"]\n[devices]\nallow = [{}]\n[features]\nenable = [{}]\n\
+         [hardening]\nlevel = \"baseline\"\n",
+        arguments.series,
+        arguments.tree.display(),
+        list(allow),
+        list(&features)
+    );
+    fs_err::write(arguments.work.join("surface.toml"), text)?;
+    let output = run(arguments, &["plan", "surface.toml", "--format", "json"])?;
+    if !output.status.success() {
+        return Ok(None);
+    }
+    let plan: Value = serde_json::from_slice(&output.stdout)?;
+    // One set of options for all cases: a device that needs another one is left to other tests.
+    let own: BTreeSet<&str> = FEATURES.iter().copied().collect();
+    let extra = names(&plan["features"])
+        .into_iter()
+        .any(|name| !own.contains(name.as_str()) && !ALWAYS.contains(&name.as_str()));
+    Ok((!extra).then_some(plan))
+}
+
+/// What every plan turns on.
+const ALWAYS: &[&str] =
+    &["coroutine-pool", "debug-info", "kvm", "pie", "seccomp", "stack-protector", "tcg"];
+
+/// Runs the plan's own script in the shared build directory.
+fn build(arguments: &Arguments) -> Result<PathBuf> {
+    let script = run(arguments, &["plan", "surface.toml", "--format", "sh"])?;
+    fs_err::write(arguments.work.join("surface.sh"), script.stdout)?;
+    let build = arguments.work.join("build");
+    let log = fs_err::File::create(arguments.work.join("surface.log"))?;
+    let status = Command::new("sh")
+        .arg("surface.sh")
+        .current_dir(&arguments.work)
+        .env("SOURCE", &arguments.tree)
+        .env("BUILD", &build)
+        .stdout(log.file().try_clone()?)
+        .stderr(log.file().try_clone()?)
+        .status()?;
+    if !status.success() {
+        return Err(format!("the build failed: {}/surface.log", arguments.work.display()).into());
+    }
+    Ok(build.join("stripped/qemu-system-x86_64"))
+}
+
+/// `name`, or the string itself, of every element.
+fn names(list: &Value) -> BTreeSet<String> {
+    let elements = list.as_array().into_iter().flatten();
+    elements
+        .filter_map(|element| element["name"].as_str().or_else(|| element.as_str()))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Differences between the plan's JSON and the emulator, both ways, in every kind.
+fn compare(plan: &Value, emulator: &Path) -> Result<Vec<String>> {
+    let measured = measure::surface(emulator)?;
+    let either = names(&plan["at-start"]);
+    let classes = &plan["devices"];
+    let devices =
+        ["requested", "forced", "core"].iter().flat_map(|class| names(&classes[*class])).collect();
+    let mut machines = names(&plan["machines"]);
+    machines.insert("none".to_owned());
+    let backends = &plan["backends"];
+    let kinds = [
+        ("device", devices, &measured.devices),
+        ("machine", machines, &measured.machines),
+        ("object", names(&plan["objects"]), &measured.objects),
+        ("netdev", names(&backends["netdev"]), &measured.netdevs),
+        ("chardev", names(&backends["chardev"]), &measured.chardevs),
+        ("display", names(&backends["display"]), &measured.displays),
+        ("audio driver", names(&backends["audio"]), &measured.audio),
+        ("block driver", names(&backends["block"]), &measured.block_formats),
+    ];
+    let mut out = Vec::new();
+    for (what, planned, measured) in kinds {
+        let planned: BTreeSet<_> = planned.difference(&either).collect();
+        let measured: BTreeSet<_> = measured.difference(&either).collect();
+        out.extend(measured.difference(&planned).map(|n| format!("{what} {n} was not predicted")));
+        out.extend(planned.difference(&measured).map(|n| format!("{what} {n} is not there")));
+    }
+    Ok(out)
+}
