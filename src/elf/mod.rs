@@ -1,17 +1,30 @@
-//! Facts of an ELF file: what the kernel and the loader will make of it.
+//! Facts of an ELF file: what the kernel and the loader will make of it, what its code does, how it was compiled.
 //!
-//! Pure. The only module that names goblin. Program headers and the dynamic table are the truth; section headers are
-//! read for names only, because a loader never looks at them. Every table is read on its own, so that one bad table
-//! does not hide the others.
+//! Pure. The only module that names goblin, gimli and iced-x86. Program headers and the dynamic table are the truth;
+//! section headers are a second opinion, because a loader never looks at them. Every table is read on its own, so that
+//! one bad table does not hide the others.
 
+mod code;
+mod dynamic;
 mod facts;
+mod functions;
+mod memory;
+mod notes;
+pub mod relro;
+mod sections;
+mod symbols;
 
-pub use facts::{Dynamic, Facts, Kind, Malformed, Segment, SegmentKind, Symbol, facts};
+pub use code::{Code, Function, Marks, ObjectSizes, Targets, UnprobedStep, code};
+pub use dynamic::{Dynamic, Slot};
+pub use facts::{Facts, Kind, Machine, Malformed, Segment, SegmentKind, facts};
+pub use notes::Properties;
+pub use sections::{Section, Sections};
+pub use symbols::{NamedFunction, Symbol};
 
-use crate::finding::Code;
+use crate::finding::Code as FindingCode;
 
 /// Finding codes of this module.
-pub const CODES: &[&Code] = &[];
+pub const CODES: &[&FindingCode] = &[];
 
 /// True for anything that begins like an ELF file.
 pub fn is_elf(bytes: &[u8]) -> bool {

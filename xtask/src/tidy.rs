@@ -21,8 +21,10 @@ const SHELL: [&str; 10] =
     ["cli", "deps", "measure", "package", "probe", "process", "run", "source", "stage", "terminal"];
 
 /// (crate or call, modules that may name it)
-const OWNERS: [(&str, &[&str]); 4] = [
+const OWNERS: [(&str, &[&str]); 6] = [
     ("goblin::", &["elf"]),
+    ("gimli::", &["elf"]),
+    ("iced_x86::", &["elf"]),
     ("rpm::", &["verify"]),
     ("Command::new", &["process"]),
     ("println!", &["terminal"]),

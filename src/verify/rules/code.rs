@@ -59,36 +59,12 @@ const FORTIFIABLE: &[&str] = &[
     "vsyslog",
 ];
 
-fn loaded(facts: &Facts) -> bool {
+fn loaded(facts: &Facts<'_>) -> bool {
     !matches!(facts.kind, Kind::DebugFile | Kind::Core)
 }
 
-fn is_static(facts: &Facts) -> bool {
+fn is_static(facts: &Facts<'_>) -> bool {
     matches!(facts.kind, Kind::StaticExecutable | Kind::StaticPie)
-}
-
-pub(super) fn stack_protector(object: Object<'_>) -> (Verdict, String) {
-    let facts = object.facts;
-    if !loaded(facts) {
-        return (Verdict::NotApplicable("no code in this file".to_owned()), String::new());
-    }
-    let name = |name: &str| {
-        matches!(name, "__stack_chk_fail" | "__stack_chk_fail_local" | "__stack_smash_handler")
-    };
-    let imported = facts.symbols.iter().any(|symbol| !symbol.defined && name(&symbol.name));
-    let defined = facts.symbols.iter().any(|symbol| symbol.defined && name(&symbol.name));
-    if imported {
-        return (Verdict::Holds, "imports __stack_chk_fail".to_owned());
-    }
-    if is_static(facts) || defined {
-        let why =
-            "the symbol comes with the C library and does not tell about the program's own code";
-        return (Verdict::CannotTell(why.to_owned()), String::new());
-    }
-    if facts.symbols.is_empty() {
-        return (Verdict::CannotTell("no symbols".to_owned()), String::new());
-    }
-    (Verdict::Fails("__stack_chk_fail is not imported".to_owned()), String::new())
 }
 
 pub(super) fn fortify(object: Object<'_>) -> (Verdict, String) {
@@ -111,7 +87,7 @@ pub(super) fn fortify(object: Object<'_>) -> (Verdict, String) {
         return (Verdict::NotApplicable("musl has no checked functions".to_owned()), String::new());
     }
     let imports =
-        || facts.symbols.iter().filter(|symbol| !symbol.defined).map(|symbol| symbol.name.as_str());
+        || facts.symbols.iter().filter(|symbol| !symbol.defined).map(|symbol| symbol.name);
     let base = |name: &'_ str| {
         name.strip_prefix("__").and_then(|name| name.strip_suffix("_chk")).map(str::to_owned)
     };

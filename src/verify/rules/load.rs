@@ -43,7 +43,8 @@ pub(super) fn relro(object: Object<'_>) -> (Verdict, String) {
         return (Verdict::Fails(why), String::new());
     }
     let inside = |address: u64| address >= start && address < end;
-    let mut wanted: Vec<u64> = dynamic.slots.clone();
+    let mut wanted: Vec<u64> =
+        dynamic.plt_slots.iter().chain(&dynamic.slots).map(|slot| slot.address).collect();
     wanted.extend(dynamic.arrays.iter().filter(|(_, size)| *size > 0).map(|(address, _)| *address));
     let table = facts.segments.iter().find(|segment| segment.kind == SegmentKind::Dynamic);
     wanted.extend(table.map(|segment| segment.address));

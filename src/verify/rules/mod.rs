@@ -1,17 +1,20 @@
 //! The rules, each with its name, its sentence and its check. Pure.
 
 mod code;
+mod coverage;
 mod link;
 mod load;
 
 use super::Verdict;
-use crate::elf::Facts;
+use crate::elf::{Code, Facts};
 
 /// What rules may look at beside the facts.
 #[derive(Debug, Clone, Copy)]
 pub struct Object<'a> {
-    pub facts: &'a Facts,
+    pub facts: &'a Facts<'a>,
     pub bytes: &'a [u8],
+    /// `None` where the code is not read.
+    pub code: Option<&'a Code<'a>>,
 }
 
 /// A rule.
@@ -83,9 +86,45 @@ pub static RULES: &[Rule] = &[
     },
     Rule {
         name: "stack-protector",
-        summary: "functions check a canary before they return",
-        source: "GCC -fstack-protector: calls of __stack_chk_fail",
-        check: code::stack_protector,
+        summary: "functions that take the address of a local check a canary before they return",
+        source: "GCC, clang -fstack-protector-strong: fs:[0x28], __stack_chk_guard",
+        check: coverage::stack_protector,
+    },
+    Rule {
+        name: "stack-clash",
+        summary: "no frame grows past a guard page without touching it",
+        source: "GCC, clang -fstack-clash-protection; kernel and glibc keep one guard page",
+        check: coverage::stack_clash,
+    },
+    Rule {
+        name: "branch-targets",
+        summary: "indirect branches land on endbr64 or bti, and the property note says so",
+        source: "x86-64 psABI, Arm ARM: IBT and BTI",
+        check: coverage::branch_targets,
+    },
+    Rule {
+        name: "return-addresses",
+        summary: "return addresses are on a shadow stack, or signed",
+        source: "x86-64 psABI SHSTK; AArch64 pointer authentication",
+        check: coverage::return_addresses,
+    },
+    Rule {
+        name: "zeroed-registers",
+        summary: "call-used registers are zeroed before functions return",
+        source: "GCC, clang -fzero-call-used-regs",
+        check: coverage::zeroed_registers,
+    },
+    Rule {
+        name: "cfi",
+        summary: "indirect calls check the type of what they call",
+        source: "clang -fsanitize=cfi",
+        check: coverage::cfi,
+    },
+    Rule {
+        name: "safe-stack",
+        summary: "variables whose address is taken live on a second stack",
+        source: "clang -fsanitize=safe-stack",
+        check: coverage::safe_stack,
     },
     Rule {
         name: "fortify",

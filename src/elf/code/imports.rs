@@ -1,0 +1,124 @@
+//! Which address is which imported function: stubs of the PLT, found by what they do, and slots of the GOT. Pure.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use crate::elf::memory::Memory;
+use crate::elf::{Facts, Machine};
+
+/// Imported functions by the addresses that lead to them.
+#[derive(Debug)]
+pub(super) struct Imports<'a> {
+    names: Vec<(&'a str, Cell<usize>)>,
+    /// Slot or stub address, index of the name.
+    slots: Vec<(u64, u32)>,
+    stubs: Vec<(u64, u32)>,
+}
+
+impl<'a> Imports<'a> {
+    pub(super) fn of(memory: &Memory<'_>, facts: &Facts<'a>) -> Self {
+        let mut out = Self { names: Vec::new(), slots: Vec::new(), stubs: Vec::new() };
+        let Some(dynamic) = &facts.dynamic else { return out };
+        let mut index: BTreeMap<usize, u32> = BTreeMap::new();
+        for slot in dynamic.plt_slots.iter().chain(&dynamic.slots) {
+            let Some(symbol) = facts.symbols.get(slot.symbol) else { continue };
+            if symbol.name.is_empty() || symbol.defined {
+                continue;
+            }
+            let number = *index.entry(slot.symbol).or_insert_with(|| {
+                out.names.push((symbol.name, Cell::new(0)));
+                u32::try_from(out.names.len() - 1).unwrap_or(0)
+            });
+            out.slots.push((slot.address, number));
+        }
+        out.slots.sort_unstable();
+        out.stubs = match facts.machine {
+            Machine::X86_64 => out.x86_stubs(memory),
+            _ => out.arm_stubs(memory),
+        };
+        out.stubs.sort_unstable();
+        out.stubs.dedup_by_key(|stub| stub.0);
+        out
+    }
+
+    /// `jmp [rip+slot]`, maybe with `bnd` and `endbr64` before it.
+    fn x86_stubs(&self, memory: &Memory<'_>) -> Vec<(u64, u32)> {
+        let mut out = Vec::new();
+        if self.slots.is_empty() {
+            return out;
+        }
+        for region in memory.code() {
+            for at in memchr::memmem::find_iter(region.bytes, b"\xff\x25") {
+                let Some(distance) = region.bytes.get(at + 2..at + 6) else { continue };
+                let distance = i32::from_le_bytes(distance.try_into().unwrap_or_default());
+                let next = region.address.wrapping_add(at as u64 + 6);
+                let Some(name) = self.at_slot(next.wrapping_add_signed(distance.into())) else {
+                    continue;
+                };
+                let mut start = at;
+                for prefix in [&b"\xf2"[..], b"\xf3\x0f\x1e\xfa"] {
+                    out.push((region.address.wrapping_add(start as u64), name));
+                    if region.bytes[..start].ends_with(prefix) {
+                        start -= prefix.len();
+                    }
+                }
+                out.push((region.address.wrapping_add(start as u64), name));
+            }
+        }
+        out
+    }
+
+    /// `adrp x16, page; ldr x17, [x16, slot]`, maybe with `bti c` before it.
+    fn arm_stubs(&self, memory: &Memory<'_>) -> Vec<(u64, u32)> {
+        let mut out = Vec::new();
+        for region in memory.code() {
+            let words = |at: u64| memory.instruction(at);
+            let mut at = region.address.next_multiple_of(4);
+            while let (Some(first), Some(second)) = (words(at), words(at + 4)) {
+                let next = at.wrapping_add(4);
+                if first & 0x9f00_001f == 0x9000_0010 && second & 0xffc0_03ff == 0xf940_0211 {
+                    let page = super::arm::adrp(at, first);
+                    let slot = page.wrapping_add(u64::from(second >> 10 & 0xfff) * 8);
+                    if let Some(name) = self.at_slot(slot) {
+                        out.push((at, name));
+                        out.push((at.wrapping_sub(4), name));
+                    }
+                }
+                at = next;
+                if at >= region.end() {
+                    break;
+                }
+            }
+        }
+        out
+    }
+
+    pub(super) fn at_slot(&self, address: u64) -> Option<u32> {
+        let found = self.slots.binary_search_by_key(&address, |slot| slot.0).ok()?;
+        self.slots.get(found).map(|slot| slot.1)
+    }
+
+    pub(super) fn at_stub(&self, address: u64) -> Option<u32> {
+        let (first, last) = (self.stubs.first()?.0, self.stubs.last()?.0);
+        if address < first || address > last {
+            return None;
+        }
+        let found = self.stubs.binary_search_by_key(&address, |stub| stub.0).ok()?;
+        self.stubs.get(found).map(|stub| stub.1)
+    }
+
+    pub(super) fn name(&self, index: u32) -> &'a str {
+        self.names.get(index as usize).map_or("", |entry| entry.0)
+    }
+
+    /// Counts a call.
+    pub(super) fn call(&self, index: u32) {
+        if let Some((_, count)) = self.names.get(index as usize) {
+            count.set(count.get().saturating_add(1));
+        }
+    }
+
+    pub(super) fn counts(&self) -> impl Iterator<Item = (&'a str, usize)> + '_ {
+        self.names.iter().map(|(name, count)| (*name, count.get()))
+    }
+}

@@ -1,0 +1,291 @@
+//! What the code does, function by function. Works on stripped files: `.eh_frame` says where functions are.
+//!
+//! x86-64 code is read in two steps. A scan over all bytes ([`scan`]) looks at each pair of bytes once and finds every
+//! place where an instruction of interest could stand; only functions with such places are decoded ([`frame`],
+//! [`sizes`], [`safestack`]). What an instruction set cannot do without certain bytes, the scan cannot miss. AArch64
+//! code is a row of words, each looked at once ([`arm`]). Pure.
+
+mod arm;
+mod frame;
+mod imports;
+mod locals;
+mod program;
+mod safestack;
+mod scan;
+mod sizes;
+mod targets;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use goblin::container::{Container, Ctx, Endian};
+
+use super::functions::{self, Range};
+use super::memory::{Memory, readable};
+use super::symbols::{self, NamedFunction};
+use super::{Facts, Kind, Machine, Sections};
+
+pub use targets::Targets;
+
+/// What was seen in a function; a set of bits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Marks(u32);
+
+impl Marks {
+    /// It reads the canary.
+    pub const LOADS_CANARY: Self = Self(1);
+    /// It compares a value with the canary, or reads it a second time.
+    pub const CHECKS_CANARY: Self = Self(1 << 1);
+    /// It calls `__stack_chk_fail`.
+    pub const CALLS_FAIL: Self = Self(1 << 2);
+    /// It takes the address of a local variable.
+    pub const FRAME_ADDRESS: Self = Self(1 << 3);
+    pub const RETURNS: Self = Self(1 << 4);
+    /// The frame grows by a page or more, or by an amount only known at run time.
+    pub(super) const STEP: Self = Self(1 << 5);
+    /// It calls a checked function that is told a size.
+    pub(super) const SIZED_CALL: Self = Self(1 << 6);
+    /// It writes thread-local data.
+    pub(super) const TLS_STORE: Self = Self(1 << 7);
+    /// The frame pointer is set up.
+    pub(super) const FRAME_POINTER: Self = Self(1 << 8);
+    /// It keeps its return address on the stack.
+    pub const SAVES_LINK: Self = Self(1 << 9);
+    /// It signs its return address.
+    pub const SIGNS: Self = Self(1 << 10);
+    /// It authenticates its return address.
+    pub const AUTHENTICATES: Self = Self(1 << 11);
+    /// Its frame grew by a page or more with all pages touched.
+    pub const PROBES: Self = Self(1 << 12);
+    /// SafeStack's unsafe stack pointer is moved and put back.
+    pub const SAFE_STACK: Self = Self(1 << 13);
+    /// It checks the type of an indirect call (clang CFI).
+    pub const CFI_CHECK: Self = Self(1 << 14);
+    /// Local variables are addressed below the frame pointer.
+    pub(super) const BELOW_FRAME: Self = Self(1 << 15);
+
+    pub fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// One of them.
+    pub fn any(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    pub fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// A function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Function {
+    pub start: u64,
+    pub end: u64,
+    pub marks: Marks,
+}
+
+/// A place where the stack can grow past its guard page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnprobedStep {
+    pub function: u64,
+    pub address: u64,
+    /// Bytes between two touched addresses; `None` when only known at run time.
+    pub bytes: Option<u64>,
+}
+
+/// Sizes that checked functions are told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ObjectSizes {
+    pub constant: usize,
+    /// -1: the compiler did not know.
+    pub unknown: usize,
+    /// Computed at run time: only `_FORTIFY_SOURCE=3` does.
+    pub computed: usize,
+    /// We could not follow the register.
+    pub unseen: usize,
+}
+
+/// All that was found in the code of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Code<'a> {
+    pub functions: Vec<Function>,
+    /// Bytes of code, and those of them inside a function we know.
+    pub bytes: u64,
+    pub covered: u64,
+    /// Calls and tail calls per imported function.
+    pub calls: BTreeMap<&'a str, usize>,
+    pub sizes: ObjectSizes,
+    pub targets: Targets,
+    pub unprobed: Vec<UnprobedStep>,
+    /// Return instructions, and those right after a call-used register was zeroed.
+    pub returns: usize,
+    pub zeroing_returns: usize,
+    /// Entries of clang's jump tables.
+    pub jump_table_entries: usize,
+    /// Starts of a static program's own functions, when they can be told from the C library's.
+    pub own: Option<BTreeSet<u64>>,
+    names: Vec<NamedFunction<'a>>,
+}
+
+impl<'a> Code<'a> {
+    pub fn count(&self, marks: Marks) -> usize {
+        self.functions.iter().filter(|function| function.marks.has(marks)).count()
+    }
+
+    /// The name of the function at an address, if the file or its debug file has one.
+    pub fn symbol(&self, address: u64) -> Option<&NamedFunction<'a>> {
+        let after = self.names.partition_point(|function| function.address <= address);
+        self.names[..after]
+            .iter()
+            .rev()
+            .take(8)
+            .find(|function| {
+                let size = function.size.max(1);
+                address - function.address < size
+            })
+            .filter(|function| !function.name.is_empty())
+    }
+
+    /// A name or an address.
+    pub fn name(&self, address: u64) -> String {
+        match self.symbol(address) {
+            Some(function) if function.address == address => function.name.to_owned(),
+            Some(function) => format!("{}+{:#x}", function.name, address - function.address),
+            None => format!("{address:#x}"),
+        }
+    }
+
+    pub fn function_at(&self, address: u64) -> Option<&Function> {
+        let after = self.functions.partition_point(|function| function.start <= address);
+        self.functions[..after].last().filter(|function| address < function.end)
+    }
+
+    /// Symbol names are known.
+    pub fn has_names(&self) -> bool {
+        !self.names.is_empty()
+    }
+}
+
+/// Reads the code. `debug` are the sections of the separate debug file. `None` when the instruction set is not one we
+/// read, or the file has no code.
+pub fn code<'a>(
+    bytes: &'a [u8],
+    facts: &Facts<'a>,
+    debug: Option<&Sections<'a>>,
+) -> Option<Code<'a>> {
+    if !readable(facts.machine) || matches!(facts.kind, Kind::DebugFile | Kind::Core) {
+        return None;
+    }
+    let ctx = Ctx::new(
+        if facts.is_64 { Container::Big } else { Container::Little },
+        if facts.little_endian { Endian::Little } else { Endian::Big },
+    );
+    let memory = Memory::of(bytes, facts);
+    let relocatable = facts.kind == Kind::Relocatable;
+    let mut names = symbols::functions(&facts.sections, relocatable, ctx);
+    if let Some(debug) = debug.filter(|_| names.is_empty()) {
+        names = symbols::functions(debug, false, ctx);
+    }
+    if names.is_empty() && !relocatable {
+        names = exported(facts);
+    }
+    let ranges = functions::ranges(&memory, facts, &names);
+    let mut out = Code {
+        functions: ranges.iter().map(function).collect(),
+        bytes: memory.code().map(|region| region.bytes.len() as u64).sum(),
+        covered: ranges.iter().map(|range| range.end - range.start).sum(),
+        calls: BTreeMap::new(),
+        sizes: ObjectSizes::default(),
+        targets: Targets::default(),
+        unprobed: Vec::new(),
+        returns: 0,
+        zeroing_returns: 0,
+        jump_table_entries: 0,
+        own: None,
+        names,
+    };
+    let imports = imports::Imports::of(&memory, facts);
+    let mut taken = Vec::new();
+    match facts.machine {
+        Machine::X86_64 => {
+            scan::scan(&memory, facts, &imports, &mut out, &mut taken);
+            decode(&memory, facts.entry, &imports, &mut out);
+            if matches!(facts.kind, Kind::StaticExecutable | Kind::StaticPie) {
+                out.own = program::own(&memory, &out.functions, facts.entry);
+            }
+        }
+        _ => arm::scan(&memory, &imports, &mut out, &mut taken),
+    }
+    out.targets = targets::targets(bytes, facts, ctx, &memory, &out, taken);
+    for (name, count) in imports.counts() {
+        *out.calls.entry(name).or_default() += count;
+    }
+    Some(out)
+}
+
+fn function(range: &Range) -> Function {
+    Function { start: range.start, end: range.end, marks: Marks::default() }
+}
+
+fn exported<'a>(facts: &Facts<'a>) -> Vec<NamedFunction<'a>> {
+    let mut out: Vec<NamedFunction<'a>> = facts
+        .symbols
+        .iter()
+        .filter(|symbol| symbol.defined && symbol.function)
+        .map(|symbol| NamedFunction {
+            address: symbol.address,
+            size: symbol.size,
+            name: symbol.name,
+            file: "",
+        })
+        .collect();
+    out.sort_by(|a, b| (a.address, a.name).cmp(&(b.address, b.name)));
+    out
+}
+
+/// Decodes the functions that the scan marked.
+fn decode(memory: &Memory<'_>, entry: u64, imports: &imports::Imports<'_>, out: &mut Code<'_>) {
+    let wanted = Marks::STEP.with(Marks::SIZED_CALL).with(Marks::TLS_STORE);
+    let mut instructions = Vec::new();
+    for index in 0..out.functions.len() {
+        let function = out.functions[index];
+        let unprotected =
+            function.marks.has(Marks::FRAME_ADDRESS) && !function.marks.has(Marks::LOADS_CANARY);
+        if !function.marks.any(wanted) && !unprotected {
+            continue;
+        }
+        let Some(bytes) = memory.from(function.start) else { continue };
+        let length = usize::try_from(function.end - function.start).unwrap_or(usize::MAX);
+        let bytes = bytes.get(..length).unwrap_or(bytes);
+        instructions.clear();
+        let options = iced_x86::DecoderOptions::NONE;
+        let mut decoder = iced_x86::Decoder::with_ip(64, bytes, function.start, options);
+        while decoder.can_decode() {
+            instructions.push(decoder.decode());
+        }
+        let marks = &mut out.functions[index].marks;
+        if function.marks.has(Marks::STEP) {
+            match frame::unprobed(&instructions) {
+                frame::Answer::Small => {}
+                frame::Answer::Probed => *marks = marks.with(Marks::PROBES),
+                frame::Answer::Unprobed { address, bytes } => {
+                    out.unprobed.push(UnprobedStep { function: function.start, address, bytes });
+                }
+            }
+        }
+        if unprotected && (function.start == entry || locals::only_parameters(&instructions)) {
+            *marks = marks.without(Marks::FRAME_ADDRESS);
+        }
+        if function.marks.has(Marks::SIZED_CALL) {
+            sizes::sizes(&instructions, imports, &mut out.sizes);
+        }
+        if function.marks.has(Marks::TLS_STORE) && safestack::moves_and_restores(&instructions) {
+            *marks = marks.with(Marks::SAFE_STACK);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Which functions of a static program are the program's own, and not the C library's.
+//!
+//! The linker places start files, then the program's objects, then those it takes out of archives, and the first it
+//! takes is the one with `__libc_start_main`. `_start` loads the address of `main` and calls that function. So what lies
+//! between the two, and is not reached from `__libc_start_main`, is the program's, and so is `main`, which GCC moves to
+//! a section of its own. Pure.
+
+use std::collections::BTreeSet;
+
+use iced_x86::{Decoder, Instruction, Mnemonic, OpKind, Register};
+
+use super::Function;
+use crate::elf::memory::Memory;
+
+/// Starts of the program's own functions; `None` when `main` cannot be found.
+pub(super) fn own(
+    memory: &Memory<'_>,
+    functions: &[Function],
+    entry: u64,
+) -> Option<BTreeSet<u64>> {
+    let (main, library) = main_and_library(memory, entry, 2)?;
+    let start = functions.partition_point(|function| function.start < entry);
+    let end = functions.partition_point(|function| function.start < library);
+    let between = functions.get(start..end).unwrap_or_default();
+    let mut foreign = BTreeSet::from([library]);
+    let mut open = vec![library];
+    while let Some(next) = open.pop() {
+        for target in reached(memory, functions, next) {
+            let inside = target > entry && target < library && target != main;
+            if inside && foreign.insert(target) {
+                open.push(target);
+            }
+        }
+    }
+    let mut own: BTreeSet<u64> = between
+        .iter()
+        .map(|function| function.start)
+        .filter(|start| *start != entry && !foreign.contains(start))
+        .collect();
+    own.insert(main);
+    Some(own)
+}
+
+fn decode(memory: &Memory<'_>, start: u64, length: usize) -> Vec<Instruction> {
+    let bytes = memory.from(start).unwrap_or_default();
+    let bytes = bytes.get(..length).unwrap_or(bytes);
+    let mut decoder = Decoder::with_ip(64, bytes, start, 0);
+    decoder.iter().collect()
+}
+
+/// What `_start` (or, in musl, what it goes on to) loads into rdi, and what it calls with it.
+fn main_and_library(memory: &Memory<'_>, entry: u64, depth: usize) -> Option<(u64, u64)> {
+    let mut main = None;
+    for instruction in decode(memory, entry, 128) {
+        match instruction.mnemonic() {
+            Mnemonic::Lea | Mnemonic::Mov
+                if instruction.op0_register().full_register() == Register::RDI =>
+            {
+                main = if instruction.is_ip_rel_memory_operand() {
+                    Some(instruction.ip_rel_memory_address())
+                } else if instruction.op1_kind() == OpKind::Register {
+                    None
+                } else {
+                    Some(instruction.immediate(1) & 0xffff_ffff)
+                };
+                main = main.filter(|address| memory.executable(*address));
+            }
+            Mnemonic::Call | Mnemonic::Jmp
+                if instruction.is_call_near() || instruction.is_jmp_short_or_near() =>
+            {
+                let target = instruction.near_branch_target();
+                return match main {
+                    Some(main) => Some((main, target)),
+                    None if depth > 0 => main_and_library(memory, target, depth - 1),
+                    None => None,
+                };
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Functions whose address a function calls, jumps to or takes.
+fn reached(memory: &Memory<'_>, functions: &[Function], start: u64) -> Vec<u64> {
+    let Ok(index) = functions.binary_search_by_key(&start, |function| function.start) else {
+        return Vec::new();
+    };
+    let length = usize::try_from(functions[index].end - start).unwrap_or(0);
+    decode(memory, start, length)
+        .iter()
+        .filter_map(|instruction| match instruction.mnemonic() {
+            Mnemonic::Lea if instruction.is_ip_rel_memory_operand() => {
+                Some(instruction.ip_rel_memory_address())
+            }
+            Mnemonic::Call | Mnemonic::Jmp => Some(instruction.near_branch_target()),
+            Mnemonic::Mov if instruction.op1_kind() == OpKind::Immediate32 => {
+                Some(u64::from(instruction.immediate32()))
+            }
+            _ => None,
+        })
+        .collect()
+}

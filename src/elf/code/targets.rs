@@ -1,0 +1,105 @@
+//! Where indirect branches can lead, and whether a landing pad is there. Pure.
+
+use goblin::container::Ctx;
+
+use super::{Code, arm};
+use crate::elf::dynamic::data_relocations;
+use crate::elf::memory::Memory;
+use crate::elf::{Facts, Kind, Machine};
+
+/// How many missing ones are kept.
+const SHOWN: usize = 32;
+
+/// Starts of functions whose address somebody has: exported, in data, taken by code, called by the loader.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Targets {
+    pub total: usize,
+    /// Those that begin with `endbr64`, or `bti` and its like.
+    pub marked: usize,
+    /// The first of the others.
+    pub missing: Vec<u64>,
+    /// Words of data outside of RELRO that hold the address of code.
+    pub writable_pointers: usize,
+    /// `_start`, `_init` and `_fini`, which come with the C library: address and whether marked.
+    pub start_files: Vec<(&'static str, bool)>,
+}
+
+pub(super) fn targets(
+    bytes: &[u8],
+    facts: &Facts<'_>,
+    ctx: Ctx,
+    memory: &Memory<'_>,
+    code: &Code<'_>,
+    mut taken: Vec<u64>,
+) -> Targets {
+    let mut out = Targets::default();
+    let is_start = |address: u64| {
+        code.functions.binary_search_by_key(&address, |function| function.start).is_ok()
+    };
+    taken.retain(|address| is_start(*address));
+    let relro = super::super::relro::range(facts, super::super::relro::PAGE);
+    data_relocations(bytes, facts, ctx, &mut |relocation| {
+        let Some(address) = relocation.points_to.filter(|address| memory.executable(*address))
+        else {
+            return;
+        };
+        let fixed = relro
+            .is_some_and(|(start, end)| relocation.address >= start && relocation.address < end);
+        let writable = memory.region(relocation.address).is_some_and(|region| region.write);
+        out.writable_pointers += usize::from(writable && !fixed && is_start(address));
+        // Pointers into the middle of functions are labels: of jump tables, whose jumps need no pad (notrack), or of
+        // computed gotos.
+        if is_start(address) || code.function_at(address).is_none() {
+            taken.push(address);
+        }
+    });
+    if matches!(facts.kind, Kind::Executable | Kind::StaticExecutable) {
+        words_of_data(memory, code, &mut taken);
+    }
+    let exported = facts
+        .symbols
+        .iter()
+        .filter(|symbol| facts.dynamic.is_some() && symbol.defined && symbol.function);
+    taken.extend(
+        exported.map(|symbol| symbol.address).filter(|address| memory.executable(*address)),
+    );
+    let marked = |address: u64| match facts.machine {
+        Machine::Aarch64 => memory.instruction(address).is_some_and(arm::lands),
+        _ => memory.from(address).is_some_and(|code| code.starts_with(b"\xf3\x0f\x1e\xfa")),
+    };
+    let dynamic = facts.dynamic.as_ref();
+    let program = !matches!(facts.kind, Kind::SharedLibrary | Kind::Relocatable);
+    for (name, address) in [
+        ("_start", Some(facts.entry).filter(|_| program)),
+        ("_init", dynamic.and_then(|dynamic| dynamic.init)),
+        ("_fini", dynamic.and_then(|dynamic| dynamic.fini)),
+    ] {
+        if let Some(address) = address.filter(|address| memory.executable(*address)) {
+            out.start_files.push((name, marked(address)));
+            taken.push(address);
+        }
+    }
+    taken.sort_unstable();
+    taken.dedup();
+    for address in taken {
+        out.total += 1;
+        if marked(address) {
+            out.marked += 1;
+        } else if out.missing.len() < SHOWN {
+            out.missing.push(address);
+        }
+    }
+    out
+}
+
+/// Files at a fixed address have no relocations for pointers to functions: words of data that are one.
+fn words_of_data(memory: &Memory<'_>, code: &Code<'_>, taken: &mut Vec<u64>) {
+    for region in memory.regions.iter().filter(|region| !region.execute) {
+        for word in region.bytes.chunks_exact(8) {
+            let value = u64::from_le_bytes(word.try_into().unwrap_or_default());
+            if code.functions.binary_search_by_key(&value, |function| function.start).is_ok() {
+                taken.push(value);
+            }
+        }
+    }
+}

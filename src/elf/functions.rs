@@ -1,0 +1,103 @@
+//! Where functions begin and end: `.eh_frame`, which `strip` must leave, and `.symtab` where there is one. Pure.
+
+use gimli::{
+    BaseAddresses, CieOrFde, EhFrame, EhFrameHdr, EndianSlice, Pointer, RunTimeEndian,
+    UnwindSection,
+};
+
+use super::facts::{Facts, Kind, SegmentKind};
+use super::memory::Memory;
+use super::symbols::{MOST_ENTRIES, NamedFunction};
+
+/// A range of code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Range {
+    pub(super) start: u64,
+    pub(super) end: u64,
+}
+
+/// All functions by address, none overlapping the next.
+pub(super) fn ranges(
+    memory: &Memory<'_>,
+    facts: &Facts<'_>,
+    named: &[NamedFunction<'_>],
+) -> Vec<Range> {
+    let mut out = from_eh_frame(memory, facts);
+    let known = out.len();
+    out.extend(named.iter().filter(|function| function.size > 0).map(|function| Range {
+        start: function.address,
+        end: function.address.saturating_add(function.size),
+    }));
+    out.retain(|range| range.start < range.end && memory.executable(range.start));
+    // Stable: of two that begin together the one of .eh_frame stays.
+    let _ = known;
+    out.sort_by_key(|range| range.start);
+    out.dedup_by_key(|range| range.start);
+    for index in 1..out.len() {
+        let next = out[index].start;
+        let range = &mut out[index - 1];
+        range.end = range.end.min(next);
+    }
+    for range in &mut out {
+        let end = memory.region(range.start).map_or(range.start, super::memory::Region::end);
+        range.end = range.end.min(end);
+    }
+    out
+}
+
+fn from_eh_frame(memory: &Memory<'_>, facts: &Facts<'_>) -> Vec<Range> {
+    // In an object the addresses are still relocations.
+    if facts.kind == Kind::Relocatable {
+        return Vec::new();
+    }
+    let endian = if memory.little_endian() { RunTimeEndian::Little } else { RunTimeEndian::Big };
+    let size = if facts.is_64 { 8 } else { 4 };
+    let header = facts.segments.iter().find(|segment| segment.kind == SegmentKind::GnuEhFrame);
+    let found = header
+        .and_then(|header| {
+            let bases = BaseAddresses::default().set_eh_frame_hdr(header.address);
+            let bytes = memory.from(header.address)?;
+            let parsed = EhFrameHdr::new(bytes, endian).parse(&bases, size).ok()?;
+            match parsed.eh_frame_ptr() {
+                Pointer::Direct(address) => Some(address),
+                Pointer::Indirect(_) => None,
+            }
+        })
+        .or_else(|| facts.sections.named(".eh_frame").map(|section| section.address));
+    let Some((address, bytes)) = found.and_then(|at| Some((at, memory.from(at)?))) else {
+        return Vec::new();
+    };
+    let bases = BaseAddresses::default().set_eh_frame(address);
+    let mut section = EhFrame::new(bytes, endian);
+    section.set_address_size(size);
+    read_entries(&section, &bases)
+}
+
+fn read_entries(
+    section: &EhFrame<EndianSlice<'_, RunTimeEndian>>,
+    bases: &BaseAddresses,
+) -> Vec<Range> {
+    let mut out = Vec::new();
+    let mut last: Option<(usize, gimli::CommonInformationEntry<_>)> = None;
+    let mut entries = section.entries(bases);
+    while let Ok(Some(entry)) = entries.next() {
+        let CieOrFde::Fde(partial) = entry else { continue };
+        let parsed = partial.parse(|section, bases, offset| {
+            // Neighbours share their CIE.
+            match &last {
+                Some((at, cie)) if *at == offset.0 => Ok(cie.clone()),
+                _ => section.cie_from_offset(bases, offset),
+            }
+        });
+        let Ok(entry) = parsed else { continue };
+        if last.as_ref().is_none_or(|(at, _)| *at != partial.cie_offset().0) {
+            last = Some((partial.cie_offset().0, entry.cie().clone()));
+        }
+        let start = entry.initial_address();
+        out.push(Range { start, end: start.saturating_add(entry.len()) });
+        if out.len() >= MOST_ENTRIES {
+            break;
+        }
+    }
+    out
+}

@@ -1,0 +1,97 @@
+//! Notes: the build-id and the properties that the kernel and the loader act upon. Pure.
+
+use goblin::container::{Container, Ctx, Endian};
+
+use super::facts::{Segment, SegmentKind, slice};
+use super::sections::Sections;
+
+/// What a property note promises for all code of the file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Properties {
+    /// The file has a `NT_GNU_PROPERTY_TYPE_0` note.
+    pub present: bool,
+    pub ibt: bool,
+    pub shstk: bool,
+    pub bti: bool,
+    pub pac: bool,
+    pub gcs: bool,
+}
+
+const NT_GNU_BUILD_ID: u32 = 3;
+const NT_GNU_PROPERTY_TYPE_0: u32 = 5;
+
+pub(super) fn word(bytes: &[u8], ctx: Ctx) -> u32 {
+    let array: [u8; 4] = bytes.get(..4).and_then(|bytes| bytes.try_into().ok()).unwrap_or_default();
+    match ctx.le {
+        Endian::Little => u32::from_le_bytes(array),
+        Endian::Big => u32::from_be_bytes(array),
+    }
+}
+
+/// Build-id and properties, from segments; objects have none, there the sections count.
+pub(super) fn notes(
+    bytes: &[u8],
+    segments: &[Segment],
+    sections: &Sections<'_>,
+    ctx: Ctx,
+) -> (Option<String>, Properties) {
+    let mut found = (None, Properties::default());
+    let wanted =
+        |segment: &&Segment| matches!(segment.kind, SegmentKind::Note | SegmentKind::GnuProperty);
+    for segment in segments.iter().filter(wanted) {
+        let Some(data) = slice(bytes, segment.offset, segment.file_size) else { continue };
+        // Property notes are 8-aligned in ELF64, all others 4-aligned.
+        let wide = segment.kind == SegmentKind::GnuProperty && ctx.container == Container::Big;
+        read(data, if wide { 8 } else { 4 }, ctx, &mut found);
+    }
+    if segments.is_empty() {
+        let wide = if ctx.container == Container::Big { 8 } else { 4 };
+        for (name, align) in [(".note.gnu.property", wide), (".note.gnu.build-id", 4)] {
+            if let Some(data) = sections.raw(name) {
+                read(data, align, ctx, &mut found);
+            }
+        }
+    }
+    found
+}
+
+fn read(data: &[u8], align: usize, ctx: Ctx, found: &mut (Option<String>, Properties)) {
+    let mut at = 0_usize;
+    while let Some(head) = data.get(at..at.saturating_add(12)) {
+        let (name, size, kind) =
+            (word(head, ctx) as usize, word(&head[4..], ctx) as usize, word(&head[8..], ctx));
+        let start = at.saturating_add(12).saturating_add(name.next_multiple_of(4));
+        let Some(body) = data.get(start..start.saturating_add(size)) else { break };
+        let gnu = data.get(at + 12..at + 16) == Some(b"GNU\0") && name == 4;
+        match kind {
+            NT_GNU_BUILD_ID if gnu && found.0.is_none() => {
+                found.0 = Some(hex::encode(body.get(..64).unwrap_or(body)));
+            }
+            NT_GNU_PROPERTY_TYPE_0 if gnu => properties(body, ctx, &mut found.1),
+            _ => {}
+        }
+        at = start.saturating_add(size.next_multiple_of(align));
+    }
+}
+
+/// `GNU_PROPERTY_X86_FEATURE_1_AND` (x86-64 psABI): IBT is bit 0, SHSTK bit 1.
+/// `GNU_PROPERTY_AARCH64_FEATURE_1_AND` (ELF for the Arm 64-bit architecture): BTI 0, PAC 1, GCS 2.
+fn properties(body: &[u8], ctx: Ctx, out: &mut Properties) {
+    const X86_FEATURE_1_AND: u32 = 0xc000_0002;
+    const AARCH64_FEATURE_1_AND: u32 = 0xc000_0000;
+    let align = if ctx.container == Container::Big { 8 } else { 4 };
+    out.present = true;
+    let mut at = 0_usize;
+    while let Some(head) = body.get(at..at.saturating_add(8)) {
+        let size = word(&head[4..], ctx) as usize;
+        let bits = body.get(at + 8..at + 12).map_or(0, |bits| word(bits, ctx));
+        match word(head, ctx) {
+            X86_FEATURE_1_AND => (out.ibt, out.shstk) = (bits & 1 != 0, bits & 2 != 0),
+            AARCH64_FEATURE_1_AND => {
+                (out.bti, out.pac, out.gcs) = (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0);
+            }
+            _ => {}
+        }
+        at = at.saturating_add(8).saturating_add(size.next_multiple_of(align));
+    }
+}

@@ -1,0 +1,132 @@
+//! Section headers: a second opinion, and the way to debug information. No loader looks at them. Pure.
+
+use std::borrow::Cow;
+use std::io::Read;
+
+use goblin::container::{Container, Ctx};
+use goblin::elf::header::Header;
+use goblin::elf::section_header::{SHN_XINDEX, SHT_NOBITS, SectionHeader};
+
+use super::facts::slice;
+use super::notes::word;
+use super::symbols::text_at;
+
+/// `SHF_COMPRESSED`
+const COMPRESSED: u64 = 0x800;
+/// What one compressed section may unpack to; hostile sizes are cut here.
+const MOST_UNPACKED: u64 = 1 << 30;
+
+/// One section header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Section<'a> {
+    pub name: &'a str,
+    pub kind: u32,
+    pub flags: u64,
+    pub address: u64,
+    pub offset: u64,
+    pub size: u64,
+    pub link: u32,
+    pub info: u32,
+}
+
+impl Section<'_> {
+    pub fn allocated(&self) -> bool {
+        self.flags & 2 != 0
+    }
+
+    pub fn writable(&self) -> bool {
+        self.flags & 1 != 0
+    }
+
+    pub fn executable(&self) -> bool {
+        self.flags & 4 != 0
+    }
+
+    /// It has bytes in the file.
+    pub fn has_bytes(&self) -> bool {
+        self.kind != SHT_NOBITS && self.size > 0
+    }
+}
+
+/// All section headers, and the file they are of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sections<'a> {
+    pub list: Vec<Section<'a>>,
+    bytes: &'a [u8],
+}
+
+impl<'a> Sections<'a> {
+    pub(super) fn read(
+        bytes: &'a [u8],
+        header: &Header,
+        ctx: Ctx,
+        unreadable: &mut Vec<String>,
+    ) -> Self {
+        let offset = usize::try_from(header.e_shoff).unwrap_or(usize::MAX);
+        if offset == 0 {
+            return Self { list: Vec::new(), bytes };
+        }
+        let count = usize::from(header.e_shnum);
+        let raw = SectionHeader::parse(bytes, offset, count, ctx).unwrap_or_else(|error| {
+            unreadable.push(format!("section headers: {error}"));
+            Vec::new()
+        });
+        let names = match u32::from(header.e_shstrndx) {
+            SHN_XINDEX => raw.first().map_or(0, |first| first.sh_link),
+            index => index,
+        };
+        let names = usize::try_from(names)
+            .ok()
+            .and_then(|index| raw.get(index))
+            .and_then(|table| slice(bytes, table.sh_offset, table.sh_size))
+            .unwrap_or_default();
+        let list = raw
+            .iter()
+            .map(|section| Section {
+                name: text_at(names, section.sh_name),
+                kind: section.sh_type,
+                flags: section.sh_flags,
+                address: section.sh_addr,
+                offset: section.sh_offset,
+                size: section.sh_size,
+                link: section.sh_link,
+                info: section.sh_info,
+            })
+            .collect();
+        Self { list, bytes }
+    }
+
+    pub fn named(&self, name: &str) -> Option<&Section<'a>> {
+        self.list.iter().find(|section| section.name == name)
+    }
+
+    /// The bytes of a section as they stand in the file.
+    pub fn bytes_of(&self, section: &Section<'_>) -> Option<&'a [u8]> {
+        if section.has_bytes() { slice(self.bytes, section.offset, section.size) } else { None }
+    }
+
+    pub fn raw(&self, name: &str) -> Option<&'a [u8]> {
+        self.named(name).and_then(|section| self.bytes_of(section))
+    }
+
+    /// The bytes of a section, unpacked when they are compressed.
+    pub(super) fn unpacked(&self, name: &str, ctx: Ctx) -> Option<Cow<'a, [u8]>> {
+        let section = self.named(name)?;
+        let bytes = self.bytes_of(section)?;
+        if section.flags & COMPRESSED == 0 {
+            return Some(Cow::Borrowed(bytes));
+        }
+        // Elf32_Chdr: type, size, align; Elf64_Chdr: type, reserved, size, align.
+        let head = if ctx.container == Container::Big { 24 } else { 12 };
+        let data = bytes.get(head..)?;
+        let mut out = Vec::new();
+        let limit = MOST_UNPACKED.min((self.bytes.len() as u64).saturating_mul(16));
+        let result = match word(bytes, ctx) {
+            1 => flate2::read::ZlibDecoder::new(data).take(limit).read_to_end(&mut out),
+            2 => zstd::stream::read::Decoder::new(data)
+                .and_then(|decoder| decoder.take(limit).read_to_end(&mut out)),
+            _ => return None,
+        };
+        result.ok().map(|_| Cow::Owned(out))
+    }
+}

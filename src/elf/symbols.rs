@@ -1,0 +1,111 @@
+//! Symbol tables. Names are slices of the file. Pure.
+
+use goblin::container::{Container, Ctx};
+use goblin::elf::section_header::SHT_SYMTAB;
+use goblin::elf::sym::{STB_LOCAL, STT_FILE, STT_FUNC, STT_GNU_IFUNC, Sym, Symtab};
+
+use super::sections::Sections;
+
+/// The largest number of symbols and relocations we read of one table.
+pub(super) const MOST_ENTRIES: usize = 4_000_000;
+/// The longest name we show.
+const LONGEST: usize = 4096;
+
+/// A symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Symbol<'a> {
+    pub name: &'a str,
+    pub defined: bool,
+    pub function: bool,
+    /// Bound at run time to what the symbol's code returns.
+    pub resolver: bool,
+    pub address: u64,
+    pub size: u64,
+}
+
+/// The text at an index of a string table, empty when there is none.
+pub(super) fn text_at(table: &[u8], index: usize) -> &str {
+    let rest = table.get(index..).unwrap_or_default();
+    let rest = rest.get(..LONGEST).unwrap_or(rest);
+    let end = memchr::memchr(0, rest).unwrap_or(0);
+    std::str::from_utf8(&rest[..end]).unwrap_or_default()
+}
+
+pub(super) fn symbol<'a>(raw: &Sym, names: &'a [u8]) -> Symbol<'a> {
+    let kind = goblin::elf::sym::st_type(raw.st_info);
+    Symbol {
+        name: text_at(names, raw.st_name),
+        defined: raw.st_shndx != 0,
+        function: kind == STT_FUNC || kind == STT_GNU_IFUNC,
+        resolver: kind == STT_GNU_IFUNC,
+        address: raw.st_value,
+        size: raw.st_size,
+    }
+}
+
+/// Symbols of `.symtab`, for static programs and objects.
+pub(super) fn static_symbols<'a>(sections: &Sections<'a>, ctx: Ctx) -> Vec<Symbol<'a>> {
+    let Some((table, names)) = tables(sections) else { return Vec::new() };
+    parse(table, ctx)
+        .map(|raw| symbol(&raw, names))
+        .filter(|symbol| !symbol.name.is_empty())
+        .collect()
+}
+
+/// `.symtab` and its string table.
+fn tables<'a>(sections: &Sections<'a>) -> Option<(&'a [u8], &'a [u8])> {
+    let table = sections.list.iter().find(|section| section.kind == SHT_SYMTAB)?;
+    let names = sections.list.get(usize::try_from(table.link).ok()?)?;
+    Some((sections.bytes_of(table)?, sections.bytes_of(names)?))
+}
+
+fn parse(table: &[u8], ctx: Ctx) -> impl Iterator<Item = Sym> {
+    let entry = if ctx.container == Container::Big { 24 } else { 16 };
+    let count = (table.len() / entry).min(MOST_ENTRIES);
+    Symtab::parse(table, 0, count, ctx).ok().into_iter().flat_map(|symbols| symbols.to_vec())
+}
+
+/// A function of `.symtab`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NamedFunction<'a> {
+    pub address: u64,
+    pub size: u64,
+    pub name: &'a str,
+    /// The source file the linker names for it; only local symbols have one.
+    pub file: &'a str,
+}
+
+/// Functions of `.symtab` by address. In objects, whose sections have no address yet, addresses are file offsets.
+pub(super) fn functions<'a>(
+    sections: &Sections<'a>,
+    relocatable: bool,
+    ctx: Ctx,
+) -> Vec<NamedFunction<'a>> {
+    let Some((table, names)) = tables(sections) else { return Vec::new() };
+    let mut file = "";
+    let mut out = Vec::new();
+    for raw in parse(table, ctx) {
+        let kind = goblin::elf::sym::st_type(raw.st_info);
+        if kind == STT_FILE {
+            file = text_at(names, raw.st_name);
+            continue;
+        }
+        if (kind != STT_FUNC && kind != STT_GNU_IFUNC) || raw.st_shndx == 0 {
+            continue;
+        }
+        let base = if relocatable {
+            sections.list.get(raw.st_shndx).map_or(0, |section| section.offset)
+        } else {
+            0
+        };
+        let local = goblin::elf::sym::st_bind(raw.st_info) == STB_LOCAL;
+        out.push(NamedFunction {
+            address: base.saturating_add(raw.st_value),
+            size: raw.st_size,
+            name: text_at(names, raw.st_name),
+            file: if local { file } else { "" },
+        });
+    }
+    out.sort_by(|a, b| (a.address, a.name).cmp(&(b.address, b.name)));
+    out
+}

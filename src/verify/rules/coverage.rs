@@ -1,0 +1,375 @@
+//! Rules about what the code does, function by function. Pure.
+
+use super::Object;
+use crate::elf::{Code, Facts, Function, Kind, Machine, Marks};
+use crate::verify::Verdict;
+
+type Answer = (Verdict, String);
+
+/// Share of functions that may lack a canary although they take the address of a local: hand-written assembly, and
+/// variables GCC splits after it has decided. Of 2,154 ELF files of Debian 12 with a canary, 2,086 have none such and 86
+/// less than this.
+const TOLERATED_PERCENT: usize = 2;
+/// Share of the code that must lie in known functions.
+const LEAST_COVERED_PERCENT: u64 = 50;
+/// Names shown of the worst functions.
+const SHOWN: usize = 8;
+
+fn no_code(facts: &Facts<'_>) -> Option<Answer> {
+    let reason = match facts.kind {
+        Kind::DebugFile => "debug information only: nothing is loaded from this file",
+        Kind::Core => "a core dump",
+        _ => return None,
+    };
+    Some((Verdict::NotApplicable(reason.to_owned()), String::new()))
+}
+
+/// Why the code cannot tell, or that there is none.
+fn unseen(object: Object<'_>) -> Answer {
+    let why = match object.code {
+        None if !object.facts.segments.iter().any(|segment| segment.execute)
+            && object.facts.kind != Kind::Relocatable =>
+        {
+            return (Verdict::NotApplicable("no executable segment".to_owned()), String::new());
+        }
+        None => "the code of this machine is not read; x86-64 and AArch64 are".to_owned(),
+        Some(code) if is_go(object) => {
+            let why = format!(
+                "compiled by Go: bounds are checked, stacks grow by copying ({} other functions)",
+                code.functions.len()
+            );
+            return (Verdict::NotApplicable(why), String::new());
+        }
+        Some(code) if code.bytes == 0 => {
+            return (Verdict::NotApplicable("no code".to_owned()), String::new());
+        }
+        Some(code) => format!(
+            "functions are known for {} of {} bytes of code; .eh_frame or .symtab would tell",
+            code.covered, code.bytes
+        ),
+    };
+    (Verdict::CannotTell(why), String::new())
+}
+
+/// Go's linker leaves build information behind a magic text, in stripped files, too.
+pub(super) fn is_go(object: Object<'_>) -> bool {
+    object.facts.sections.named(".go.buildinfo").is_some()
+        || object.code.is_some_and(|code| code.covered * 10 < code.bytes)
+            && memchr::memmem::find(object.bytes, b"\xff Go buildinf:").is_some()
+}
+
+/// The code, when enough of it lies in functions we know.
+fn seen(object: Object<'_>) -> Option<&Code<'_>> {
+    object.code.filter(|code| {
+        !code.functions.is_empty()
+            && code.covered.saturating_mul(100) >= code.bytes.saturating_mul(LEAST_COVERED_PERCENT)
+            && !is_go(object)
+    })
+}
+
+fn names<'f>(code: &Code<'_>, functions: impl Iterator<Item = &'f Function>) -> String {
+    let mut worst: Vec<&Function> = functions.collect();
+    worst
+        .sort_by_key(|function| (std::cmp::Reverse(function.end - function.start), function.start));
+    let names: Vec<String> =
+        worst.iter().take(SHOWN).map(|function| code.name(function.start)).collect();
+    match worst.len().saturating_sub(SHOWN) {
+        0 => names.join(" "),
+        more => format!("{} and {more} more", names.join(" ")),
+    }
+}
+
+/// The canary of each function that takes the address of a local variable.
+pub(super) fn stack_protector(object: Object<'_>) -> Answer {
+    if let Some(answer) = no_code(object.facts) {
+        return answer;
+    }
+    let Some(code) = seen(object) else { return unseen(object) };
+    let is_static = matches!(object.facts.kind, Kind::StaticExecutable | Kind::StaticPie);
+    let own =
+        |function: &&Function| code.own.as_ref().is_none_or(|own| own.contains(&function.start));
+    if is_static && code.own.is_none() && object.facts.machine == Machine::X86_64 {
+        let why = "static, and main cannot be found: the C library's functions cannot be told from the program's; \
+                   debug information would tell";
+        return (Verdict::CannotTell(why.to_owned()), String::new());
+    }
+    let functions = || code.functions.iter().filter(own);
+    let checks = |function: &&Function| {
+        let marks = function.marks;
+        marks.has(Marks::CHECKS_CANARY)
+            && (marks.has(Marks::LOADS_CANARY) || marks.has(Marks::CALLS_FAIL))
+    };
+    // A function that loads the canary and never returns has nothing to check.
+    let unchecked = |function: &&Function| {
+        function.marks.has(Marks::LOADS_CANARY.with(Marks::RETURNS))
+            && !function.marks.has(Marks::CHECKS_CANARY)
+    };
+    let bare = |function: &&Function| {
+        function.marks.has(Marks::FRAME_ADDRESS)
+            && !function.marks.has(Marks::LOADS_CANARY)
+            && !checks(function)
+    };
+    let (n, lost) = (functions().filter(checks).count(), functions().filter(unchecked).count());
+    let exposed = functions().filter(bare).count();
+    let whose = if code.own.is_some() { "the program's own " } else { "" };
+    let worst = names(code, functions().filter(|function| bare(function) || unchecked(function)));
+    let mut evidence = format!(
+        "{n} of {whose}{} functions check a canary; {exposed} others take the address of a local variable, {lost} load \
+         a canary and do not check it",
+        functions().count()
+    );
+    if !worst.is_empty() {
+        evidence.push_str(&format!(": {worst}"));
+    }
+    let needy = n + exposed;
+    let verdict = if needy == 0 {
+        let why =
+            format!("none of {} functions has a local variable to protect", functions().count());
+        Verdict::NotApplicable(why)
+    } else if n == 0 {
+        Verdict::Fails(format!(
+            "none of {needy} {whose}functions that take the address of a local checks a canary: {worst}"
+        ))
+    } else if (exposed + lost) * 100 > needy * TOLERATED_PERCENT {
+        Verdict::Partial {
+            n,
+            m: needy + lost,
+            what: format!("functions check a canary; not: {worst}"),
+        }
+    } else {
+        Verdict::Holds
+    };
+    (verdict, evidence)
+}
+
+/// No frame grows past a guard page.
+pub(super) fn stack_clash(object: Object<'_>) -> Answer {
+    if let Some(answer) = no_code(object.facts) {
+        return answer;
+    }
+    if object.facts.machine != Machine::X86_64 {
+        let why = "frames are followed in x86-64 code only";
+        return (Verdict::CannotTell(why.to_owned()), String::new());
+    }
+    let Some(code) = seen(object) else { return unseen(object) };
+    let (probed, unprobed) = (code.count(Marks::PROBES), code.unprobed.len());
+    let steps: Vec<String> = code
+        .unprobed
+        .iter()
+        .take(SHOWN)
+        .map(|step| match step.bytes {
+            Some(bytes) => format!("{} ({bytes} bytes)", code.name(step.address)),
+            None => format!("{} (size known at run time only)", code.name(step.address)),
+        })
+        .collect();
+    let evidence = format!(
+        "{probed} functions with frames of a page or more touch each page, {unprobed} do not"
+    );
+    let verdict = match (probed, unprobed) {
+        (_, 0) => Verdict::Holds,
+        (0, n) => Verdict::Fails(format!("{n} frames skip a page: {}", steps.join(", "))),
+        (n, more) => Verdict::Partial {
+            n,
+            m: n + more,
+            what: format!("large frames touch each page; not: {}", steps.join(", ")),
+        },
+    };
+    (verdict, evidence)
+}
+
+/// Indirect branches land on pads, and the file says so to the kernel and the loader.
+pub(super) fn branch_targets(object: Object<'_>) -> Answer {
+    if let Some(answer) = no_code(object.facts) {
+        return answer;
+    }
+    let facts = object.facts;
+    let (note, feature, pad) = match facts.machine {
+        Machine::X86_64 => (facts.properties.ibt, "IBT", "endbr64"),
+        Machine::Aarch64 => (facts.properties.bti, "BTI", "bti"),
+        _ => {
+            let why = "the machine has no landing pads, or its code is not read";
+            return (Verdict::NotApplicable(why.to_owned()), String::new());
+        }
+    };
+    let Some(code) = object.code.filter(|_| !is_go(object)) else {
+        return if note {
+            unseen(object)
+        } else {
+            (Verdict::Fails(format!("no {feature} note")), String::new())
+        };
+    };
+    let targets = &code.targets;
+    let (total, marked) = (targets.total, targets.marked);
+    let bare_start: Vec<&str> =
+        targets.start_files.iter().filter(|(_, marked)| !marked).map(|(name, _)| *name).collect();
+    let own_missing = total - marked - bare_start.len().min(total - marked);
+    let missing: Vec<String> =
+        targets.missing.iter().take(SHOWN).map(|address| code.name(*address)).collect();
+    let evidence = format!(
+        "{feature} note: {}; {marked} of {total} possible targets begin with {pad}",
+        if note { "yes" } else { "no" }
+    );
+    let start = format!(
+        "{} of the C library's start files (crt1.o, crti.o) lack {pad}",
+        bare_start.join(", ")
+    );
+    let verdict = match (note, total - marked, own_missing) {
+        (true, 0, _) => Verdict::Holds,
+        (true, _, 0) => Verdict::Partial {
+            n: marked,
+            m: total,
+            what: format!("targets begin with {pad}; {start}: the note was forced"),
+        },
+        (true, ..) if facts.kind == Kind::Relocatable => Verdict::Holds,
+        (true, n, _) => Verdict::Fails(format!(
+            "the {feature} note promises what the code does not keep: {n} of {total} targets have no {pad}: {}",
+            missing.join(" ")
+        )),
+        (false, _, 0) if marked > 0 => Verdict::Partial {
+            n: marked,
+            m: total,
+            what: format!(
+                "targets begin with {pad}, and no {feature} note says so: {}",
+                if bare_start.is_empty() {
+                    "an object without the note was linked in".to_owned()
+                } else {
+                    format!(
+                        "{start}, and the linker drops the note with the first object that has none"
+                    )
+                }
+            ),
+        },
+        (false, ..) if marked * 2 > total => Verdict::Partial {
+            n: marked,
+            m: total,
+            what: format!(
+                "targets begin with {pad}, no {feature} note; not: {}",
+                missing.join(" ")
+            ),
+        },
+        _ => Verdict::Fails(format!(
+            "no {feature} note; {marked} of {total} targets begin with {pad}"
+        )),
+    };
+    (verdict, evidence)
+}
+
+/// Return addresses are kept where an overflow does not reach: shadow stack, or signed.
+pub(super) fn return_addresses(object: Object<'_>) -> Answer {
+    if let Some(answer) = no_code(object.facts) {
+        return answer;
+    }
+    let facts = object.facts;
+    match facts.machine {
+        Machine::X86_64 if facts.properties.shstk => (Verdict::Holds, "SHSTK note".to_owned()),
+        Machine::X86_64 => (Verdict::Fails("no SHSTK note".to_owned()), String::new()),
+        Machine::Aarch64 => {
+            let Some(code) = seen(object) else { return unseen(object) };
+            let saves = |function: &&Function| {
+                function.marks.any(Marks::SAVES_LINK) || function.marks.has(Marks::SIGNS)
+            };
+            let all = code.functions.iter().filter(saves).count();
+            let signed = |function: &&Function| {
+                function.marks.has(Marks::SIGNS)
+                    && (function.marks.has(Marks::AUTHENTICATES)
+                        || !function.marks.has(Marks::RETURNS))
+            };
+            let n = code.functions.iter().filter(signed).count();
+            let bare = code.functions.iter().filter(|f| saves(f) && !signed(f));
+            let worst = names(code, bare);
+            let evidence = format!(
+                "{n} of {all} functions that keep their return address on the stack sign it; PAC note: {}",
+                if facts.properties.pac { "yes" } else { "no" }
+            );
+            let verdict = match (n, all) {
+                (_, 0) => Verdict::NotApplicable("no function calls another".to_owned()),
+                (0, _) => {
+                    Verdict::Fails(format!("none of {all} functions signs its return address"))
+                }
+                (n, m) if n == m => Verdict::Holds,
+                (n, m) => Verdict::Partial {
+                    n,
+                    m,
+                    what: format!("functions sign their return address; not: {worst}"),
+                },
+            };
+            (verdict, evidence)
+        }
+        _ => {
+            let why = "the machine has neither shadow stacks nor signed return addresses";
+            (Verdict::NotApplicable(why.to_owned()), String::new())
+        }
+    }
+}
+
+/// Registers are zeroed before functions return; a statistic, as returns of constants look alike.
+pub(super) fn zeroed_registers(object: Object<'_>) -> Answer {
+    if let Some(answer) = no_code(object.facts) {
+        return answer;
+    }
+    if object.facts.machine != Machine::X86_64 {
+        let why = "returns are looked at in x86-64 code only";
+        return (Verdict::CannotTell(why.to_owned()), String::new());
+    }
+    let Some(code) = seen(object) else { return unseen(object) };
+    let (n, m) = (code.zeroing_returns, code.returns);
+    let evidence = format!("{n} of {m} returns follow the zeroing of a call-used register");
+    // With -fzero-call-used-regs=used-gpr a function that used none of them zeroes none: QEMU has 63 %.
+    let verdict = match (n * 100).checked_div(m) {
+        None => Verdict::NotApplicable("no function returns".to_owned()),
+        Some(0..=9) => Verdict::Fails(evidence.clone()),
+        Some(10..=29) => Verdict::Partial { n, m, what: "returns zero registers".to_owned() },
+        Some(_) => Verdict::Holds,
+    };
+    (verdict, evidence)
+}
+
+/// clang's control-flow integrity: indirect calls check the type of what they call.
+pub(super) fn cfi(object: Object<'_>) -> Answer {
+    if let Some(answer) = no_code(object.facts) {
+        return answer;
+    }
+    let facts = object.facts;
+    let cross = facts.symbols.iter().any(|symbol| {
+        matches!(symbol.name, "__cfi_check" | "__cfi_slowpath" | "__cfi_slowpath_diag")
+    });
+    if facts.machine != Machine::X86_64 {
+        let why = "checks are looked for in x86-64 code only";
+        return (Verdict::CannotTell(why.to_owned()), String::new());
+    }
+    let Some(code) = seen(object) else { return unseen(object) };
+    let (checks, entries) = (code.count(Marks::CFI_CHECK), code.jump_table_entries);
+    let evidence = format!(
+        "{checks} functions trap when a type check fails, {entries} jump table entries{}",
+        if cross { ", checks across libraries (__cfi_check)" } else { "" }
+    );
+    let verdict = if checks > 0 || cross {
+        Verdict::Holds
+    } else {
+        Verdict::Fails("no check of clang's CFI in the code".to_owned())
+    };
+    (verdict, evidence)
+}
+
+/// clang's SafeStack: variables whose address is taken live on a second stack.
+pub(super) fn safe_stack(object: Object<'_>) -> Answer {
+    if let Some(answer) = no_code(object.facts) {
+        return answer;
+    }
+    let named =
+        object.facts.symbols.iter().any(|symbol| {
+            matches!(symbol.name, "__safestack_init" | "__safestack_unsafe_stack_ptr")
+        });
+    if object.facts.machine != Machine::X86_64 && !named {
+        let why = "looked for in x86-64 code only";
+        return (Verdict::CannotTell(why.to_owned()), String::new());
+    }
+    let Some(code) = seen(object) else { return unseen(object) };
+    let functions = code.count(Marks::SAFE_STACK);
+    let evidence = format!("{functions} functions take and give back an unsafe stack");
+    if functions > 0 || named {
+        (Verdict::Holds, evidence)
+    } else {
+        (Verdict::Fails("no function uses an unsafe stack".to_owned()), evidence)
+    }
+}
