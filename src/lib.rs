@@ -24,6 +24,8 @@ pub mod hardening;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod kconfig;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod licence;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod plan;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod profile;

@@ -2,11 +2,12 @@
 //!
 //! Shell. Needs no KVM: no machine is created. The emulator runs in its own process group and is ended with it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::plan::Invocation;
@@ -155,6 +156,57 @@ fn drive_formats(emulator: &Path) -> Result<BTreeSet<String>, Error> {
         .filter(|name| !name.is_empty())
         .map(str::to_owned)
         .collect())
+}
+
+/// What a person can give the emulator: its command line as `-help` prints it, and the properties of devices.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Without the line that names the program's path.
+    pub help: String,
+    pub devices: BTreeMap<String, BTreeMap<String, Property>>,
+}
+
+/// A property of a device, as `device-list-properties` describes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Property {
+    pub kind: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
+}
+
+/// Asks for the usage of devices that a user can create.
+pub fn usage(emulator: &Path, devices: &[String]) -> Result<Usage, Error> {
+    let (mut qmp, _) = Qmp::start(emulator, &["-M".to_owned(), "none".to_owned()])?;
+    let mut out = Usage::default();
+    for device in devices {
+        let list = qmp.execute("device-list-properties", &json!({ "typename": device }))?;
+        let entries = list.as_array().into_iter().flatten();
+        let properties = entries.filter_map(property).collect();
+        out.devices.insert(device.clone(), properties);
+    }
+    let _ = qmp.execute("quit", &json!({}));
+    let command = invocation(emulator, "read the emulator's help").arg("-help");
+    let text = process::output(&command)?.text();
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !(line.starts_with("usage:") || line.starts_with("QEMU emulator version")))
+        .collect();
+    out.help = lines.join("\n");
+    Ok(out)
+}
+
+fn property(entry: &Value) -> Option<(String, Property)> {
+    let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
+    let default = match entry.get("default-value") {
+        Some(Value::String(text)) => Some(text.clone()),
+        Some(Value::Null) | None => None,
+        Some(value) => Some(value.to_string()),
+    };
+    let name = entry.get("name").and_then(Value::as_str)?.to_owned();
+    Some((name, Property { kind: text("type"), text: text("description"), default }))
 }
 
 /// Every QOM type of an emulator, abstract ones included.

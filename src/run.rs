@@ -14,13 +14,13 @@ use sha2::{Digest, Sha256};
 
 use crate::finding::Finding;
 use crate::measure;
-use crate::package::{self, Job};
+use crate::package::{self, Facts, Job};
 use crate::plan::{Invocation, Places, Plan, Provider, StepId, show};
 use crate::process;
 use crate::profile::{self, Format, Profile};
 use crate::record::{self, Measured, NamedDigest, Record, StagedFile, ToolVersion};
 use crate::source::sha256_of;
-use crate::stage::{self, Content, Entry};
+use crate::stage::{self, Content, Documents, Entry};
 use crate::terminal::Terminal;
 use crate::tool;
 use crate::verify::{self, Examination, Report, Verification};
@@ -68,10 +68,7 @@ impl Error {
             Self::Step { source, .. } => source.hint(),
             Self::Package { source, .. } => source.hint(),
             Self::Measure { source, .. } => source.hint(),
-            Self::Io { source, .. } if is_full(source) => Some(
-                "the disk is full: free space, or put the work directory elsewhere with --work"
-                    .to_owned(),
-            ),
+            Self::Io { source, .. } if is_full(source) => Some(FULL.to_owned()),
             Self::Tool(error) => error.hint(),
             _ => None,
         }
@@ -88,7 +85,10 @@ impl Error {
     }
 }
 
-fn is_full(error: &std::io::Error) -> bool {
+pub(crate) const FULL: &str =
+    "the disk is full: free space, or put the work directory elsewhere with --work";
+
+pub(crate) fn is_full(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }
 
@@ -131,6 +131,13 @@ impl Stale {
             Self::Missing { output } => format!("{output} is missing or changed"),
         }
     }
+}
+
+/// What is ready to be packaged.
+struct Staged {
+    record: Record,
+    entries: Vec<Entry>,
+    facts: Facts,
 }
 
 struct Run<'a> {
@@ -191,11 +198,11 @@ impl Run<'_> {
             return Ok(self.outcome(Vec::new(), Vec::new(), Vec::new()));
         }
         self.strip()?;
-        let (mut record, entries) = self.staged(&tools)?;
+        let Staged { mut record, entries, facts } = self.staged(&tools)?;
         if self.request.until == StepId::Stage {
             return Ok(self.outcome(Vec::new(), Vec::new(), Vec::new()));
         }
-        let packages = self.package(&record, &entries)?;
+        let packages = self.package(&record, &entries, &facts)?;
         if self.request.until == StepId::Package {
             return Ok(self.outcome(packages, Vec::new(), Vec::new()));
         }
@@ -422,19 +429,21 @@ impl Run<'_> {
     }
 
     /// The staging tree with the record inside, and the record as it is so far.
-    fn staged(&mut self, tools: &[ToolVersion]) -> Result<(Record, Vec<Entry>), Error> {
+    fn staged(&mut self, tools: &[ToolVersion]) -> Result<Staged, Error> {
         let io = |source| Error::Io { step: "stage", source };
-        let profile = profile::expanded(self.profile);
-        let copyright = package::copyright(self.plan);
-        let entries = stage::entries(
-            self.plan,
-            &self.request.source,
-            &self.build_directory(),
-            &profile,
-            &copyright,
-        );
-        let emulator = self.build_directory().join("stripped").join(self.plan.emulator());
+        let failed = |source| Error::Package { step: "stage", source };
+        let build = self.build_directory();
+        let emulator = build.join("stripped").join(self.plan.emulator());
         let surface = self.surface(&emulator)?;
+        let facts = package::facts(self.plan, &self.request.source, &build, &surface, &self.root)
+            .map_err(failed)?;
+        let manual = package::man::render(self.plan, &surface, &facts.usage);
+        let documents = Documents {
+            profile: profile::expanded(self.profile),
+            copyright: package::copyright::render(self.plan, &facts.groups),
+            manual: package::man::compressed(&manual).map_err(io)?,
+        };
+        let entries = stage::entries(self.plan, &self.request.source, &build, documents);
         let config =
             fs_err::read_to_string(self.build_directory().join("config-host.h")).map_err(io)?;
         let source = self.request.source.display().to_string();
@@ -466,7 +475,7 @@ impl Run<'_> {
             observed: None,
         };
         record.files = files_of(&entries).map_err(io)?;
-        Ok((record, entries))
+        Ok(Staged { record, entries, facts })
     }
 
     /// Measures the emulator once per emulator.
@@ -488,13 +497,21 @@ impl Run<'_> {
         Ok(measured)
     }
 
-    fn package(&mut self, record: &Record, entries: &[Entry]) -> Result<Vec<PathBuf>, Error> {
+    fn package(
+        &mut self,
+        record: &Record,
+        entries: &[Entry],
+        facts: &Facts,
+    ) -> Result<Vec<PathBuf>, Error> {
         let step = StepId::Package;
         let io = |source| Error::Io { step: step.name(), source };
         let text = record.to_text().map_err(|error| Error::Record(error.to_string()))?;
+        let description = package::description(self.plan, &facts.build_id, &facts.licence);
         let mut inputs = BTreeMap::from([
             ("record".to_owned(), digest(&text)),
-            ("formats".to_owned(), format!("{:?}", self.plan.package)),
+            ("formats".to_owned(), format!("{:?}", self.plan.package.formats)),
+            ("control files".to_owned(), digest(&description)),
+            ("debug information".to_owned(), self.previous(StepId::Stage)),
             ("output directory".to_owned(), self.request.output.display().to_string()),
         ]);
         for file in &record.files {
@@ -518,25 +535,32 @@ impl Run<'_> {
             content: Content::Text(text),
         };
         stage::add(&tree, &inside, date).map_err(io)?;
+        let (debug, build) = (self.root.join("stage-debug"), self.build_directory());
+        let debug_file = Entry {
+            path: package::debug_path(&facts.build_id),
+            mode: 0o644,
+            content: Content::File(build.join(format!("stripped/{}.debug", self.plan.emulator()))),
+        };
+        stage::assemble(&[debug_file], &debug, date).map_err(io)?;
         let log = self.log(step);
         let _ = fs_err::remove_file(&log);
-        let scratch = self.root.join("package");
         let job = Job {
             plan: self.plan,
             stage: &tree,
-            scratch: &scratch,
+            debug: &debug,
+            build_id: &facts.build_id,
+            sources: &facts.sources,
+            source: &self.request.source,
+            build: &build,
+            licence: &facts.licence,
+            scratch: &self.root.join("package"),
             log: &log,
             output: &self.request.output,
         };
-        let mut packages = Vec::new();
-        for format in &self.plan.package.formats {
-            let made = package::make(*format, &job)
-                .map_err(|source| Error::Package { step: step.name(), source })?;
-            packages.push(made);
-        }
-        self.finish(step, inputs, &packages)?;
-        packages.sort();
-        Ok(packages)
+        let made = package::make(&self.plan.package.formats, &job)
+            .map_err(|source| Error::Package { step: step.name(), source })?;
+        self.finish(step, inputs, &made)?;
+        Ok(made)
     }
 
     /// Reads the packages back and judges what is in them.
@@ -556,7 +580,8 @@ impl Run<'_> {
             record.files.iter().map(|file| (file.path.clone(), file.sha256.clone())).collect();
         let mut findings = Vec::new();
         let mut reports = Vec::new();
-        for package in packages {
+        let judged = |path: &&PathBuf| package::is_package(path) && !package::is_debug(path);
+        for package in packages.iter().filter(judged) {
             let bytes = fs_err::read(package).map_err(io)?;
             let name = package
                 .file_name()
@@ -586,7 +611,7 @@ impl Run<'_> {
         let verdict =
             verify::json(&Verification { reports: reports.to_vec(), findings: Vec::new() });
         record.verdict = Some(verdict.clone());
-        for package in packages {
+        for package in packages.iter().filter(|path| package::is_package(path)) {
             record.packages.push(NamedDigest {
                 name: package
                     .file_name()
@@ -637,6 +662,7 @@ fn files_of(entries: &[Entry]) -> Result<Vec<StagedFile>, std::io::Error> {
             let (size, sha256) = match &entry.content {
                 Content::File(path) => (fs_err::metadata(path)?.len(), sha256_of(path)?),
                 Content::Text(text) => (text.len() as u64, digest(text)),
+                Content::Bytes(bytes) => (bytes.len() as u64, hex::encode(Sha256::digest(bytes))),
             };
             Ok(StagedFile {
                 path: entry.path.clone(),

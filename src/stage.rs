@@ -14,6 +14,7 @@ use crate::source::sha256_of;
 pub enum Content {
     File(PathBuf),
     Text(String),
+    Bytes(Vec<u8>),
 }
 
 /// One entry of the staging tree.
@@ -25,14 +26,17 @@ pub struct Entry {
     pub content: Content,
 }
 
-/// Files of a plan: the stripped emulator, built option ROMs, copyright and the profile. The record joins later.
-pub fn entries(
-    plan: &Plan,
-    source: &Path,
-    build: &Path,
-    profile: &str,
-    copyright: &str,
-) -> Vec<Entry> {
+/// Texts that are staged beside what was built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Documents {
+    pub profile: String,
+    pub copyright: String,
+    /// Compressed.
+    pub manual: Vec<u8>,
+}
+
+/// Files of a plan: the stripped emulator, built option ROMs, documents and the profile. The record joins later.
+pub fn entries(plan: &Plan, source: &Path, build: &Path, texts: Documents) -> Vec<Entry> {
     let prefix = &plan.package.prefix;
     let documents = format!("/usr/share/doc/{}", plan.package.name);
     let emulator = plan.emulator();
@@ -51,12 +55,17 @@ pub fn entries(
     out.push(Entry {
         path: format!("{documents}/profile.toml"),
         mode: 0o644,
-        content: Content::Text(profile.to_owned()),
+        content: Content::Text(texts.profile),
     });
     out.push(Entry {
         path: format!("{documents}/copyright"),
         mode: 0o644,
-        content: Content::Text(copyright.to_owned()),
+        content: Content::Text(texts.copyright),
+    });
+    out.push(Entry {
+        path: format!("/usr/share/man/man1/{}.1.gz", plan.package.name),
+        mode: 0o644,
+        content: Content::Bytes(texts.manual),
     });
     out.push(Entry {
         path: format!("{documents}/COPYING"),
@@ -74,7 +83,8 @@ pub fn assemble(
     date: i64,
 ) -> Result<Vec<StagedFile>, std::io::Error> {
     let parent = root.parent().unwrap_or(Path::new("/"));
-    let temporary = parent.join(".stage.part");
+    let name = root.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let temporary = parent.join(format!(".{name}.part"));
     remove(&temporary)?;
     let mut files = Vec::new();
     for entry in entries {
@@ -87,6 +97,7 @@ pub fn assemble(
                 fs_err::copy(from, &target)?;
             }
             Content::Text(text) => fs_err::write(&target, text)?,
+            Content::Bytes(bytes) => fs_err::write(&target, bytes)?,
         }
         set_mode(&target, entry.mode)?;
         files.push(StagedFile {

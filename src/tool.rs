@@ -42,6 +42,12 @@ pub const TOOLS: &[Tool] = &[
     tool("dpkg-buildpackage", "dpkg-dev", "dpkg-dev", "--version"),
     tool("dh", "debhelper", "debhelper", "--version"),
     tool("rpmbuild", "rpm", "rpm-build", "--version"),
+    tool("gpg", "gnupg", "gnupg2", "--version"),
+    tool("debsigs", "debsigs", "debsigs", "--version"),
+    tool("rpmsign", "rpm", "rpm-sign", "--version"),
+    tool("apt-ftparchive", "apt-utils", "apt", "--version"),
+    tool("createrepo_c", "createrepo-c", "createrepo_c", "--version"),
+    tool("debugedit", "debugedit", "debugedit", "--version"),
     tool("curl", "curl", "curl", "--version"),
     tool("gpgv", "gpgv", "gnupg2", "--version"),
 ];

@@ -4,6 +4,7 @@
 //! the class default `romfile` of network cards (`hw/virtio/virtio-net-pci.c`, `hw/net/e1000.c`, …) and of VGA cards.
 //! QEMU refuses to realise a device whose default `romfile` is missing, so an allowed device's ROM is not optional.
 
+use super::distribution::{self, Names};
 use super::{Because, Item};
 use crate::catalog::Surface;
 use crate::profile::Profile;
@@ -13,8 +14,8 @@ use crate::profile::Profile;
 pub enum Provider {
     /// Built from QEMU's own `pc-bios/optionrom` in the compile step.
     Built,
-    /// A package of the distribution, by its Debian and Fedora names.
-    Package { debian: &'static str, fedora: &'static str },
+    /// A package of the distribution, by its name on each.
+    Package(&'static Names),
 }
 
 /// A firmware file with its reason.
@@ -24,9 +25,10 @@ pub struct Firmware {
     pub provider: Provider,
 }
 
-const SEABIOS: Provider = Provider::Package { debian: "seabios", fedora: "seabios-bin" };
-const VGABIOS: Provider = Provider::Package { debian: "seabios", fedora: "seavgabios-bin" };
-const IPXE: Provider = Provider::Package { debian: "ipxe-qemu", fedora: "ipxe-roms-qemu" };
+const SEABIOS: Provider = Provider::Package(&distribution::SEABIOS);
+const MICROVM: Provider = Provider::Package(&distribution::SEABIOS_MICROVM);
+const VGABIOS: Provider = Provider::Package(&distribution::VGABIOS);
+const IPXE: Provider = Provider::Package(&distribution::IPXE);
 
 /// (machine as the profile names it, file, provider, why)
 const MACHINES: &[(&str, &str, Provider, &str)] = &[
@@ -40,7 +42,7 @@ const MACHINES: &[(&str, &str, Provider, &str)] = &[
     ("pc", "multiboot_dma.bin", Provider::Built, "option ROM for -kernel with a multiboot image"),
     ("pc", "pvh.bin", Provider::Built, "option ROM for -kernel with a PVH image"),
     ("pc", "kvmvapic.bin", Provider::Built, "option ROM of the kvmvapic device"),
-    ("microvm", "bios-microvm.bin", SEABIOS, "machine BIOS"),
+    ("microvm", "bios-microvm.bin", MICROVM, "machine BIOS"),
     ("microvm", "linuxboot_dma.bin", Provider::Built, "option ROM for -kernel"),
     ("microvm", "pvh.bin", Provider::Built, "option ROM for -kernel with a PVH image"),
 ];

@@ -6,6 +6,7 @@
 
 mod because;
 mod configure;
+mod distribution;
 mod explain;
 mod features;
 mod firmware;
@@ -18,6 +19,7 @@ pub mod show;
 mod steps;
 
 pub use because::{Because, Item};
+pub use distribution::{Names, emulator as distribution_emulator};
 pub use explain::explain;
 pub use firmware::{Firmware, Provider};
 pub use invocation::{Invocation, shell_quote};
@@ -28,7 +30,7 @@ pub use places::{Places, Variable};
 use crate::catalog::Surface;
 use crate::finding::Code;
 use crate::hardening;
-use crate::profile::{Arch, Format};
+use crate::profile::{Arch, Distribution, Format};
 
 /// Finding codes of this module.
 pub const CODES: &[&Code] = make::CODES;
@@ -79,6 +81,14 @@ pub struct PackageFacts {
     pub prefix: String,
     pub maintainer: String,
     pub formats: Vec<Format>,
+    /// Counts packages of the same source and profile name; a changed profile raises it.
+    pub revision: u64,
+    /// Whose package names the `.rpm` uses.
+    pub rpm_target: Distribution,
+    /// Names the packages stand for beside their own.
+    pub provides: Vec<String>,
+    /// `/usr/bin/qemu-system-ARCH` leads to this emulator; excludes the distribution's.
+    pub alternatives: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

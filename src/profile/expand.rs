@@ -98,6 +98,16 @@ fn package(out: &mut String, profile: &Profile) {
     text(out, "name", &profile.package.name);
     text(out, "prefix", &profile.package.prefix);
     text(out, "maintainer", &profile.package.maintainer);
+    let request = &profile.package;
+    out.push_str(&format!(
+        "revision = {}  # {}\n",
+        request.revision.value, request.revision.origin
+    ));
+    let target = &request.rpm_target;
+    out.push_str(&format!("rpm-target = {:?}  # {}\n", target.value.name(), target.origin));
+    list(out, "provides", &request.provides);
+    let alternatives = &request.alternatives;
+    out.push_str(&format!("alternatives = {}  # {}\n", alternatives.value, alternatives.origin));
 }
 
 fn text(out: &mut String, key: &str, value: &Sourced<String>) {

@@ -96,6 +96,32 @@ pub enum Format {
     Rpm,
 }
 
+/// A family of distributions, by what it calls its packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Distribution {
+    /// Debian and Ubuntu.
+    Debian,
+    Fedora,
+    /// RHEL, CentOS Stream and their rebuilds.
+    Rhel,
+    Opensuse,
+}
+
+impl Distribution {
+    /// Those an `.rpm` can be made for, by the name a profile writes.
+    pub const RPM: [(&'static str, Self); 3] =
+        [("fedora", Self::Fedora), ("rhel", Self::Rhel), ("opensuse", Self::Opensuse)];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Debian => "debian",
+            Self::Fedora => "fedora",
+            Self::Rhel => "rhel",
+            Self::Opensuse => "opensuse",
+        }
+    }
+}
+
 /// Allowlists beside devices; empty means nothing beyond QEMU's core.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Backends {
@@ -119,6 +145,14 @@ pub struct PackageRequest {
     /// Absolute directory that everything is installed below.
     pub prefix: Sourced<String>,
     pub maintainer: Sourced<String>,
+    /// Counts packages of the same source and profile name.
+    pub revision: Sourced<u64>,
+    /// Whose package names the `.rpm` uses.
+    pub rpm_target: Sourced<Distribution>,
+    /// Names the packages stand for beside their own; none unless asked for.
+    pub provides: Vec<Sourced<String>>,
+    /// An alternative at `/usr/bin/qemu-system-ARCH`; off unless asked for.
+    pub alternatives: Sourced<bool>,
 }
 
 /// The text of a profile or of one of its parents, kept for messages and for the record.

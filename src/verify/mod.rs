@@ -5,6 +5,7 @@
 
 mod file;
 pub mod input;
+pub mod payload;
 pub mod policy;
 mod report;
 mod rules;

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Modules that do no I/O; they may not name the others.
-const PURE: [&str; 11] = [
+const PURE: [&str; 12] = [
     "catalog",
     "elf",
     "finding",
     "hardening",
     "kconfig",
+    "licence",
     "plan",
     "profile",
     "record",

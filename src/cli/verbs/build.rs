@@ -1,11 +1,12 @@
 //! `quench build`: all of it, from the profile to verified packages and a record.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::deps as deps_verb;
 use crate::cli::session::{self, Planned, SourceOptions};
 use crate::cli::{Exit, Failure};
 use crate::finding::any_error;
+use crate::package::{self, repo, sign};
 use crate::plan::StepId;
 use crate::terminal::Terminal;
 use crate::{deps, process, run, verify};
@@ -29,6 +30,12 @@ pub(crate) struct Args {
     /// Install what the plan needs through apt; asks before it uses sudo.
     #[arg(long)]
     install_deps: bool,
+    /// Sign copies of the packages into DIR/signed: an OpenPGP key file, or the id of a key in the GnuPG keyring.
+    #[arg(long, value_name = "KEY")]
+    sign: Option<String>,
+    /// Make a local repository of everything in the output directory, DIR/packages (apt, dnf, zypper).
+    #[arg(long)]
+    repo: bool,
     /// Do not ask.
     #[arg(short, long)]
     yes: bool,
@@ -122,7 +129,56 @@ fn execute(
         ));
     }
     summary(planned, &outcome, terminal);
+    publish(args, planned, &outcome, &request.output, terminal)?;
     Ok(Exit::Done)
+}
+
+/// What comes after the packages are done and found good: signatures and a repository.
+fn publish(
+    args: &Args,
+    planned: &Planned,
+    outcome: &run::Outcome,
+    output: &Path,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
+    if outcome.packages.is_empty() || (args.sign.is_none() && !args.repo) {
+        return Ok(());
+    }
+    let key = args.sign.as_ref().map(|name| sign::Key::open(name, &keyring())).transpose();
+    let key = key.map_err(packaging)?;
+    if let Some(key) = &key {
+        let signed =
+            sign::sign(&planned.plan, &outcome.packages, key, output).map_err(packaging)?;
+        terminal.status(
+            "Signed",
+            &format!(
+                "{} packages with {}, in {}",
+                signed.len(),
+                key.fingerprint,
+                output.join("signed").display()
+            ),
+        );
+    }
+    if args.repo {
+        let place = repo::make(&planned.plan, key.as_ref(), output).map_err(packaging)?;
+        let trust = if key.is_some() { "signed-by=KEY" } else { "trusted=yes" };
+        terminal.status("Repository", &format!("deb [{trust}] file:{} ./", place.display()));
+        terminal.status("", &format!("baseurl=file://{}", place.display()));
+    }
+    Ok(())
+}
+
+/// The caller's GnuPG directory.
+fn keyring() -> PathBuf {
+    match (std::env::var_os("GNUPGHOME"), std::env::var_os("HOME")) {
+        (Some(home), _) => PathBuf::from(home),
+        (None, home) => PathBuf::from(home.unwrap_or_else(|| "/root".into())).join(".gnupg"),
+    }
+}
+
+fn packaging(error: package::Error) -> Failure {
+    let step = "publish";
+    failure(run::Error::Package { step, source: error })
 }
 
 fn summary(planned: &Planned, outcome: &run::Outcome, terminal: &Terminal) {
@@ -134,10 +190,10 @@ fn summary(planned: &Planned, outcome: &run::Outcome, terminal: &Terminal) {
         "Verified",
         &format!(
             "{} packages; {creatable} devices a user can create, {hidden} hidden, all explained",
-            outcome.packages.len()
+            outcome.reports.len()
         ),
     );
-    for package in &outcome.packages {
+    for package in outcome.packages.iter().filter(|path| package::is_package(path)) {
         terminal.data(&format!("{}\n", package.display()));
     }
 }

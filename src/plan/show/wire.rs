@@ -46,7 +46,9 @@ pub fn json(plan: &Plan) -> Value {
             "because": because(&firmware.item.because),
             "provider": match firmware.provider {
                 Provider::Built => json!("built"),
-                Provider::Package { debian, fedora } => json!({ "debian": debian, "fedora": fedora }),
+                Provider::Package(names) => json!({
+                    "debian": names.debian, "fedora": names.fedora, "rhel": names.rhel, "opensuse": names.opensuse,
+                }),
             },
         })).collect::<Vec<_>>(),
         "steps": plan.steps.iter().map(|step| json!({

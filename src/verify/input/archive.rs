@@ -11,7 +11,7 @@ use super::{Kind, UNSAFE};
 const MOST_HEADER: usize = 1 << 20;
 
 /// ar(5) members: 60-byte headers, contents padded to even offsets; GNU and BSD long names.
-pub(super) fn ar(bytes: &[u8]) -> Result<Vec<(String, &[u8])>, String> {
+pub(in crate::verify) fn ar(bytes: &[u8]) -> Result<Vec<(String, &[u8])>, String> {
     let mut out = Vec::new();
     let mut names: &[u8] = &[];
     let mut at = 8;

@@ -13,6 +13,7 @@ mod stream;
 
 use crate::finding::{Code, Finding};
 
+pub(super) use archive::ar;
 pub use capability::capabilities;
 pub use opener::path_leaves;
 

@@ -1,5 +1,7 @@
 //! Reads a profile and its parents into one complete profile. Pure.
 
+mod package;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -12,8 +14,7 @@ use super::codes::{
     UNKNOWN_KEY, WRONG_TYPE,
 };
 use super::types::{
-    Arch, Backends, Budget, Compiler, Format, Level, Origin, PackageRequest, Profile, ProfileText,
-    Source, Sourced,
+    Arch, Backends, Budget, Compiler, Level, Origin, Profile, ProfileText, Source, Sourced,
 };
 use crate::finding::{Finding, Place, closest};
 
@@ -52,10 +53,7 @@ struct Layer {
     level: Option<Sourced<Level>>,
     compiler: Option<Sourced<Compiler>>,
     budget: Budget,
-    formats: Option<Vec<Sourced<Format>>>,
-    package: Option<Sourced<String>>,
-    prefix: Option<Sourced<String>>,
-    maintainer: Option<Sourced<String>>,
+    package: package::PackageLayer,
     passthrough: Option<Sourced<String>>,
 }
 
@@ -143,17 +141,7 @@ impl Loader<'_> {
         let name = layer.name?;
         let default =
             |value: String, rule: &str| Sourced { value, origin: Origin::default_of(rule) };
-        let package = layer
-            .package
-            .unwrap_or_else(|| default(format!("qemu-{}", name.value), "package.name: qemu-NAME"));
-        let prefix = layer.prefix.unwrap_or_else(|| {
-            default(format!("/usr/lib/{}", package.value), "package.prefix: /usr/lib/PACKAGE")
-        });
-        let formats = layer.formats.unwrap_or_else(|| {
-            [Format::Deb, Format::Rpm]
-                .map(|value| Sourced { value, origin: Origin::default_of("package.formats: both") })
-                .to_vec()
-        });
+        let package = layer.package.complete(&name.value);
         Some(Profile {
             summary: layer.summary.unwrap_or_else(|| default(String::new(), "summary")),
             series: layer.series?,
@@ -176,14 +164,7 @@ impl Loader<'_> {
                 origin: Origin::default_of("hardening.compiler: gcc"),
             }),
             budget: layer.budget,
-            package: PackageRequest {
-                formats,
-                maintainer: layer.maintainer.unwrap_or_else(|| {
-                    default("Quench <quench@localhost>".to_owned(), "package.maintainer")
-                }),
-                prefix,
-                name: package,
-            },
+            package,
             passthrough: layer.passthrough,
             texts: std::mem::take(&mut self.texts),
             name,
@@ -504,9 +485,7 @@ impl Reader<'_> {
                 self.number(table, "stripped-bytes", "budget.stripped-bytes"),
             );
         }
-        if let Some(table) =
-            self.table(root, "package", &["formats", "name", "prefix", "maintainer"])
-        {
+        if let Some(table) = self.table(root, "package", &package::KEYS) {
             self.package(table, layer);
         }
         if let Some(table) = self.table(root, "passthrough", &["acknowledge"]) {
@@ -515,49 +494,6 @@ impl Reader<'_> {
                 self.string(table, "acknowledge", "passthrough.acknowledge"),
             );
         }
-    }
-
-    fn package(&mut self, table: &Table<'_>, layer: &mut Layer) {
-        if table.get("formats").is_some() {
-            let mut formats = Vec::new();
-            for format in self.strings(table, "formats", "package.formats") {
-                let known = [("deb", Format::Deb), ("rpm", Format::Rpm)];
-                if let Some(value) = self.one_of(&format, "package.formats", &known) {
-                    formats.push(Sourced { value, origin: format.origin });
-                }
-            }
-            layer.formats = Some(formats);
-        }
-        let name = self.string(table, "name", "package.name");
-        if let Some(name) = &name {
-            let valid = name.value.len() > 1
-                && name
-                    .value
-                    .chars()
-                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c))
-                && name.value.starts_with(|c: char| c.is_ascii_alphanumeric());
-            if !valid {
-                let span = span_of(self.text, &name.origin, name.value.len() + 2);
-                let message = format!("`{}` is no package name", name.value);
-                let help = "lower case letters, digits, `+`, `-` and `.` (Debian Policy 5.6.1)";
-                self.report(Finding::error(&BAD_VALUE, message).with_help(help), span, "");
-            }
-        }
-        set(&mut layer.package, name);
-        let prefix = self.string(table, "prefix", "package.prefix");
-        if let Some(prefix) = &prefix
-            && !(prefix.value.starts_with("/usr/") || prefix.value.starts_with("/opt/"))
-        {
-            let span = span_of(self.text, &prefix.origin, prefix.value.len() + 2);
-            let message = format!("`{}` is no prefix for a package", prefix.value);
-            self.report(
-                Finding::error(&BAD_VALUE, message).with_help("a directory below /usr or /opt"),
-                span,
-                "",
-            );
-        }
-        set(&mut layer.prefix, prefix);
-        set(&mut layer.maintainer, self.string(table, "maintainer", "package.maintainer"));
     }
 
     fn backends(&mut self, root: &Table<'_>, layer: &mut Layer) {

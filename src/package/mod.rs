@@ -1,0 +1,166 @@
+//! Makes packages out of the staging tree with the standard tools: debhelper and dpkg for `.deb`, rpmbuild for `.rpm`.
+//!
+//! Shell. Templates are in `packaging/deb` and `packaging/rpm`. Neither tool strips or changes a file: the ELF in every
+//! package is the staged one. Library dependencies are computed by `dpkg-shlibdeps` and by rpm's dependency generators
+//! from what is packaged; firmware packages come from the plan. Results appear in the output directory by rename, after
+//! all of them were made.
+
+pub mod copyright;
+mod deb;
+mod facts;
+pub mod man;
+mod place;
+pub mod repo;
+mod rpm;
+pub mod sign;
+pub mod sources;
+mod text;
+
+pub use facts::{Facts, facts};
+pub use place::{place, write_text};
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::plan::{Invocation, Plan};
+use crate::process;
+use crate::profile::Format;
+use crate::tool;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Process(#[from] process::Error),
+    #[error(transparent)]
+    Tool(#[from] tool::Error),
+    #[error(transparent)]
+    Measure(#[from] crate::measure::Error),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error("{0} did not make the packages it was asked for")]
+    Nothing(&'static str),
+    #[error("`{name}`: {found} secret keys, one is needed")]
+    Key { name: String, found: usize },
+    #[error("signing changed what is in {name}")]
+    Altered { name: String },
+    #[error("{name} has no signature after it was signed")]
+    Unsigned { name: String },
+    #[error("cannot read {path}: {message}")]
+    Unreadable { path: String, message: String },
+    #[error("{emulator} has no build-id: its debug information cannot be found by anyone")]
+    NoBuildId { emulator: String },
+}
+
+impl Error {
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Process(error) => error.hint(),
+            Self::Tool(error) => error.hint(),
+            Self::Measure(error) => error.hint(),
+            Self::Key { found: 0, .. } => Some(
+                "give a key file, or the id of a key that `gpg --list-secret-keys` shows"
+                    .to_owned(),
+            ),
+            Self::Key { .. } => Some("give the whole fingerprint".to_owned()),
+            Self::Io(error) if crate::run::is_full(error) => Some(crate::run::FULL.to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// What packaging needs beside the plan.
+#[derive(Debug)]
+pub struct Job<'a> {
+    pub plan: &'a Plan,
+    /// The staging tree.
+    pub stage: &'a Path,
+    /// The staging tree of the debug file.
+    pub debug: &'a Path,
+    pub build_id: &'a str,
+    /// Compiled sources, below `source`, or below `build` as `build/…`.
+    pub sources: &'a BTreeSet<String>,
+    pub source: &'a Path,
+    pub build: &'a Path,
+    /// SPDX expression for everything inside.
+    pub licence: &'a str,
+    /// Private directory that packaging may fill.
+    pub scratch: &'a Path,
+    pub log: &'a Path,
+    /// Where finished packages go.
+    pub output: &'a Path,
+}
+
+/// Where a debug file is installed.
+pub fn debug_path(build_id: &str) -> String {
+    let (first, rest) = build_id.split_at_checked(2).unwrap_or((build_id, ""));
+    format!("/usr/lib/debug/.build-id/{first}/{rest}.debug")
+}
+
+/// Everything that decides what is in the packages beside the staged files, as one text.
+pub fn description(plan: &Plan, build_id: &str, licence: &str) -> String {
+    let mut out = rpm::spec(plan, build_id, licence);
+    for (name, text, _) in deb::files(plan, build_id) {
+        out.push_str(&format!("{name}\n{text}\n"));
+    }
+    out
+}
+
+/// A package with debug information or sources only.
+pub fn is_debug(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    ["-dbgsym_", "-debuginfo-", "-debugsource-"].iter().any(|part| name.contains(part))
+}
+
+/// A `.deb` or `.rpm`.
+pub fn is_package(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "deb" || extension == "rpm")
+}
+
+/// Makes the packages of all formats; returns every file, in the output directory.
+pub fn make(formats: &[Format], job: &Job<'_>) -> Result<Vec<PathBuf>, Error> {
+    let mut made = Vec::new();
+    for format in formats {
+        made.extend(match format {
+            Format::Deb => deb::make(job)?,
+            Format::Rpm => rpm::make(job)?,
+        });
+    }
+    let mut out = made
+        .iter()
+        .map(|path| place(path, job.output))
+        .collect::<Result<Vec<PathBuf>, std::io::Error>>()?;
+    out.sort();
+    Ok(out)
+}
+
+/// Values that both kinds of templates use.
+fn common(plan: &Plan) -> Vec<(&'static str, String)> {
+    vec![
+        ("NAME", plan.package.name.clone()),
+        ("MAINTAINER", plan.package.maintainer.clone()),
+        ("SUMMARY", man::summary(plan)),
+        ("PREFIX", plan.package.prefix.clone()),
+        ("EMULATOR", plan.emulator()),
+        ("LINK", format!("/usr/bin/{}", plan.emulator())),
+    ]
+}
+
+fn isolated(plan: &Plan, scratch: &Path, purpose: &str, program: &str) -> Invocation {
+    Invocation::new(purpose, program, scratch.display().to_string())
+        .env("PATH", tool::PATH)
+        .env("LC_ALL", "C.UTF-8")
+        .env("TZ", "UTC")
+        .env("HOME", scratch.display().to_string())
+        .env("SOURCE_DATE_EPOCH", plan.source.date.to_string())
+        // Threads change what xz writes.
+        .env("DPKG_DEB_THREADS_MAX", "1")
+}
+
+fn fresh(directory: &Path) -> Result<(), Error> {
+    match fs_err::remove_dir_all(directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    fs_err::create_dir_all(directory)?;
+    Ok(())
+}

@@ -1,0 +1,219 @@
+//! Signs copies of finished packages with an OpenPGP key: `debsigs` for `.deb`, `rpmsign` for `.rpm`.
+//!
+//! Shell. The packages of a build are never touched: they are what two builders compare. Signed copies go to
+//! `OUTPUT/signed/`, with the public key and `NAME.signatures.json` (`quench.signatures/1`), which has the digests of
+//! both and of what is the same in both. Key material is only ever read by gpg.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::{Error, is_package, place, write_text};
+use crate::plan::{Invocation, Plan};
+use crate::source::sha256_of;
+use crate::verify::payload::{self, Payload};
+use crate::{process, tool};
+
+/// Format name and version. History: 1 = first.
+const SCHEMA: &str = "quench.signatures/1";
+
+/// An opened secret key.
+#[derive(Debug)]
+pub struct Key {
+    pub fingerprint: String,
+    home: PathBuf,
+    /// Holds a key read from a file; goes with its agent.
+    private: Option<tempfile::TempDir>,
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        if self.private.is_some() {
+            let end = command(&self.home, "end the key's agent", "gpgconf").args(["--kill", "all"]);
+            let _ = process::output(&end);
+        }
+    }
+}
+
+fn command(home: &Path, purpose: &str, program: &str) -> Invocation {
+    let home = home.display().to_string();
+    Invocation::new(purpose, program, "/")
+        .env("PATH", tool::PATH)
+        .env("LC_ALL", "C.UTF-8")
+        .env("TZ", "UTC")
+        .env("HOME", home.clone())
+        .env("GNUPGHOME", home)
+}
+
+impl Key {
+    /// A key file, or else the id of a key in `keyring` (the caller's GnuPG directory).
+    pub fn open(name: &str, keyring: &Path) -> Result<Self, Error> {
+        tool::path("gpg")?;
+        let file = Path::new(name);
+        if !file.is_file() {
+            let fingerprint = secret(keyring, Some(name))?;
+            return Ok(Self { fingerprint, home: keyring.to_owned(), private: None });
+        }
+        // Short: a socket's path below it may have 108 bytes. Created with mode 0700.
+        let private = tempfile::Builder::new().prefix("qk").tempdir()?;
+        let mut key = Self {
+            fingerprint: String::new(),
+            home: private.path().to_owned(),
+            private: Some(private),
+        };
+        let import = command(&key.home, "read the signing key", "gpg")
+            .args(["--batch", "--no-tty", "--import"])
+            .arg(fs_err::canonicalize(file)?.display().to_string());
+        process::output(&import)?;
+        key.fingerprint = secret(&key.home, None)?;
+        Ok(key)
+    }
+
+    /// The public key, armoured.
+    fn public(&self) -> Result<String, Error> {
+        let ask =
+            self.gpg("export the public key").args(["--armor", "--export", &self.fingerprint]);
+        Ok(process::output(&ask)?.text())
+    }
+
+    pub(super) fn gpg(&self, purpose: &str) -> Invocation {
+        command(&self.home, purpose, "gpg").args([
+            "--batch",
+            "--no-tty",
+            "--yes",
+            "--local-user",
+            &self.fingerprint,
+        ])
+    }
+}
+
+/// Fingerprint of the one secret key there is, or of the one meant.
+fn secret(home: &Path, id: Option<&str>) -> Result<String, Error> {
+    let ask = command(home, "find the signing key", "gpg")
+        .args(["--batch", "--no-tty", "--with-colons", "--list-secret-keys"])
+        .args(id.map(|id| ["--", id]).into_iter().flatten());
+    let text = process::output(&ask).map(|output| output.text()).unwrap_or_default();
+    let mut keys = Vec::new();
+    let mut primary = false;
+    for line in text.lines() {
+        let fields: Vec<&str> = line.split(':').collect();
+        match fields.first() {
+            Some(&"sec") => primary = true,
+            Some(&"fpr") if primary => {
+                keys.extend(fields.get(9).map(|fingerprint| (*fingerprint).to_owned()));
+                primary = false;
+            }
+            _ => {}
+        }
+    }
+    match keys.as_slice() {
+        [one] => Ok(one.clone()),
+        _ => Err(Error::Key { name: id.unwrap_or("the key file").to_owned(), found: keys.len() }),
+    }
+}
+
+/// Signs every package among `made` and returns the signed copies; those that are signed already stay.
+pub fn sign(
+    plan: &Plan,
+    made: &[PathBuf],
+    key: &Key,
+    output: &Path,
+) -> Result<Vec<PathBuf>, Error> {
+    let signed = output.join("signed");
+    fs_err::create_dir_all(&signed)?;
+    let document = signed.join(format!("{}.signatures.json", plan.package.name));
+    let known = fs_err::read_to_string(&document).ok();
+    let known: Value =
+        known.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null);
+    let (mut entries, mut out) = (Vec::new(), Vec::new());
+    for package in made.iter().filter(|path| is_package(path)) {
+        let name = package.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let target = signed.join(&name);
+        let entry = match entry(&known, key, &name, package, &target)? {
+            Some(entry) => entry,
+            None => one(package, key, &signed)?,
+        };
+        entries.push(entry);
+        out.push(target);
+    }
+    let text = json!({ "schema": SCHEMA, "key": key.fingerprint, "packages": entries });
+    let text = serde_json::to_string_pretty(&text).map_err(std::io::Error::from)? + "\n";
+    write_text(&document, &text)?;
+    write_text(&signed.join("signing-key.asc"), &key.public()?)?;
+    Ok(out)
+}
+
+/// The entry of a package that is signed already, by this key and from these bytes.
+fn entry(
+    known: &Value,
+    key: &Key,
+    name: &str,
+    package: &Path,
+    target: &Path,
+) -> Result<Option<Value>, Error> {
+    if known.get("key").and_then(Value::as_str) != Some(&key.fingerprint) || !target.is_file() {
+        return Ok(None);
+    }
+    let list = known.get("packages").and_then(Value::as_array);
+    let found = list
+        .into_iter()
+        .flatten()
+        .find(|entry| entry.get("name").and_then(Value::as_str) == Some(name));
+    let Some(found) = found else { return Ok(None) };
+    let is =
+        |path: &str, digest: String| found.pointer(path).and_then(Value::as_str) == Some(&digest);
+    let same =
+        is("/unsigned/sha256", sha256_of(package)?) && is("/signed/sha256", sha256_of(target)?);
+    Ok(same.then(|| found.clone()))
+}
+
+/// Signs a copy of one package.
+fn one(package: &Path, key: &Key, signed: &Path) -> Result<Value, Error> {
+    let scratch = tempfile::Builder::new().prefix("qs").tempdir()?;
+    let name = package.file_name().unwrap_or_default();
+    let copy = scratch.path().join(name);
+    fs_err::copy(package, &copy)?;
+    let path = copy.display().to_string();
+    let command = if package.extension().is_some_and(|extension| extension == "deb") {
+        command(&key.home, "sign the .deb", "debsigs").args([
+            "--sign=origin",
+            &format!("--default-key={}", key.fingerprint),
+            &path,
+        ])
+    } else {
+        command(&key.home, "sign the .rpm", "rpmsign")
+            .args(["--define", &format!("_gpg_name {}", key.fingerprint)])
+            .args(["--define", &format!("_gpg_path {}", key.home.display())])
+            .args(["--addsign", &path])
+    };
+    let command = Invocation { directory: scratch.path().display().to_string(), ..command };
+    tool::path(&command.program)?;
+    process::output(&command)?;
+    let (before, after) = (described(package)?, described(&copy)?);
+    let name = name.to_string_lossy().into_owned();
+    if before.1 != after.1 {
+        return Err(Error::Altered { name });
+    }
+    if before.0 == after.0 {
+        return Err(Error::Unsigned { name });
+    }
+    place(&copy, signed)?;
+    Ok(json!({
+        "name": name,
+        "unsigned": { "sha256": before.0 },
+        "signed": { "sha256": after.0 },
+        // The same in both, and what two builders compare.
+        "payload": match &before.1 {
+            Payload::Deb { members } => json!({ "members-sha256": members }),
+            Payload::Rpm { header, payload, unpacked } => json!({
+                "sha256header": header, "payloaddigest": payload, "payloaddigestalt": unpacked,
+            }),
+        },
+    }))
+}
+
+fn described(path: &Path) -> Result<(String, Payload), Error> {
+    let payload = payload::of(&fs_err::read(path)?)
+        .map_err(|message| Error::Unreadable { path: path.display().to_string(), message })?;
+    Ok((sha256_of(path)?, payload))
+}

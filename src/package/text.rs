@@ -1,0 +1,163 @@
+//! Words of the packages: versions, dates, changelogs, wrapped paragraphs, templates filled in.
+//!
+//! No I/O.
+
+use crate::plan::{Plan, Provider};
+use crate::profile::Distribution;
+
+/// Licence of QEMU as a whole.
+pub(super) const WHOLE: &str = "GPL-2.0-only";
+
+/// Version of the packages: QEMU's, without epoch and distribution suffix.
+pub(super) fn version(plan: &Plan) -> String {
+    let upstream = without_epoch(&plan.source.version);
+    let end = upstream.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(upstream.len());
+    upstream[..end].trim_end_matches('.').to_owned()
+}
+
+/// Revision of the packages: the distribution's own (its security updates have the same upstream version), then the
+/// profile's. Letters that both `dpkg` and `rpm` compare.
+pub(super) fn release(plan: &Plan) -> String {
+    let distribution = without_epoch(&plan.source.version)
+        .rsplit_once('-')
+        .map(|(_, revision)| revision)
+        .filter(|revision| revision.chars().all(|c| c.is_ascii_alphanumeric() || "+.~".contains(c)))
+        .unwrap_or("0");
+    format!("{distribution}+q{}", plan.package.revision)
+}
+
+fn without_epoch(version: &str) -> &str {
+    version.split_once(':').map_or(version, |(_, rest)| rest)
+}
+
+/// Firmware packages of a distribution, each once.
+pub(super) fn firmware(plan: &Plan, distribution: Distribution) -> Vec<&'static str> {
+    let mut packages: Vec<&str> = plan
+        .firmware
+        .iter()
+        .filter_map(|firmware| match firmware.provider {
+            Provider::Package(packages) => packages.on(distribution),
+            Provider::Built => None,
+        })
+        .collect();
+    packages.sort_unstable();
+    packages.dedup();
+    packages
+}
+
+/// Words in lines of at most `width` characters; a longer word has a line of its own.
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// The paragraphs of both descriptions.
+pub(super) fn description(plan: &Plan) -> Vec<String> {
+    vec![
+        format!(
+            "A QEMU system emulator built by quench from the profile {}: it holds the devices the profile allows, what \
+             its boards force, and nothing else. It installs below {} and leaves the QEMU of the distribution alone.",
+            plan.name, plan.package.prefix
+        ),
+        format!("Built from {}.", plan.source.origin),
+    ]
+}
+
+/// What the changelog says of this build.
+pub(super) fn changes(plan: &Plan) -> Vec<String> {
+    let mut out = vec![
+        format!("Built by quench from the profile {}.", plan.name),
+        format!("Source: {}.", plan.source.origin),
+        format!("Hardening level: {}.", plan.selection.level),
+    ];
+    if !plan.source.patches.is_empty() {
+        let names: Vec<&str> = plan.source.patches.iter().map(|(name, _)| name.as_str()).collect();
+        out.push(format!("Patches: {}.", names.join(", ")));
+    }
+    out
+}
+
+/// Fills `@NAME@` places.
+pub(super) fn fill(template: &str, values: &[(&str, String)]) -> String {
+    values
+        .iter()
+        .fold(template.to_owned(), |text, (key, value)| text.replace(&format!("@{key}@"), value))
+}
+
+/// Seconds since 1970 in UTC, as (year, month from 1, day, weekday from Sunday, seconds of the day).
+/// Civil-from-days after Howard Hinnant's public description.
+fn civil(date: i64) -> (i64, i64, i64, i64, i64) {
+    let days = date.div_euclid(86_400);
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month, day, (days + 4).rem_euclid(7), date.rem_euclid(86_400))
+}
+
+fn name(list: &'static str, index: i64) -> &'static str {
+    list.split(' ').nth(usize::try_from(index).unwrap_or(0)).unwrap_or("")
+}
+
+const WEEKDAYS: &str = "Sun Mon Tue Wed Thu Fri Sat";
+const MONTHS: &str = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec";
+
+/// As a Debian changelog and a `Release` file write it.
+pub(super) fn rfc2822(date: i64) -> String {
+    let (year, month, day, weekday, seconds) = civil(date);
+    format!(
+        "{}, {day:02} {} {year} {:02}:{:02}:{:02} +0000",
+        name(WEEKDAYS, weekday),
+        name(MONTHS, month - 1),
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
+}
+
+/// As an RPM changelog writes it.
+pub(super) fn rpm_date(date: i64) -> String {
+    let (year, month, day, weekday, _) = civil(date);
+    format!("{} {} {day:02} {year}", name(WEEKDAYS, weekday), name(MONTHS, month - 1))
+}
+
+/// As a manual page writes it.
+pub(super) fn iso_date(date: i64) -> String {
+    let (year, month, day, ..) = civil(date);
+    format!("{year}-{month:02}-{day:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{iso_date, rfc2822, rpm_date, wrap};
+
+    #[test]
+    fn dates_are_written_as_changelogs_do() {
+        assert_eq!(rfc2822(0), "Thu, 01 Jan 1970 00:00:00 +0000");
+        assert_eq!(rfc2822(1_709_164_800), "Thu, 29 Feb 2024 00:00:00 +0000");
+        assert_eq!(rfc2822(1_785_590_625), "Sat, 01 Aug 2026 13:23:45 +0000");
+        assert_eq!(rpm_date(1_709_164_800), "Thu Feb 29 2024");
+        assert_eq!(iso_date(1_709_164_800), "2024-02-29");
+    }
+
+    #[test]
+    fn words_are_wrapped_and_long_ones_stand_alone() {
+        assert_eq!(wrap("a bb ccc dddddddd e", 6), ["a bb", "ccc", "dddddddd", "e"]);
+        assert!(wrap(" ", 6).is_empty());
+    }
+}
