@@ -52,7 +52,8 @@ pub fn facts(
         return Ok(facts);
     }
     let no_build_id = || Error::NoBuildId { emulator: emulator.display().to_string() };
-    let read = elf::facts(&fs_err::read(&emulator)?).map_err(|_| no_build_id())?;
+    let bytes = fs_err::read(&emulator)?;
+    let read = elf::facts(&bytes).map_err(|_| no_build_id())?;
     let build_id = read.build_id.filter(|id| id.len() > 4).ok_or_else(no_build_id)?;
     let devices: Vec<String> = plan
         .surface
