@@ -609,7 +609,7 @@ impl Run<'_> {
     ) -> Result<(), Error> {
         let io = |source| Error::Io { step: "record", source };
         let verdict =
-            verify::json(&Verification { reports: reports.to_vec(), findings: Vec::new() });
+            verify::json(&Verification { reports: reports.to_vec(), ..Verification::default() });
         record.verdict = Some(verdict.clone());
         for package in packages.iter().filter(|path| package::is_package(path)) {
             record.packages.push(NamedDigest {

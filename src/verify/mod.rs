@@ -3,6 +3,8 @@
 //!
 //! Pure. Bytes and values in, verdicts and findings out. A file that cannot be judged never reads as a pass.
 
+pub mod against;
+pub mod compare;
 mod file;
 pub mod input;
 pub mod payload;
@@ -18,7 +20,7 @@ pub use report::{
     Examination, ObjectVerdict, Outcome, Report, RuleVerdict, Verification, judge, package_digest,
 };
 pub use rules::{RULES, Rule};
-pub use show::{human, json, junit, markdown, rules_text, sarif};
+pub use show::{comparison, human, json, junit, markdown, rules_text, sarif};
 
 use crate::finding::Code;
 
@@ -50,6 +52,9 @@ const CODES: &[&Code] = &[
     &input::LIMIT,
     &input::TWICE,
     &input::SCRIPT,
+    &against::LOST,
+    &against::UNMATCHED,
+    &compare::UNEXPLAINED,
     &surface::UNEXPLAINED,
     &surface::ABSENT,
     &surface::BUDGET,

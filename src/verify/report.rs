@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use super::compare::Comparison;
 use super::file;
 use super::input::{self, Limits, Member};
 use super::policy::{Demand, Policy, Setting, Subject};
@@ -165,6 +166,8 @@ impl Report {
 pub struct Verification {
     pub reports: Vec<Report>,
     pub findings: Vec<Finding>,
+    /// What other checkers said, when they were asked.
+    pub comparisons: Vec<Comparison>,
 }
 
 impl Verification {
@@ -212,7 +215,7 @@ impl Examination {
         let mut examination = Self::new(name);
         examination.sha256 = hex::encode(Sha256::digest(bytes));
         let (mut batch, mut held) = (Vec::new(), 0);
-        let findings = input::open(name, bytes, Limits::default(), true, &mut |member| {
+        let opened = input::open(name, bytes, Limits::default(), true, &mut |member| {
             held += member.bytes.len();
             batch.push(member);
             if held > BATCH || batch.len() > 10_000 {
@@ -221,7 +224,10 @@ impl Examination {
             }
         });
         examination.add(batch);
-        examination.findings.extend(findings);
+        examination.findings.extend(opened.findings);
+        for object in &mut examination.objects {
+            object.privileged |= opened.scripts.iter().any(|text| names(text, &object.path));
+        }
         examination
     }
 
@@ -305,6 +311,14 @@ impl Examination {
         }
         report
     }
+}
+
+/// True when a script that gives rights names a file: then the file is as good as privileged.
+fn names(script: &str, path: &str) -> bool {
+    script.match_indices(path).any(|(at, _)| {
+        let after = script[at + path.len()..].chars().next();
+        after.is_none_or(|c| !(c.is_alphanumeric() || "/._-".contains(c)))
+    })
 }
 
 fn entry(member: &Member, kind: &str) -> ObjectVerdict {

@@ -117,7 +117,7 @@ fn execute(
         );
     }
     for report in &outcome.reports {
-        terminal.detail(&verify::human(report));
+        terminal.detail(&verify::human(report, true));
     }
     if any_error(&outcome.findings) {
         return Err(Failure::new(

@@ -82,6 +82,7 @@ impl Opener<'_> {
 
     /// Lines of a shell script that give a file rights.
     pub(super) fn script(&mut self, name: &str, text: &str) {
+        let found = self.findings.len();
         for (index, line) in text.lines().enumerate() {
             let code = line.trim_start();
             if code.starts_with('#') || !grants(code) {
@@ -95,6 +96,9 @@ impl Opener<'_> {
             let message = format!("{name} gives a file rights: `{shown}`");
             self.findings.push(Finding::warning(&SCRIPT, message).at(place, ""));
         }
+        if self.findings.len() > found {
+            self.scripts.push(text.to_owned());
+        }
     }
 }
 
@@ -102,8 +106,11 @@ impl Opener<'_> {
 fn grants(line: &str) -> bool {
     let words: Vec<&str> =
         line.split(|c: char| c.is_whitespace() || ";&|(){}\"'`".contains(c)).collect();
+    // `command -v setcap` only asks whether there is one.
+    let asks = |at: usize| at > 0 && matches!(words[at - 1], "-v" | "which" | "type" | "hash");
     let command = |name: &str| {
-        words.iter().position(|word| *word == name || word.ends_with(&format!("/{name}")))
+        let is = |word: &str| word == name || word.ends_with(&format!("/{name}"));
+        words.iter().enumerate().find(|(at, word)| is(word) && !asks(*at)).map(|(at, _)| at)
     };
     if let Some(at) = command("setcap") {
         return !words[at..].contains(&"-r");
@@ -141,6 +148,7 @@ mod tests {
             "echo done",
             "chown root:shadow /x",
             "chmod u-s /x",
+            "if command -v setcap > /dev/null; then",
         ] {
             assert!(!grants(line), "{line}");
         }

@@ -148,6 +148,15 @@ pub fn format(bytes: &[u8]) -> Format {
     known.map_or(Format::Other, |(_, format)| *format)
 }
 
+/// What opening an input said beside its members.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Opened {
+    /// What is wrong with the archive itself.
+    pub findings: Vec<Finding>,
+    /// Texts of maintainer scripts that give rights to files.
+    pub scripts: Vec<String>,
+}
+
 /// Visits every member of an input and says what is wrong with the archive itself. `digests` asks for the sha256 of every
 /// file.
 pub fn open(
@@ -156,7 +165,7 @@ pub fn open(
     limits: Limits,
     digests: bool,
     visit: &mut dyn FnMut(Member),
-) -> Vec<Finding> {
+) -> Opened {
     opener::Opener::new(name, limits, digests, visit).whole(bytes)
 }
 
@@ -166,15 +175,15 @@ pub fn open_file(
     member: Member,
     limits: Limits,
     visit: &mut dyn FnMut(Member),
-) -> Vec<Finding> {
+) -> Opened {
     opener::Opener::new(name, limits, false, visit).one(member)
 }
 
 /// All members of an input at once.
 pub fn members(name: &str, bytes: &[u8]) -> (Vec<Member>, Vec<Finding>) {
     let mut members = Vec::new();
-    let findings = open(name, bytes, Limits::default(), true, &mut |member| members.push(member));
-    (members, findings)
+    let opened = open(name, bytes, Limits::default(), true, &mut |member| members.push(member));
+    (members, opened.findings)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Read;
 
 use super::stream::{Budget, Digesting, head, unpack};
-use super::{Format, HEAD, Kind, LIMIT, Limits, Member, TWICE, UNREADABLE, UNSAFE, format};
+use super::{Format, HEAD, Kind, LIMIT, Limits, Member, Opened, TWICE, UNREADABLE, UNSAFE, format};
 use crate::finding::{Code, Finding, Place};
 
 /// Records are JSON; a larger one is none.
@@ -31,6 +31,7 @@ pub(super) struct Opener<'a> {
     budget: Budget,
     members: usize,
     pub(super) findings: Vec<Finding>,
+    pub(super) scripts: Vec<String>,
     visit: &'a mut dyn FnMut(Member),
 }
 
@@ -42,11 +43,20 @@ impl<'a> Opener<'a> {
         visit: &'a mut dyn FnMut(Member),
     ) -> Self {
         let budget = Budget::new(limits.bytes);
-        Self { name, limits, digests, budget, members: 0, findings: Vec::new(), visit }
+        Self {
+            name,
+            limits,
+            digests,
+            budget,
+            members: 0,
+            findings: Vec::new(),
+            scripts: Vec::new(),
+            visit,
+        }
     }
 
     /// The input itself: a package's members stand at its root, any other file is its own only member.
-    pub(super) fn whole(mut self, bytes: &[u8]) -> Vec<Finding> {
+    pub(super) fn whole(mut self, bytes: &[u8]) -> Opened {
         match format(bytes) {
             Format::Deb => self.deb(bytes, "", 0),
             Format::Rpm => self.rpm(bytes, "", 0),
@@ -56,11 +66,11 @@ impl<'a> Opener<'a> {
             }
             _ => self.enter(self.name, format(bytes), bytes, 0, true),
         }
-        self.findings
+        Opened { findings: self.findings, scripts: self.scripts }
     }
 
     /// A file of a directory.
-    pub(super) fn one(mut self, member: Member) -> Vec<Finding> {
+    pub(super) fn one(mut self, member: Member) -> Opened {
         let found = format(&member.bytes);
         let Member { path, bytes, .. } = &member;
         match found {
@@ -70,7 +80,7 @@ impl<'a> Opener<'a> {
         }
         let bytes = if found == Format::Elf { member.bytes } else { Vec::new() };
         (self.visit)(Member { bytes, ..member });
-        self.findings
+        Opened { findings: self.findings, scripts: self.scripts }
     }
 
     pub(super) fn fault(&mut self, code: &'static Code, path: &str, message: String) {

@@ -81,14 +81,14 @@ fn deb(data: &[u8], name: &str) -> Vec<u8> {
 /// Paths of ELF members, other paths, and codes.
 fn opened(bytes: &[u8], limits: Limits) -> (Vec<String>, Vec<String>, Vec<&'static str>) {
     let (mut elves, mut others) = (Vec::new(), Vec::new());
-    let findings = open("input", bytes, limits, true, &mut |member| {
+    let opened = open("input", bytes, limits, true, &mut |member| {
         if member.bytes.starts_with(b"\x7fELF") {
             elves.push(member.path);
         } else {
             others.push(member.path);
         }
     });
-    (elves, others, findings.iter().map(|finding| finding.code.name).collect())
+    (elves, others, opened.findings.iter().map(|finding| finding.code.name).collect())
 }
 
 #[test]
@@ -274,9 +274,10 @@ fn privileges_of_pax_and_scripts_are_seen() {
     let package =
         ar(&[("debian-binary", b"2.0\n"), ("control.tar", &control), ("data.tar", &data)]);
     let mut members = Vec::new();
-    let findings =
+    let opened =
         open("input", &package, Limits::default(), false, &mut |member| members.push(member));
     assert_eq!(members[0].capabilities.as_deref(), Some("cap_net_raw=ep"));
-    assert_eq!(findings.len(), 1, "{findings:?}");
-    assert!(findings[0].message.contains("DEBIAN/postinst"), "{findings:?}");
+    assert_eq!(opened.findings.len(), 1, "{opened:?}");
+    assert!(opened.findings[0].message.contains("DEBIAN/postinst"), "{opened:?}");
+    assert!(opened.scripts[0].contains("/usr/bin/ping"), "{opened:?}");
 }

@@ -1,14 +1,18 @@
 //! The table for people.
 
+use crate::verify::compare::{Comparison, Difference};
 use crate::verify::policy::Policy;
 use crate::verify::report::{ObjectVerdict, Outcome, Report, RuleVerdict};
 use crate::verify::rule_infos;
 
 /// Columns of the last cell.
 const WIDTH: usize = 110;
+/// Up to so many files, every verdict is shown.
+const FEW: usize = 5;
 
-/// A report for people.
-pub fn human(report: &Report) -> String {
+/// A report for people: with `all`, every verdict; else those a policy has something to say about, and of few files all.
+pub fn human(report: &Report, all: bool) -> String {
+    let all = all || report.objects.len() <= FEW;
     let mut out = format!(
         "{}: {} ELF files, {} others, policy {}: {}\n",
         report.name,
@@ -18,9 +22,35 @@ pub fn human(report: &Report) -> String {
         if report.passes() { "passes" } else { "FAILS" }
     );
     for object in report.judged() {
-        out.push_str(&head(object));
-        for rule in &object.rules {
-            out.push_str(&line(rule));
+        let shown: Vec<&RuleVerdict> =
+            object.rules.iter().filter(|rule| all || rule.outcome != Outcome::Fine).collect();
+        if !shown.is_empty() {
+            out.push_str(&head(object));
+            out.extend(shown.into_iter().map(line));
+        }
+    }
+    out
+}
+
+/// What other checkers said, for people.
+pub fn comparison(comparison: &Comparison) -> String {
+    let Comparison { peer, version, files, answers, differences } = comparison;
+    let version = if version.is_empty() { String::new() } else { format!(" ({version})") };
+    let mut out = format!(
+        "{peer}{version}: {files} files, {answers} answers, {} the same, {} differ\n",
+        answers - comparison.different(),
+        comparison.different()
+    );
+    for Difference { rule, they, we, because, count, examples } in differences {
+        let because = because.unwrap_or("NOT EXPLAINED: one of the two may be wrong");
+        out.push_str(&format!(
+            "  {count:>5} {rule:<16} it says {}, we say {}: {because}\n",
+            they.name(),
+            we.name()
+        ));
+        for (file, text, detail) in examples {
+            let detail: String = detail.chars().take(WIDTH).collect();
+            out.push_str(&format!("        {file}: `{text}`; ours: {detail}\n"));
         }
     }
     out

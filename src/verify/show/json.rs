@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::finding::Finding;
 use crate::verify::Verdict;
+use crate::verify::compare::Comparison;
 use crate::verify::report::{ObjectVerdict, Outcome, RuleVerdict, Verification};
 
 /// Reports as `quench.verdict/1`.
@@ -22,6 +23,26 @@ pub fn json(verification: &Verification) -> Value {
             "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
         "findings": verification.findings.iter().map(finding).collect::<Vec<_>>(),
+        "comparisons": verification.comparisons.iter().map(comparison).collect::<Vec<_>>(),
+    })
+}
+
+fn comparison(comparison: &Comparison) -> Value {
+    json!({
+        "peer": comparison.peer,
+        "version": comparison.version,
+        "files": comparison.files,
+        "answers": comparison.answers,
+        "differences": comparison.differences.iter().map(|difference| json!({
+            "rule": difference.rule,
+            "they": difference.they.name(),
+            "we": difference.we.name(),
+            "because": difference.because,
+            "count": difference.count,
+            "examples": difference.examples.iter().map(|(file, text, detail)| json!({
+                "file": file, "text": text, "detail": detail,
+            })).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
     })
 }
 

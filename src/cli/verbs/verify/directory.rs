@@ -85,9 +85,9 @@ fn file(path: &Path, name: &str, digests: bool) -> std::io::Result<Examination> 
         if digests && input::format(&member.bytes) == Format::Elf {
             member.sha256 = Some(hex::encode(Sha256::digest(&member.bytes)));
         }
-        let findings =
+        let opened =
             input::open_file(name, member, Limits::default(), &mut |member| one.member(member));
-        one.findings.extend(findings);
+        one.findings.extend(opened.findings);
         return Ok(one);
     }
     member.kind = if kind.is_dir() {

@@ -1,5 +1,6 @@
 //! `quench verify`: judges files, directories and packages, without the build tree.
 
+mod compare;
 mod directory;
 
 use std::collections::BTreeMap;
@@ -7,9 +8,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::cli::{Exit, Failure};
-use crate::finding::any_error;
+use crate::finding::{Finding, any_error};
 use crate::record::Record;
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, Verbosity};
+use crate::verify::against::{self, Past};
+use crate::verify::compare::Comparison;
 use crate::verify::input::{self, Format};
 use crate::verify::policy::{self, date_of_epoch};
 use crate::verify::{self, Date, Examination, Policy, Report, Verification};
@@ -36,6 +39,12 @@ pub(crate) struct Args {
     /// Write another format to a file, too (may be repeated).
     #[arg(long, value_name = "FORMAT=FILE", value_parser = write_to)]
     write: Vec<(OutputFormat, PathBuf)>,
+    /// An older record, verdict, package, directory or file: what it had and these lack is an error.
+    #[arg(long, value_name = "OLD")]
+    against: Option<PathBuf>,
+    /// Run checksec, hardening-check, annocheck and scanelf where installed, and explain each difference.
+    #[arg(long)]
+    compare: bool,
     /// List the rules and the shipped policies, and judge nothing.
     #[arg(long)]
     rules: bool,
@@ -94,19 +103,32 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         policies.insert(judged.1.name.clone(), judged.1);
         verification.reports.push(judged.0);
     }
+    if let Some(old) = &args.against {
+        let past = past(old, explicit.as_ref(), today)?;
+        verification.findings.extend(against::lost(&past, &verification.reports));
+    }
+    if args.compare {
+        verification.comparisons = compare::run(&verification.reports, &args.paths, terminal)?;
+        let unexplained = verification.comparisons.iter().flat_map(Comparison::findings);
+        verification.findings.extend(unexplained);
+    }
     let mut texts = Vec::new();
     for policy in policies.values() {
         verification.findings.extend(policy::account(policy, &verification.reports));
         texts.extend(policy.texts.iter().cloned());
     }
-    terminal.data(&render(&verification, args.format, &texts)?);
+    let all = terminal.verbosity() >= Verbosity::Verbose;
+    terminal.data(&render(&verification, args.format, &texts, all)?);
     for (format, file) in &args.write {
-        let text = render(&verification, *format, &texts)?;
+        let text = render(&verification, *format, &texts, true)?;
         fs_err::write(file, text).map_err(|error| Failure::new(Exit::Machine, error))?;
     }
     if args.format == OutputFormat::Human {
+        // The table shows what rules say; the rest stands in no table.
         for report in &verification.reports {
-            terminal.findings(&report.findings, &texts);
+            let rest: Vec<Finding> =
+                report.findings.iter().filter(|f| !of_rule(f)).cloned().collect();
+            terminal.findings(&rest, &texts);
         }
     }
     terminal.findings(&verification.findings, &texts);
@@ -117,9 +139,13 @@ fn render(
     verification: &Verification,
     format: OutputFormat,
     texts: &[(String, String)],
+    all: bool,
 ) -> Result<String, Failure> {
     match format {
-        OutputFormat::Human => Ok(verification.reports.iter().map(verify::human).collect()),
+        OutputFormat::Human => {
+            let reports = verification.reports.iter().map(|report| verify::human(report, all));
+            Ok(reports.chain(verification.comparisons.iter().map(verify::comparison)).collect())
+        }
         OutputFormat::Json => pretty(&verify::json(verification)),
         OutputFormat::Sarif => pretty(&verify::sarif(verification, texts)),
         OutputFormat::Junit => Ok(verify::junit(verification)),
@@ -131,6 +157,31 @@ fn pretty(value: &serde_json::Value) -> Result<String, Failure> {
     serde_json::to_string_pretty(value)
         .map(|text| text + "\n")
         .map_err(|error| Failure::new(Exit::Machine, error))
+}
+
+/// True for a finding that only repeats a rule's verdict.
+fn of_rule(finding: &Finding) -> bool {
+    finding.code.name == "verify::rule-failed"
+}
+
+/// How an older version stood: by its record or verdict, or judged now.
+fn past(old: &Path, explicit: Option<&Policy>, today: Date) -> Result<Past, Failure> {
+    let name = old.display().to_string();
+    if old.is_file() {
+        let bytes = fs_err::read(old).map_err(|error| Failure::new(Exit::Usage, error))?;
+        if bytes.first() == Some(&b'{') {
+            let fault = |why: String| Failure::new(Exit::Usage, format!("{name}: {why}"));
+            let value: serde_json::Value =
+                serde_json::from_slice(&bytes).map_err(|error| fault(error.to_string()))?;
+            let verdict = value.get("verdict").unwrap_or(&value);
+            return Past::of_verdict(&name, verdict).map_err(|why| {
+                let hint = "give the record beside the packages (the one inside has no verdict), or the package";
+                fault(why).with_hint(Some(hint.to_owned()))
+            });
+        }
+    }
+    let (report, _) = judge(examine(old, false)?, old, explicit, None, today)?;
+    Ok(Past::of_reports(&name, &[report]))
 }
 
 fn today(args: &Args) -> Result<Date, Failure> {
