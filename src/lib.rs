@@ -16,7 +16,11 @@
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod catalog;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod date;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod elf;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod evidence;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod finding;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
@@ -40,6 +44,8 @@ pub mod verify;
 // Shell: these touch the machine.
 pub mod cli;
 pub mod deps;
+pub mod host;
+pub mod isolate;
 pub mod measure;
 pub mod package;
 pub mod probe;

@@ -364,22 +364,26 @@ fn command(invocation: &Invocation) -> Result<Command, Error> {
     }
     let path =
         invocation.environment.get("PATH").map_or("/usr/local/bin:/usr/bin:/bin", String::as_str);
-    let program =
-        which::which_in(&invocation.program, Some(path), &invocation.directory).map_err(|_| {
-            Error::Missing {
-                purpose: invocation.purpose.clone(),
-                program: invocation.program.clone(),
-            }
-        })?;
-    // Killed with Quench: SIGKILL leaves no chance to clean up ourselves.
-    let mut command = match which::which_in("setpriv", Some("/usr/bin:/bin"), "/") {
-        Ok(setpriv) => {
-            let mut command = Command::new(setpriv);
-            command.args(["--pdeathsig", "TERM", "--"]).arg(program);
-            command
-        }
-        Err(_) => Command::new(program),
+    let find = |name: &str| {
+        which::which_in(name, Some(path), &invocation.directory).map_err(|_| Error::Missing {
+            purpose: invocation.purpose.clone(),
+            program: name.to_owned(),
+        })
     };
+    let program = find(&invocation.program)?;
+    let mut words = Vec::new();
+    if let Some((first, rest)) = invocation.wrapper.split_first() {
+        words.push(find(first)?.into_os_string());
+        words.extend(rest.iter().map(std::ffi::OsString::from));
+    }
+    words.push(program.into_os_string());
+    // Killed with Quench: SIGKILL leaves no chance to clean up ourselves.
+    if let Ok(setpriv) = which::which_in("setpriv", Some("/usr/bin:/bin"), "/") {
+        let ours = [setpriv.into_os_string(), "--pdeathsig".into(), "TERM".into(), "--".into()];
+        words.splice(0..0, ours);
+    }
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
     command.args(&invocation.arguments).current_dir(&invocation.directory);
     command.env_clear().envs(&invocation.environment).process_group(0);
     Ok(command)

@@ -12,13 +12,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::deps;
+use crate::elf;
+use crate::evidence::{self, SigningKey};
 use crate::finding::Finding;
+use crate::host::{self, Packages};
+use crate::isolate::Isolation;
 use crate::measure;
 use crate::package::{self, Facts, Job};
 use crate::plan::{Invocation, Places, Plan, Provider, StepId, show};
 use crate::process;
 use crate::profile::{self, Format, Profile};
-use crate::record::{self, Measured, NamedDigest, Record, StagedFile, ToolVersion};
+use crate::record::{
+    self, Measured, NamedDigest, PatchText, Record, SourceOrigin, StagedFile, ToolVersion,
+};
 use crate::source::sha256_of;
 use crate::stage::{self, Content, Documents, Entry};
 use crate::terminal::Terminal;
@@ -29,7 +36,7 @@ use crate::verify::{self, Examination, Report, Verification};
 const STEP_VERSION: &str = "1";
 
 /// What `build` was asked to do.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Request {
     /// Absolute work directory.
     pub work: PathBuf,
@@ -42,6 +49,15 @@ pub struct Request {
     pub jobs: usize,
     /// The last step to run.
     pub until: StepId,
+    /// How programs of the steps run.
+    pub isolation: Isolation,
+    /// What the record says of the source beside its digests.
+    pub origin: SourceOrigin,
+    pub patches: Vec<PatchText>,
+    /// Signs the provenance.
+    pub key: Option<SigningKey>,
+    /// URI of who builds, for the provenance.
+    pub builder: String,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +76,8 @@ pub enum Error {
     Busy(String),
     #[error("the record cannot be written: {0}")]
     Record(String),
+    #[error(transparent)]
+    Deps(#[from] deps::Error),
 }
 
 impl Error {
@@ -220,6 +238,10 @@ impl Run<'_> {
         Outcome { fresh: !self.did, packages, findings, reports }
     }
 
+    fn isolation(&self) -> &Isolation {
+        &self.request.isolation
+    }
+
     fn build_directory(&self) -> PathBuf {
         self.root.join("build")
     }
@@ -233,11 +255,17 @@ impl Run<'_> {
         if self.plan.package.formats.contains(&Format::Rpm) {
             names.push("rpmbuild");
         }
+        let packages = Packages::read();
         names
             .into_iter()
             .map(|name| {
                 let found = tool::find(name)?;
-                Ok(ToolVersion { name: found.name, version: found.version, sha256: found.sha256 })
+                Ok(ToolVersion {
+                    package: packages.owner_of_file(&found.path),
+                    name: found.name,
+                    version: found.version,
+                    sha256: found.sha256,
+                })
             })
             .collect()
     }
@@ -304,12 +332,15 @@ impl Run<'_> {
 
     fn command(&self, step: StepId, command: &Invocation) -> Result<(), Error> {
         let progress = self.terminal.progress(step.name());
-        let result =
-            process::run(&self.places.apply(command), Some(&self.log(step)), &mut |line| {
+        let result = process::run(
+            &self.isolation().wrap(&self.places.apply(command)),
+            Some(&self.log(step)),
+            &mut |line| {
                 if let Some((at, of)) = ninja_status(line) {
                     progress.set(at, of);
                 }
-            });
+            },
+        );
         progress.done();
         result.map_err(|source| Error::Step { step: step.name(), source })
     }
@@ -428,6 +459,15 @@ impl Run<'_> {
         )
     }
 
+    /// The complete profile. Where it lay is nobody's business: the same profile gives the same file from everywhere.
+    fn placeless_profile(&self) -> String {
+        self.profile.texts.iter().fold(profile::expanded(self.profile), |text, profile| {
+            let file = &profile.file;
+            let name = file.rsplit('/').next().unwrap_or(file);
+            text.replace(&format!("  # {file}:"), &format!("  # {name}:"))
+        })
+    }
+
     /// The staging tree with the record inside, and the record as it is so far.
     fn staged(&mut self, tools: &[ToolVersion]) -> Result<Staged, Error> {
         let io = |source| Error::Io { step: "stage", source };
@@ -439,7 +479,7 @@ impl Run<'_> {
             .map_err(failed)?;
         let manual = package::man::render(self.plan, &surface, &facts.usage);
         let documents = Documents {
-            profile: profile::expanded(self.profile),
+            profile: self.placeless_profile(),
             copyright: package::copyright::render(self.plan, &facts.groups),
             manual: package::man::compressed(&manual).map_err(io)?,
         };
@@ -460,13 +500,27 @@ impl Run<'_> {
         });
         let mut plan = show::json(self.plan);
         without_directories(&mut plan);
+        let packages = Packages::read();
+        let roots: Vec<String> =
+            deps::needed(self.plan)?.into_iter().map(|dependency| dependency.debian).collect();
+        let bytes = fs_err::read(&emulator).map_err(io)?;
+        let needed = elf::facts(&bytes)
+            .ok()
+            .and_then(|facts| facts.dynamic)
+            .map(|dynamic| dynamic.needed)
+            .unwrap_or_default();
         let mut record = Record {
             schema: record::SCHEMA.to_owned(),
             quench: env!("CARGO_PKG_VERSION").to_owned(),
             name: self.plan.name.clone(),
             profile: texts.collect(),
             plan,
+            source: self.request.origin.clone(),
+            patches: self.request.patches.clone(),
+            host: host::host(),
             tools: tools.to_vec(),
+            build_dependencies: packages.closure(&roots),
+            libraries: packages.libraries(&needed),
             config_host,
             files: Vec::new(),
             surface,
@@ -556,6 +610,7 @@ impl Run<'_> {
             scratch: &self.root.join("package"),
             log: &log,
             output: &self.request.output,
+            isolation: self.isolation(),
         };
         let made = package::make(&self.plan.package.formats, &job)
             .map_err(|source| Error::Package { step: step.name(), source })?;
@@ -621,17 +676,29 @@ impl Run<'_> {
             });
         }
         record.observed = Some(json!({
-            "work": self.request.work.display().to_string(),
-            "isolation": "environment cleared, fixed PATH, own process group; open host",
+            "isolation": self.isolation().text(),
+            "root": "open host",
+            "compiler-cache": self.isolation().cache.as_ref().map(|cache| cache.version.clone()),
         }));
         let name = &self.plan.package.name;
         let text = record.to_text().map_err(|error| Error::Record(error.to_string()))?;
         let verdict = serde_json::to_string_pretty(&verdict)
             .map_err(|error| Error::Record(error.to_string()))?
             + "\n";
-        for (file, text) in
-            [(format!("{name}.record.json"), text), (format!("{name}.verdict.json"), verdict)]
-        {
+        let mut files = vec![
+            evidence::File { name: format!("{name}.record.json"), text },
+            evidence::File { name: format!("{name}.verdict.json"), text: verdict },
+        ];
+        let inputs = evidence::Inputs {
+            record,
+            package: name,
+            byproducts: files.iter().map(evidence::File::digest).collect(),
+            builder: &self.request.builder,
+            key: self.request.key.as_ref(),
+        };
+        let made = evidence::files(&inputs).map_err(|error| Error::Record(error.to_string()))?;
+        files.extend(made);
+        for evidence::File { name: file, text } in files {
             let target = self.request.output.join(&file);
             if fs_err::read_to_string(&target).ok().as_ref() == Some(&text) {
                 continue;
@@ -639,6 +706,8 @@ impl Run<'_> {
             let part = self.request.output.join(format!(".{file}.part"));
             fs_err::write(&part, text).and_then(|()| fs_err::rename(&part, &target)).map_err(io)?;
         }
+        let level = evidence::level(record, self.request.key.is_some());
+        self.terminal.status("Provenance", &level.text());
         Ok(())
     }
 }

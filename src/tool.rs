@@ -49,6 +49,11 @@ pub const TOOLS: &[Tool] = &[
     tool("createrepo_c", "createrepo-c", "createrepo_c", "--version"),
     tool("debugedit", "debugedit", "debugedit", "--version"),
     tool("curl", "curl", "curl", "--version"),
+    tool("bwrap", "bubblewrap", "bubblewrap", "--version"),
+    tool("ccache", "ccache", "ccache", "--version"),
+    tool("faketime", "faketime", "libfaketime", "--version"),
+    tool("setarch", "util-linux", "util-linux", "--version"),
+    tool("diffoscope", "diffoscope-minimal", "diffoscope", "--version"),
     tool("gpgv", "gpgv", "gnupg2", "--version"),
 ];
 

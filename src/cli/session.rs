@@ -9,6 +9,7 @@ use crate::hardening::{self, Probes};
 use crate::kconfig::{self, Kconfig};
 use crate::plan::{self, Inputs, Plan, SourceFacts};
 use crate::profile::{self, Profile, Source};
+use crate::record::{PatchText, SourceOrigin};
 use crate::source::{self, Prepared};
 use crate::terminal::Terminal;
 use crate::tree::Tree;
@@ -258,6 +259,42 @@ pub(crate) fn resolve_findings(
     Ok(plan::make(inputs).1)
 }
 
+/// What the record says of the source beside its digests.
+pub(crate) fn origin(profile: &Profile, prepared: &Prepared) -> SourceOrigin {
+    let authentication = prepared.authentication.clone();
+    match &profile.source.value {
+        Source::Apt { package, suite } => SourceOrigin {
+            kind: "apt".to_owned(),
+            package: Some(package.clone()),
+            suite: Some(suite.clone()),
+            url: None,
+            authentication,
+        },
+        Source::Url { url, .. } => SourceOrigin {
+            kind: "url".to_owned(),
+            url: Some(url.clone()),
+            authentication,
+            ..SourceOrigin::default()
+        },
+        Source::Path { .. } => {
+            SourceOrigin { kind: "path".to_owned(), authentication, ..SourceOrigin::default() }
+        }
+    }
+}
+
+/// Our patches as the record keeps them.
+pub(crate) fn patch_texts(prepared: &Prepared) -> Vec<PatchText> {
+    let digests = prepared.patches.iter();
+    digests
+        .zip(&prepared.patch_texts)
+        .map(|((name, sha256), (_, text))| PatchText {
+            name: name.clone(),
+            sha256: sha256.clone(),
+            text: String::from_utf8_lossy(text).into_owned(),
+        })
+        .collect()
+}
+
 fn facts(prepared: &Prepared) -> SourceFacts {
     SourceFacts {
         origin: prepared.origin.clone(),
@@ -345,6 +382,7 @@ fn in_place(directory: &Path) -> Result<Prepared, Failure> {
         origin: "a local tree".to_owned(),
         files: vec![("tree".to_owned(), digest.clone())],
         patches: Vec::new(),
+        patch_texts: Vec::new(),
         date: 0,
         authentication: "none: a local tree is taken as it is".to_owned(),
         version,

@@ -137,6 +137,7 @@ pub fn codes() -> Vec<&'static Code> {
         crate::elf::CODES,
         &crate::verify::codes(),
         crate::record::CODES,
+        crate::evidence::CODES,
     ]
     .concat();
     all.sort_by_key(|code| code.name);

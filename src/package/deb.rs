@@ -111,7 +111,7 @@ pub(super) fn make(job: &Job<'_>) -> Result<Vec<PathBuf>, Error> {
         .env("QUENCH_DEBUG", job.debug.display().to_string())
         .env("DEB_BUILD_OPTIONS", "nostrip noautodbgsym nocheck");
     let command = crate::plan::Invocation { directory: source.display().to_string(), ..command };
-    process::run(&command, Some(job.log), &mut |_| {})?;
+    process::run(&job.isolation.wrap(&command), Some(job.log), &mut |_| {})?;
     made(&root)
 }
 

@@ -22,6 +22,7 @@ pub use place::{place, write_text};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::isolate::Isolation;
 use crate::plan::{Invocation, Plan};
 use crate::process;
 use crate::profile::Format;
@@ -88,6 +89,8 @@ pub struct Job<'a> {
     pub log: &'a Path,
     /// Where finished packages go.
     pub output: &'a Path,
+    /// How the packaging programs run.
+    pub isolation: &'a Isolation,
 }
 
 /// Where a debug file is installed.

@@ -133,7 +133,8 @@ pub(super) fn make(job: &Job<'_>) -> Result<Vec<PathBuf>, Error> {
     ] {
         command = command.arg("--define").arg(define);
     }
-    process::run(&command.arg(spec_file.display().to_string()), Some(job.log), &mut |_| {})?;
+    let command = job.isolation.wrap(&command.arg(spec_file.display().to_string()));
+    process::run(&command, Some(job.log), &mut |_| {})?;
     let mut found = Vec::new();
     collect(&root.join("out"), &mut found)?;
     found.sort();
@@ -160,7 +161,7 @@ fn moved_debug(job: &Job<'_>, root: &Path) -> Result<(), Error> {
             .arg("--compress-debug-sections=zlib")
             .args([plain.display().to_string(), target.display().to_string()]),
     ] {
-        process::run(&command, Some(job.log), &mut |_| {})?;
+        process::run(&job.isolation.wrap(&command), Some(job.log), &mut |_| {})?;
     }
     fs_err::remove_file(&plain)?;
     mode(&target, 0o644)?;

@@ -7,6 +7,8 @@ use std::fmt;
 /// A program call. `environment` is the whole environment of the child: nothing is inherited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
+    /// Words before the program that shut it in (`bwrap … --`); empty in a plan, set by `isolate` when a step runs.
+    pub wrapper: Vec<String>,
     /// What it is for, fit for "failed to {purpose}".
     pub purpose: String,
     /// Program name (looked up on `PATH` of `environment`) or absolute path.
@@ -24,6 +26,7 @@ impl Invocation {
         directory: impl Into<String>,
     ) -> Self {
         Self {
+            wrapper: Vec::new(),
             purpose: purpose.into(),
             program: program.into(),
             arguments: Vec::new(),
@@ -68,9 +71,9 @@ impl fmt::Display for Invocation {
         for (name, value) in &self.environment {
             write!(f, " {name}={}", shell_quote(value))?;
         }
-        write!(f, " {}", shell_quote(&self.program))?;
-        for argument in &self.arguments {
-            write!(f, " {}", shell_quote(argument))?;
+        let words = self.wrapper.iter().chain([&self.program]).chain(&self.arguments);
+        for word in words {
+            write!(f, " {}", shell_quote(word))?;
         }
         Ok(())
     }

@@ -68,6 +68,7 @@ impl Places {
     /// The command as it runs here.
     pub fn apply(&self, invocation: &Invocation) -> Invocation {
         Invocation {
+            wrapper: invocation.wrapper.clone(),
             purpose: invocation.purpose.clone(),
             program: self.fill(&invocation.program),
             arguments: invocation.arguments.iter().map(|argument| self.fill(argument)).collect(),

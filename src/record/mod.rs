@@ -53,11 +53,65 @@ pub struct NamedDigest {
     pub sha256: String,
 }
 
+/// A program the build used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolVersion {
     pub name: String,
     pub version: String,
     pub sha256: String,
+    /// The distribution's package it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<Installed>,
+}
+
+/// An installed package of the host.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Installed {
+    pub name: String,
+    pub version: String,
+    pub architecture: String,
+}
+
+/// The distribution that ran the build; nothing that names the machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// `ID` of os-release.
+    pub distribution: String,
+    /// `VERSION_ID` of os-release.
+    pub version: String,
+    /// As `uname -m` says it.
+    pub architecture: String,
+}
+
+/// A library the emulator names, and the package that had it where the build ran.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Library {
+    pub soname: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<Installed>,
+}
+
+/// Where the source comes from, for machines; digests are in the plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceOrigin {
+    /// `apt`, `url` or `path`.
+    pub kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suite: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Who vouched for the bytes.
+    pub authentication: String,
+}
+
+/// A patch of ours, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PatchText {
+    pub name: String,
+    pub sha256: String,
+    pub text: String,
 }
 
 /// A staged file.
@@ -82,7 +136,19 @@ pub struct Record {
     pub profile: Vec<ProfileFile>,
     /// `quench.plan/1`.
     pub plan: Value,
+    #[serde(default)]
+    pub source: SourceOrigin,
+    /// Patches as they were applied, in order.
+    #[serde(default)]
+    pub patches: Vec<PatchText>,
+    #[serde(default)]
+    pub host: Host,
     pub tools: Vec<ToolVersion>,
+    /// Packages of the host the build stands on, with everything they depend on.
+    #[serde(default)]
+    pub build_dependencies: Vec<Installed>,
+    #[serde(default)]
+    pub libraries: Vec<Library>,
     /// `config-host.h` as configure wrote it: what headers and functions of the host decided.
     pub config_host: Vec<String>,
     pub files: Vec<StagedFile>,

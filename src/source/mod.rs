@@ -62,6 +62,8 @@ pub struct Prepared {
     /// (name, sha256) of what was fetched.
     pub files: Vec<(String, String)>,
     pub patches: Vec<(String, String)>,
+    /// The patches themselves, in the same order.
+    pub patch_texts: Vec<(String, Vec<u8>)>,
     /// `SOURCE_DATE_EPOCH`.
     pub date: i64,
     /// Who vouched for the bytes.
@@ -179,6 +181,7 @@ pub fn prepare(
         digest,
         files,
         patches,
+        patch_texts: options.patches.clone(),
         date,
         authentication: fetched.authentication,
     })

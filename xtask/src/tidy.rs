@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Modules that do no I/O; they may not name the others.
-const PURE: [&str; 12] = [
+const PURE: [&str; 14] = [
     "catalog",
+    "date",
     "elf",
+    "evidence",
     "finding",
     "hardening",
     "kconfig",
@@ -18,8 +20,10 @@ const PURE: [&str; 12] = [
     "tree",
     "verify",
 ];
-const SHELL: [&str; 10] =
-    ["cli", "deps", "measure", "package", "probe", "process", "run", "source", "stage", "terminal"];
+const SHELL: [&str; 12] = [
+    "cli", "deps", "host", "isolate", "measure", "package", "probe", "process", "run", "source",
+    "stage", "terminal",
+];
 
 /// (crate or call, modules that may name it)
 const OWNERS: [(&str, &[&str]); 6] = [

@@ -9,7 +9,7 @@ use crate::finding::any_error;
 use crate::package::{self, repo, sign};
 use crate::plan::StepId;
 use crate::terminal::Terminal;
-use crate::{deps, process, run, verify};
+use crate::{deps, evidence, isolate, process, run, verify};
 
 /// Source, patch, configure, compile, stage, package, verify, record.
 ///
@@ -36,6 +36,18 @@ pub(crate) struct Args {
     /// Make a local repository of everything in the output directory, DIR/packages (apt, dnf, zypper).
     #[arg(long)]
     repo: bool,
+    /// Run the steps in a sandbox: no network, read-only host, private /tmp.
+    #[arg(long, value_enum, default_value = "auto")]
+    sandbox: isolate::Want,
+    /// Put ccache in front of the compiler; its cache is in the work directory.
+    #[arg(long)]
+    ccache: bool,
+    /// Sign the provenance with this private key: PEM, Ed25519 or ECDSA P-256.
+    #[arg(long, value_name = "FILE")]
+    provenance_key: Option<PathBuf>,
+    /// Who builds, as the provenance names it.
+    #[arg(long, value_name = "URI", default_value = evidence::WORKSTATION)]
+    builder: String,
     /// Do not ask.
     #[arg(short, long)]
     yes: bool,
@@ -97,7 +109,17 @@ fn execute(
 ) -> Result<Exit, Failure> {
     let machine = |error| Failure::new(Exit::Machine, error);
     fs_err::create_dir_all(&args.output).map_err(machine)?;
+    let isolation = isolation(args, planned, terminal)?;
+    let key = match &args.provenance_key {
+        Some(path) => Some(signing_key(path)?),
+        None => None,
+    };
     let request = run::Request {
+        isolation,
+        key,
+        builder: args.builder.clone(),
+        origin: session::origin(&planned.profile, &planned.prepared),
+        patches: session::patch_texts(&planned.prepared),
         work: planned.work.clone(),
         source: planned.prepared.directory.clone(),
         python,
@@ -179,6 +201,40 @@ fn keyring() -> PathBuf {
 fn packaging(error: package::Error) -> Failure {
     let step = "publish";
     failure(run::Error::Package { step, source: error })
+}
+
+fn signing_key(path: &Path) -> Result<evidence::SigningKey, Failure> {
+    let pem = fs_err::read_to_string(path).map_err(|error| Failure::new(Exit::Usage, error))?;
+    evidence::SigningKey::from_pem(&pem).map_err(|error| {
+        let hint = error.hint();
+        Failure::new(Exit::Usage, format!("{}: {error}", path.display())).with_hint(Some(hint))
+    })
+}
+
+/// The sandbox of a plan's build directory, with the compiler cache where it is asked for.
+fn isolation(
+    args: &Args,
+    planned: &Planned,
+    terminal: &Terminal,
+) -> Result<isolate::Isolation, Failure> {
+    let failure = |error: isolate::Error| {
+        let hint = error.hint();
+        Failure::new(Exit::Machine, error).with_hint(hint)
+    };
+    let writable = [planned.work.join("builds").join(&planned.plan.name)];
+    let readable = [planned.prepared.directory.clone(), planned.work.join("meson")]
+        .into_iter()
+        .filter(|path| path.exists())
+        .collect::<Vec<_>>();
+    let mut isolation = isolate::sandbox(args.sandbox, &writable, &readable).map_err(failure)?;
+    if isolation.sandbox.is_none() && args.sandbox == isolate::Want::Auto {
+        terminal.warn(&format!("no sandbox: {}", isolation.without));
+    }
+    if args.ccache {
+        let compilers = ["gcc", "g++", "cc", "clang"];
+        isolation.cache = Some(isolate::ccache(&planned.work, &compilers).map_err(failure)?);
+    }
+    Ok(isolation)
 }
 
 fn summary(planned: &Planned, outcome: &run::Outcome, terminal: &Terminal) {

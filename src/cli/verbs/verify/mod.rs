@@ -2,6 +2,7 @@
 
 mod compare;
 mod directory;
+mod provenance;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -48,6 +49,8 @@ pub(crate) struct Args {
     /// List the rules and the shipped policies, and judge nothing.
     #[arg(long)]
     rules: bool,
+    #[command(flatten)]
+    provenance: provenance::Options,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -117,8 +120,12 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         verification.findings.extend(policy::account(policy, &verification.reports));
         texts.extend(policy.texts.iter().cloned());
     }
+    let provenance = provenance::check(&args.provenance, &mut verification)?;
     let all = terminal.verbosity() >= Verbosity::Verbose;
     terminal.data(&render(&verification, args.format, &texts, all)?);
+    if let (Some(checked), OutputFormat::Human) = (&provenance, args.format) {
+        terminal.data(&checked.text());
+    }
     for (format, file) in &args.write {
         let text = render(&verification, *format, &texts, true)?;
         fs_err::write(file, text).map_err(|error| Failure::new(Exit::Machine, error))?;

@@ -1,0 +1,217 @@
+//! What a build is made of, read out of its record once for both SBOM formats and the provenance. Pure.
+
+use packageurl::PackageUrl;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::record::{Host, Installed, Record};
+
+/// sha256 in hex.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+/// A text of the plan, by JSON pointer.
+pub(super) fn plan<'a>(record: &'a Record, pointer: &str) -> &'a str {
+    record.plan.pointer(pointer).and_then(Value::as_str).unwrap_or("")
+}
+
+/// (name, sha256) pairs of the plan.
+fn pairs(record: &Record, pointer: &str) -> Vec<(String, String)> {
+    let list = record.plan.pointer(pointer).and_then(Value::as_array);
+    let text =
+        |entry: &Value, key: &str| entry.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
+    list.into_iter().flatten().map(|entry| (text(entry, "name"), text(entry, "sha256"))).collect()
+}
+
+/// (name, sha256) of the fetched source files.
+pub(super) fn source_files(record: &Record) -> Vec<(String, String)> {
+    pairs(record, "/source/files")
+}
+
+/// `SOURCE_DATE_EPOCH`.
+pub(super) fn date(record: &Record) -> i64 {
+    record.plan.pointer("/source/date").and_then(Value::as_i64).unwrap_or(0)
+}
+
+/// QEMU's version without the distribution's epoch and suffix.
+pub(super) fn upstream_version(record: &Record) -> String {
+    let version = plan(record, "/source/version");
+    let version = version.split_once(':').map_or(version, |(_, rest)| rest);
+    let end = version.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(version.len());
+    version[..end].to_owned()
+}
+
+/// A package URL; `None` for names the format refuses.
+fn purl(
+    kind: &str,
+    namespace: Option<&str>,
+    name: &str,
+    version: &str,
+    qualifiers: &[(&str, &str)],
+) -> Option<String> {
+    let mut url = PackageUrl::new(kind.to_owned(), name.to_owned()).ok()?;
+    if let Some(namespace) = namespace {
+        url.with_namespace(namespace.to_owned()).ok()?;
+    }
+    if !version.is_empty() {
+        url.with_version(version.to_owned()).ok()?;
+    }
+    for (key, value) in qualifiers.iter().filter(|(_, value)| !value.is_empty()) {
+        url.add_qualifier((*key).to_owned(), (*value).to_owned()).ok()?;
+    }
+    Some(url.to_string())
+}
+
+/// An installed package of the build host.
+pub(super) fn package_purl(host: &Host, package: &Installed) -> Option<String> {
+    // Only dpkg's packages are recorded.
+    let distro = format!("{}-{}", host.distribution, host.version);
+    let arch = package.architecture.as_str();
+    purl(
+        "deb",
+        Some(&host.distribution),
+        &package.name,
+        &package.version,
+        &[("arch", arch), ("distro", distro.trim_matches('-'))],
+    )
+}
+
+/// The source the build started from.
+pub(super) fn source_purl(record: &Record) -> Option<String> {
+    let version = plan(record, "/source/version");
+    match (record.source.kind.as_str(), &record.source.package, &record.source.url) {
+        ("apt", Some(package), _) => {
+            let suite = record.source.suite.as_deref().unwrap_or("");
+            purl("deb", Some("debian"), package, version, &[("arch", "source"), ("distro", suite)])
+        }
+        ("url", _, Some(url)) => {
+            let sum = source_files(record)
+                .first()
+                .map(|(_, sha256)| format!("sha256:{sha256}"))
+                .unwrap_or_default();
+            let qualifiers = [("checksum", sum.as_str()), ("download_url", url.as_str())];
+            purl("generic", None, "qemu", version, &qualifiers)
+        }
+        _ => purl("generic", None, "qemu", version, &[]),
+    }
+}
+
+/// The package that is built.
+pub(super) fn product_purl(record: &Record) -> Option<String> {
+    purl("generic", Some("quench"), &product(record), &upstream_version(record), &[])
+}
+
+/// Name of the built package: what its files are called, without version and ending.
+pub(super) fn product(record: &Record) -> String {
+    let documents = record.files.iter().find_map(|file| {
+        file.path.strip_prefix("/usr/share/doc/")?.split_once('/').map(|(name, _)| name)
+    });
+    documents.unwrap_or(&record.name).to_owned()
+}
+
+/// A part of the SBOMs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Part {
+    /// Unique in the document, stable between builds.
+    pub(super) id: String,
+    pub(super) role: Role,
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) purl: Option<String>,
+    pub(super) sha256: Option<String>,
+    /// SPDX expression; empty where we do not know.
+    pub(super) licence: &'static str,
+    pub(super) description: String,
+}
+
+/// What a part is to the product.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Role {
+    /// QEMU's source.
+    #[default]
+    Source,
+    /// A library the emulator names.
+    Library,
+    /// Firmware that is in the package.
+    FirmwareInside,
+    /// Firmware the package needs from the distribution.
+    FirmwareNeeded,
+    /// A program of the toolchain.
+    Tool,
+    /// A file of the package.
+    File,
+}
+
+/// Every part but the product itself, in a fixed order.
+pub(super) fn parts(record: &Record) -> Vec<Part> {
+    let mut out = vec![Part {
+        id: "source:qemu".to_owned(),
+        role: Role::Source,
+        name: "qemu".to_owned(),
+        version: plan(record, "/source/version").to_owned(),
+        purl: source_purl(record),
+        sha256: None,
+        licence: "GPL-2.0-only",
+        description: plan(record, "/source/origin").to_owned(),
+    }];
+    out.extend(record.libraries.iter().map(|library| {
+        let package = library.package.as_ref();
+        Part {
+            id: format!("library:{}", library.soname),
+            role: Role::Library,
+            name: package.map_or(&library.soname, |package| &package.name).clone(),
+            version: package.map(|package| package.version.clone()).unwrap_or_default(),
+            purl: package.and_then(|package| package_purl(&record.host, package)),
+            description: format!("shared library {}, linked dynamically", library.soname),
+            ..Part::default()
+        }
+    }));
+    let firmware = record.plan.get("firmware").and_then(Value::as_array);
+    out.extend(firmware.into_iter().flatten().map(|entry| firmware_part(record, entry)));
+    out.extend(record.tools.iter().map(|tool| Part {
+        id: format!("tool:{}", tool.name),
+        role: Role::Tool,
+        name: tool.name.clone(),
+        version: tool.version.clone(),
+        purl: tool.package.as_ref().and_then(|package| package_purl(&record.host, package)),
+        sha256: Some(tool.sha256.clone()).filter(|sha256| sha256.len() == 64),
+        licence: "",
+        description: "program of the build, not in the package".to_owned(),
+    }));
+    out.extend(record.files.iter().map(|file| Part {
+        id: format!("file:{}", file.path),
+        role: Role::File,
+        name: file.path.clone(),
+        sha256: Some(file.sha256.clone()),
+        ..Part::default()
+    }));
+    out
+}
+
+fn firmware_part(record: &Record, entry: &Value) -> Part {
+    let file = entry.get("file").and_then(Value::as_str).unwrap_or("");
+    let inside = entry.get("provider").and_then(Value::as_str) == Some("built");
+    let staged = record.files.iter().find(|staged| staged.path.rsplit('/').next() == Some(file));
+    let package = |key: &str| {
+        entry.pointer(&format!("/provider/{key}")).and_then(Value::as_str).unwrap_or("?")
+    };
+    Part {
+        id: format!("firmware:{file}"),
+        role: if inside { Role::FirmwareInside } else { Role::FirmwareNeeded },
+        name: file.to_owned(),
+        version: if inside { upstream_version(record) } else { String::new() },
+        sha256: staged.filter(|_| inside).map(|staged| staged.sha256.clone()),
+        licence: if inside { "GPL-2.0-or-later" } else { "" },
+        description: if inside {
+            "option ROM, built from pc-bios/optionrom of the same source".to_owned()
+        } else {
+            format!(
+                "prebuilt firmware of the distribution: {} (Debian), {} (Fedora); not built here",
+                package("debian"),
+                package("fedora")
+            )
+        },
+        ..Part::default()
+    }
+}

@@ -1,0 +1,86 @@
+//! SLSA provenance, predicate version 1: how the packages came about. Pure.
+//!
+//! Source: slsa-framework/slsa, `spec/build-provenance.md`. External parameters are kept to the one a user gives (the
+//! profile's name); everything else that decides is an input artefact with its digest, as the specification advises.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::parts::{self, package_purl, plan, sha256, source_files, source_purl};
+use super::{Inputs, Resource, Statement, level};
+use crate::record::{NamedDigest, Record};
+
+/// `predicateType`.
+pub(super) const PREDICATE: &str = "https://slsa.dev/provenance/v1";
+
+/// `buildType`: ARCHITECTURE.md says how its parameters are read.
+pub(super) const BUILD_TYPE: &str = "urn:x-quench:build:1";
+
+pub(super) fn statement(inputs: &Inputs<'_>, byproducts: &[NamedDigest]) -> Statement {
+    let record = inputs.record;
+    let level = level(record, inputs.key.is_some());
+    let taints: BTreeMap<&str, &String> =
+        level.taints.iter().map(|(name, text)| (*name, text)).collect();
+    let predicate = json!({
+        "buildDefinition": {
+            "buildType": BUILD_TYPE,
+            "externalParameters": { "profile": record.name },
+            "internalParameters": {
+                "SOURCE_DATE_EPOCH": parts::date(record),
+                "hardening": plan(record, "/hardening"),
+                "host": record.host,
+                "observed": record.observed,
+                "slsa-build-level": level.level,
+                "missing-for-next-level": level.missing,
+                "taints": taints,
+            },
+            "resolvedDependencies": dependencies(record),
+        },
+        "runDetails": {
+            "builder": {
+                "id": inputs.builder,
+                "version": { "quench": record.quench },
+            },
+            "byproducts": byproducts.iter().map(Resource::from).collect::<Vec<_>>(),
+        },
+    });
+    Statement::about(record, PREDICATE, predicate)
+}
+
+/// Everything that went in: profile, source, patches, programs, packages of the host.
+fn dependencies(record: &Record) -> Vec<Resource> {
+    let mut out = Vec::new();
+    for file in &record.profile {
+        let mut resource = Resource::named(file.file.clone()).sha256(&sha256(file.text.as_bytes()));
+        resource.media_type = "application/toml".to_owned();
+        out.push(resource);
+    }
+    let source = source_purl(record).unwrap_or_default();
+    for (name, digest) in source_files(record) {
+        let mut resource = Resource::named(name).sha256(&digest);
+        resource.uri.clone_from(&source);
+        out.push(resource);
+    }
+    for patch in &record.patches {
+        out.push(Resource::named(format!("patches/{}", patch.name)).sha256(&patch.sha256));
+    }
+    for tool in &record.tools {
+        let mut resource = Resource::named(tool.name.clone()).sha256(&tool.sha256);
+        resource.annotations = Some(json!({ "version": tool.version }));
+        out.push(resource);
+    }
+    let packages = record.build_dependencies.iter();
+    let uris = packages.filter_map(|package| package_purl(&record.host, package));
+    out.extend(uris.map(Resource::uri));
+    out
+}
+
+/// The record a bundle speaks of is named among its byproducts.
+pub(super) fn byproduct<'a>(predicate: &'a Value, ending: &str) -> Option<&'a str> {
+    let list = predicate.pointer("/runDetails/byproducts")?.as_array()?;
+    let named = |entry: &&Value| {
+        entry.get("name").and_then(Value::as_str).is_some_and(|name| name.ends_with(ending))
+    };
+    list.iter().find(named)?.pointer("/digest/sha256")?.as_str()
+}

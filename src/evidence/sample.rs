@@ -1,0 +1,118 @@
+//! A small record for tests: every kind of part once, with the awkward characters of real versions.
+
+use serde_json::json;
+
+use crate::record::{
+    Host, Installed, Library, Measured, NamedDigest, PatchText, ProfileFile, Record, SCHEMA,
+    SourceOrigin, StagedFile, ToolVersion,
+};
+
+pub(crate) fn installed(name: &str, version: &str) -> Installed {
+    Installed {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        architecture: "amd64".to_owned(),
+    }
+}
+
+fn digest(letter: char) -> String {
+    std::iter::repeat_n(letter, 64).collect()
+}
+
+pub(crate) fn record() -> Record {
+    let file = |path: &str, letter| StagedFile {
+        path: path.to_owned(),
+        mode: "0755".to_owned(),
+        size: 10,
+        sha256: digest(letter),
+    };
+    let because = json!({ "kind": "rule", "text": "so" });
+    let rules = json!([
+        { "rule": "stack-protector", "verdict": "holds", "demand": "require", "outcome": "fine", "evidence": "", "detail": "" },
+        { "rule": "fortify", "verdict": "cannot-tell", "demand": "report", "outcome": "fine", "evidence": "", "detail": "" },
+    ]);
+    let object = json!({
+        "path": "/usr/lib/qemu-x/bin/qemu-system-x86_64", "sha256": digest('a'), "kind": "Pie",
+        "build-id": "00", "needed": ["libc.so.6"], "ibt": false, "shstk": false, "rules": rules,
+    });
+    Record {
+        schema: SCHEMA.to_owned(),
+        quench: "0.1.0".to_owned(),
+        name: "x".to_owned(),
+        profile: vec![ProfileFile { file: "x.toml".to_owned(), text: "schema = 1\n".to_owned() }],
+        plan: json!({
+            "schema": "quench.plan/1",
+            "name": "x",
+            "summary": "a sample",
+            "target": "x86_64-softmmu",
+            "hardening": "strict",
+            "source": {
+                "origin": "apt: qemu 1:10.0.13+ds-0+deb13u1 of trixie",
+                "version": "1:10.0.13+ds-0+deb13u1",
+                "tree": digest('b'),
+                "date": 1_788_026_140,
+                "files": [{ "name": "qemu_10.0.13+ds.orig.tar.xz", "sha256": digest('c') }],
+                "patches": [{ "name": "0001-fix.patch", "sha256": digest('d') }],
+            },
+            "firmware": [
+                { "file": "pvh.bin", "provider": "built", "because": because },
+                {
+                    "file": "bios-256k.bin", "because": because,
+                    "provider": { "debian": "seabios", "fedora": "seabios-bin" },
+                },
+            ],
+        }),
+        source: SourceOrigin {
+            kind: "apt".to_owned(),
+            package: Some("qemu".to_owned()),
+            suite: Some("trixie".to_owned()),
+            url: None,
+            authentication: "archive signature".to_owned(),
+        },
+        patches: vec![PatchText {
+            name: "0001-fix.patch".to_owned(),
+            sha256: digest('d'),
+            text: "--- a\n+++ b\n".to_owned(),
+        }],
+        host: Host {
+            distribution: "debian".to_owned(),
+            version: "12".to_owned(),
+            architecture: "x86_64".to_owned(),
+        },
+        tools: vec![ToolVersion {
+            name: "gcc".to_owned(),
+            version: "gcc (Debian 12.2.0-14+deb12u1) 12.2.0".to_owned(),
+            sha256: digest('e'),
+            package: Some(installed("gcc-12", "12.2.0-14+deb12u1")),
+        }],
+        build_dependencies: vec![installed("libc6-dev", "2.36-9+deb12u14")],
+        libraries: vec![
+            Library {
+                soname: "libglib-2.0.so.0".to_owned(),
+                package: Some(installed("libglib2.0-0", "2.74.6-2+deb12u9")),
+            },
+            Library { soname: "libunknown.so.1".to_owned(), package: None },
+        ],
+        config_host: vec!["#define CONFIG_X 1".to_owned()],
+        files: vec![
+            file("/usr/lib/qemu-x/bin/qemu-system-x86_64", 'a'),
+            file("/usr/lib/qemu-x/share/qemu/pvh.bin", 'f'),
+            file("/usr/share/doc/qemu-x/copyright", '0'),
+        ],
+        surface: Measured::default(),
+        verdict: Some(json!({
+            "schema": "quench.verdict/1", "passes": true,
+            "inputs": [{
+                "name": "qemu-x_10.0.13_amd64.deb", "sha256": digest('1'), "policy": "quench-strict",
+                "passes": true, "others": 2, "objects": [object], "findings": [],
+            }],
+        })),
+        packages: vec![
+            NamedDigest { name: "qemu-x_10.0.13_amd64.deb".to_owned(), sha256: digest('1') },
+            NamedDigest { name: "qemu-x-10.0.13-1.x86_64.rpm".to_owned(), sha256: digest('2') },
+        ],
+        observed: Some(json!({
+            "isolation": "bubblewrap 0.8.0: no network", "root": "open host", "compiler-cache": null,
+        })),
+    }
+}

@@ -1,0 +1,377 @@
+//! Shuts build steps in, and varies what must not matter.
+//!
+//! Shell: asks once whether bubblewrap works here. [`Isolation::wrap`] itself is a function of values: it turns a
+//! command into the same command behind `bwrap` (no network, the host read-only, private `/tmp`, `/run`, `/home`), with a
+//! compiler cache in front of the compiler, or in a deliberately different environment. Writes nothing but the links of
+//! the compiler cache's directory.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::plan::Invocation;
+use crate::process;
+use crate::tool;
+
+/// Directories a step must not see: what is private to people, and sockets of services. Empty inside.
+const HIDDEN: [&str; 5] = ["/tmp", "/var/tmp", "/run", "/home", "/root"];
+
+/// Something of the environment that no byte of the result may depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Vary {
+    /// Another work directory, at another depth.
+    Path,
+    /// A variable nobody knows, another `USER`, another `PATH`.
+    Environment,
+    Home,
+    Locale,
+    TimeZone,
+    Umask,
+    /// Number of jobs.
+    Jobs,
+    /// `uname -r` and address-space layout.
+    Kernel,
+    /// More than a year later.
+    Clock,
+    Hostname,
+    /// Another user id.
+    User,
+}
+
+impl Vary {
+    pub const ALL: [Self; 11] = [
+        Self::Path,
+        Self::Environment,
+        Self::Home,
+        Self::Locale,
+        Self::TimeZone,
+        Self::Umask,
+        Self::Jobs,
+        Self::Kernel,
+        Self::Clock,
+        Self::Hostname,
+        Self::User,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Path => "path",
+            Self::Environment => "environment",
+            Self::Home => "home",
+            Self::Locale => "locale",
+            Self::TimeZone => "time-zone",
+            Self::Umask => "umask",
+            Self::Jobs => "jobs",
+            Self::Kernel => "kernel",
+            Self::Clock => "clock",
+            Self::Hostname => "hostname",
+            Self::User => "user",
+        }
+    }
+
+    /// What a build sees instead.
+    pub fn value(self) -> &'static str {
+        match self {
+            Self::Path => "another directory at another depth",
+            Self::Environment => "USER, LOGNAME, QUENCH_VARIED and a longer PATH",
+            Self::Home => "HOME=/nonexistent/varied",
+            Self::Locale => "LC_ALL=C, LANG=et_EE.UTF-8, LANGUAGE=et",
+            Self::TimeZone => "TZ=GMT-14",
+            Self::Umask => "umask 077",
+            Self::Jobs => "one job more",
+            Self::Kernel => "uname 2.6.*, fixed address-space layout",
+            Self::Clock => "400 days later",
+            Self::Hostname => "host name varied.invalid",
+            Self::User => "uid and gid 4321",
+        }
+    }
+}
+
+/// What bubblewrap lets a step see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sandbox {
+    /// First line of `bwrap --version`.
+    pub version: String,
+    /// Directories a step may write.
+    writable: Vec<PathBuf>,
+    /// Directories that must stay visible although one of [`HIDDEN`] is above them.
+    readable: Vec<PathBuf>,
+}
+
+/// How steps run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Isolation {
+    pub sandbox: Option<Sandbox>,
+    /// Why there is no sandbox.
+    pub without: String,
+    pub vary: BTreeSet<Vary>,
+    /// Directory with links named like the compilers, and the cache's own directory.
+    pub cache: Option<Cache>,
+}
+
+/// A compiler cache in front of the compiler.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cache {
+    pub version: String,
+    links: PathBuf,
+    directory: PathBuf,
+}
+
+/// Whether to use the sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Want {
+    /// Where the host allows it.
+    Auto,
+    /// Or fail.
+    Always,
+    Never,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the sandbox does not work here: {0}")]
+    Sandbox(String),
+    #[error(transparent)]
+    Tool(#[from] tool::Error),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+impl Error {
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Sandbox(_) => Some(
+                "apt-get install bubblewrap, allow user namespaces, or use --sandbox never (the record says so)"
+                    .to_owned(),
+            ),
+            Self::Tool(error) => error.hint(),
+            Self::Io(_) => None,
+        }
+    }
+}
+
+/// Asks whether bubblewrap works here with these directories.
+pub fn sandbox(want: Want, writable: &[PathBuf], readable: &[PathBuf]) -> Result<Isolation, Error> {
+    let without = |why: String| match want {
+        Want::Always => Err(Error::Sandbox(why)),
+        Want::Auto | Want::Never => Ok(Isolation { without: why, ..Isolation::default() }),
+    };
+    if want == Want::Never {
+        return without("not asked for".to_owned());
+    }
+    let Ok(found) = tool::find("bwrap") else {
+        return without("bubblewrap is not installed".to_owned());
+    };
+    for directory in writable {
+        fs_err::create_dir_all(directory)?;
+    }
+    let sandbox = Sandbox {
+        version: found.version,
+        writable: writable.to_vec(),
+        readable: readable.to_vec(),
+    };
+    let isolation = Isolation { sandbox: Some(sandbox), ..Isolation::default() };
+    let ask = Invocation::new("try the sandbox", "true", "/").env("PATH", tool::PATH);
+    match process::output(&isolation.wrap(&ask)) {
+        Ok(_) => Ok(isolation),
+        Err(process::Error::Failed { tail, .. }) => {
+            without(tail.last().cloned().unwrap_or_else(|| "bwrap failed".to_owned()))
+        }
+        Err(error) => without(error.to_string()),
+    }
+}
+
+/// Puts ccache in front of `compilers`; `work` keeps links and cache.
+pub fn ccache(work: &Path, compilers: &[&str]) -> Result<Cache, Error> {
+    let found = tool::find("ccache")?;
+    let links = work.join("ccache-bin");
+    let directory = work.join("ccache");
+    fs_err::create_dir_all(&links)?;
+    fs_err::create_dir_all(&directory)?;
+    for compiler in compilers {
+        let link = links.join(compiler);
+        if fs_err::read_link(&link).ok().as_ref() != Some(&found.path) {
+            let _ = fs_err::remove_file(&link);
+            fs_err::os::unix::fs::symlink(&found.path, &link)?;
+        }
+    }
+    Ok(Cache { version: found.version, links, directory })
+}
+
+impl Isolation {
+    /// What the record says.
+    pub fn text(&self) -> String {
+        match &self.sandbox {
+            Some(sandbox) => format!(
+                "{}: no network, read-only host, private /tmp, cleared environment",
+                sandbox.version
+            ),
+            None => format!(
+                "environment cleared, fixed PATH, own process group; no sandbox: {}",
+                self.without
+            ),
+        }
+    }
+
+    /// The variations that are in effect: two of them need the sandbox, the clock needs faketime.
+    pub fn effective(&self) -> BTreeSet<Vary> {
+        let possible = |vary: &Vary| match vary {
+            Vary::Hostname | Vary::User => self.sandbox.is_some(),
+            Vary::Clock => tool::path("faketime").is_ok(),
+            Vary::Kernel => tool::path("setarch").is_ok(),
+            _ => true,
+        };
+        self.vary.iter().copied().filter(possible).collect()
+    }
+
+    /// The command as it runs here.
+    pub fn wrap(&self, invocation: &Invocation) -> Invocation {
+        let mut out = invocation.clone();
+        let vary = self.effective();
+        environment(&mut out, &vary);
+        if let Some(cache) = &self.cache {
+            let path = out.environment.get("PATH").cloned().unwrap_or_default();
+            out = out
+                .env("PATH", format!("{}:{path}", cache.links.display()))
+                .env("CCACHE_DIR", cache.directory.display().to_string())
+                // The prefix maps of the plan already take the directory out of the result.
+                .env("CCACHE_NOHASHDIR", "1");
+        }
+        let mut words = match &self.sandbox {
+            Some(sandbox) => self.bwrap(sandbox, &out.directory, &vary),
+            None => Vec::new(),
+        };
+        let mut add = |more: &[&str]| words.extend(more.iter().map(|word| (*word).to_owned()));
+        if vary.contains(&Vary::Kernel) {
+            add(&["setarch", "--uname-2.6", "--addr-no-randomize"]);
+        }
+        if vary.contains(&Vary::Clock) {
+            add(&["faketime", "-f", "+400d"]);
+        }
+        if vary.contains(&Vary::Umask) {
+            add(&["sh", "-c", "umask 077; exec \"$0\" \"$@\""]);
+        }
+        out.wrapper = words;
+        out
+    }
+
+    fn bwrap(&self, sandbox: &Sandbox, directory: &str, vary: &BTreeSet<Vary>) -> Vec<String> {
+        let mut words: Vec<String> = ["bwrap", "--die-with-parent", "--ro-bind", "/", "/"]
+            .into_iter()
+            .chain(["--dev", "/dev", "--proc", "/proc"])
+            .map(str::to_owned)
+            .collect();
+        let mut add = |more: &[&str]| words.extend(more.iter().map(|word| (*word).to_owned()));
+        for hidden in HIDDEN {
+            let path = Path::new(hidden);
+            if path.is_dir() && !path.is_symlink() {
+                add(&["--tmpfs", hidden]);
+            }
+        }
+        let cache = self.cache.as_ref();
+        let readable = sandbox.readable.iter().chain(cache.map(|cache| &cache.links));
+        for path in readable {
+            let path = path.display().to_string();
+            add(&["--ro-bind", &path, &path]);
+        }
+        for path in sandbox.writable.iter().chain(cache.map(|cache| &cache.directory)) {
+            let path = path.display().to_string();
+            add(&["--bind", &path, &path]);
+        }
+        add(&["--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]);
+        add(&[
+            "--hostname",
+            if vary.contains(&Vary::Hostname) { "varied.invalid" } else { "quench" },
+        ]);
+        if vary.contains(&Vary::User) {
+            add(&["--unshare-user", "--uid", "4321", "--gid", "4321"]);
+        }
+        add(&["--cap-drop", "ALL", "--chdir", directory, "--"]);
+        words
+    }
+}
+
+fn environment(invocation: &mut Invocation, vary: &BTreeSet<Vary>) {
+    let mut set = |name: &str, value: &str| {
+        invocation.environment.insert(name.to_owned(), value.to_owned());
+    };
+    if vary.contains(&Vary::Home) {
+        set("HOME", "/nonexistent/varied");
+    }
+    if vary.contains(&Vary::Locale) {
+        set("LC_ALL", "C");
+        set("LANG", "et_EE.UTF-8");
+        set("LANGUAGE", "et");
+    }
+    if vary.contains(&Vary::TimeZone) {
+        set("TZ", "GMT-14");
+    }
+    if vary.contains(&Vary::Environment) {
+        set("USER", "varied");
+        set("LOGNAME", "varied");
+        set("QUENCH_VARIED", "a value that must not be in any byte");
+        if let Some(path) = invocation.environment.get_mut("PATH") {
+            path.push_str(":/usr/games:/nonexistent/bin");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A sandbox, or a word on why there is none here.
+    fn here(writable: &Path) -> Option<Isolation> {
+        let isolation = sandbox(Want::Auto, &[writable.to_owned()], &[]).unwrap();
+        if isolation.sandbox.is_none() {
+            println!("skipped: {}", isolation.without);
+        }
+        isolation.sandbox.is_some().then_some(isolation)
+    }
+
+    fn sh(script: &str, directory: &Path) -> Invocation {
+        Invocation::new("test", "sh", directory.display().to_string())
+            .args(["-c", script])
+            .env("PATH", tool::PATH)
+    }
+
+    #[test]
+    fn a_step_that_writes_outside_or_wants_the_network_fails() {
+        let directory = tempfile::tempdir().unwrap();
+        let Some(isolation) = here(directory.path()) else { return };
+        let run = |script: &str| process::output(&isolation.wrap(&sh(script, directory.path())));
+        assert_eq!(run("echo in > here && cat here").unwrap().text(), "in\n");
+        assert_eq!(std::fs::read_to_string(directory.path().join("here")).unwrap(), "in\n");
+        run("echo out > /usr/quench-was-here").unwrap_err();
+        assert!(!Path::new("/usr/quench-was-here").exists());
+        // Not even a listener of this machine can be reached.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let connect = format!(
+            "exec python3 -c \"import socket; socket.create_connection(('127.0.0.1', {port}), 2)\""
+        );
+        process::output(&sh(&connect, directory.path())).unwrap();
+        run(&connect).unwrap_err();
+        assert_eq!(
+            run("ls /home /run | grep -v :").map(|out| out.text()).unwrap_or_default().trim(),
+            ""
+        );
+    }
+
+    #[test]
+    fn every_variation_is_seen_by_the_step() {
+        let directory = tempfile::tempdir().unwrap();
+        let Some(mut isolation) = here(directory.path()) else { return };
+        let script = "hostname; id -u; uname -r; umask; echo $TZ $LC_ALL $HOME $USER; date +%s";
+        let plain = process::output(&isolation.wrap(&sh(script, directory.path()))).unwrap().text();
+        isolation.vary = Vary::ALL.into_iter().collect();
+        let varied =
+            process::output(&isolation.wrap(&sh(script, directory.path()))).unwrap().text();
+        let effective = isolation.effective();
+        for (a, b) in plain.lines().zip(varied.lines()).take(5) {
+            assert_ne!(a, b, "{plain}{varied}");
+        }
+        let seconds = |text: &str| text.lines().last().unwrap().parse::<i64>().unwrap();
+        let later = seconds(&varied) - seconds(&plain) > 300 * 86_400;
+        assert_eq!(later, effective.contains(&Vary::Clock), "{plain}{varied}");
+    }
+}
