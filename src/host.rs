@@ -112,8 +112,8 @@ impl Packages {
             .env("LC_ALL", "C.UTF-8");
         let text = process::output(&ask).ok()?.text();
         let owners = text.lines().filter(|line| !line.starts_with("diversion by"));
-        let names = owners.filter_map(|line| line.split([':', ',']).next());
-        names.filter_map(|name| self.get(name)).next()
+        let mut names = owners.filter_map(|line| line.split([':', ',']).next());
+        names.find_map(|name| self.get(name))
     }
 
     /// The package of a program or library, found through links and merged `/usr`.
@@ -130,9 +130,10 @@ impl Packages {
     pub fn libraries(&self, needed: &[String]) -> Vec<Library> {
         let find = |soname: &String| Library {
             soname: soname.clone(),
-            package: match soname.contains(['*', '?', '[', '/']) {
-                true => None,
-                false => self.owner(&format!("*-linux-gnu*/{soname}")),
+            package: if soname.contains(['*', '?', '[', '/']) {
+                None
+            } else {
+                self.owner(&format!("*-linux-gnu*/{soname}"))
             },
         };
         needed.iter().map(find).collect()

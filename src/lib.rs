@@ -16,6 +16,8 @@
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod catalog;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod compare;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod date;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod elf;

@@ -157,7 +157,7 @@ pub fn facts(bytes: &[u8]) -> Result<Facts<'_>, Malformed> {
     })
 }
 
-fn context(header: &Header) -> Result<Ctx, Malformed> {
+pub(super) fn context(header: &Header) -> Result<Ctx, Malformed> {
     let endian = header.endianness().map_err(|error| Malformed(error.to_string()))?;
     let container = header.container().map_err(|error| Malformed(error.to_string()))?;
     Ok(Ctx::new(container, endian))

@@ -8,6 +8,7 @@ mod code;
 mod dynamic;
 mod facts;
 mod functions;
+pub mod layout;
 mod memory;
 mod notes;
 pub mod relro;

@@ -104,7 +104,7 @@ impl File {
 /// What `sha256sum --check` reads.
 fn sha256sums(mut sums: Vec<NamedDigest>) -> String {
     sums.sort_by(|a, b| a.name.cmp(&b.name));
-    sums.iter().map(|sum| format!("{}  {}\n", sum.sha256, sum.name)).collect()
+    sums.iter().flat_map(|sum| [sum.sha256.as_str(), "  ", &sum.name, "\n"]).collect()
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ fn dependencies(record: &Record) -> Vec<Resource> {
     let mut out = Vec::new();
     for file in &record.profile {
         let mut resource = Resource::named(file.file.clone()).sha256(&sha256(file.text.as_bytes()));
-        resource.media_type = "application/toml".to_owned();
+        "application/toml".clone_into(&mut resource.media_type);
         out.push(resource);
     }
     let source = source_purl(record).unwrap_or_default();

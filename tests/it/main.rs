@@ -11,6 +11,7 @@
 mod apt;
 mod catalog;
 mod check;
+mod compare;
 mod kconfig;
 mod real;
 mod sandbox;

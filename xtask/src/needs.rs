@@ -7,11 +7,13 @@ use crate::sh;
 /// Debian package and the test that needs it.
 const PACKAGES: &[(&str, &str)] = &[
     ("binutils", "readelf as a second opinion"),
+    ("bubblewrap", "the sandbox of build steps"),
     ("busybox-static", "the guest's user space"),
     ("ca-certificates", "crates and wheels over https"),
     ("cpio", "the guest's initramfs"),
     ("curl", "url sources"),
     ("dpkg-dev", "source packages"),
+    ("faketime", "builds in another year"),
     ("gcc", "test programs"),
     ("git", "the list of files tidy reads"),
     ("gnupg", "keys of the test archives"),

@@ -1,0 +1,96 @@
+//! Sections and function symbols, for comparing two files. Bounded: tables are cut at what the file can hold. Pure.
+
+use goblin::elf::section_header::{SHF_COMPRESSED, SHF_EXECINSTR, SHT_NOBITS, SectionHeader};
+use goblin::elf::sym::{STT_FUNC, Symtab, st_type};
+use goblin::strtab::Strtab;
+
+use super::facts::{Malformed, context};
+
+/// The largest number of sections we read.
+const MOST_SECTIONS: usize = 100_000;
+/// The largest number of symbols we read of one table.
+const MOST_SYMBOLS: usize = 4_000_000;
+
+/// One section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section<'a> {
+    pub name: String,
+    pub address: u64,
+    /// Empty for sections that are not in the file.
+    pub bytes: &'a [u8],
+    pub size: u64,
+    pub executable: bool,
+    pub compressed: bool,
+}
+
+/// A function by its symbol.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Function {
+    pub address: u64,
+    pub size: u64,
+    pub name: String,
+}
+
+/// Sections in file order, and the functions of `.symtab` by address (none in a stripped file).
+pub fn sections(bytes: &[u8]) -> Result<(Vec<Section<'_>>, Vec<Function>), Malformed> {
+    let malformed = |error: goblin::error::Error| Malformed(error.to_string());
+    let header = goblin::elf::Elf::parse_header(bytes).map_err(malformed)?;
+    let ctx = context(&header)?;
+    let offset = usize::try_from(header.e_shoff).unwrap_or(usize::MAX);
+    let count = usize::from(header.e_shnum);
+    if offset == 0 || MOST_SECTIONS < count {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let headers = SectionHeader::parse(bytes, offset, count, ctx).map_err(malformed)?;
+    let names = headers.get(usize::from(header.e_shstrndx)).and_then(|h| contents(bytes, h));
+    let names = names.and_then(|names| Strtab::parse(names, 0, names.len(), 0).ok());
+    let name = |header: &SectionHeader| {
+        let text = names.as_ref().and_then(|names| names.get_at(header.sh_name));
+        text.unwrap_or("").to_owned()
+    };
+    let sections = headers
+        .iter()
+        .skip(1)
+        .map(|header| Section {
+            name: name(header),
+            address: header.sh_addr,
+            bytes: contents(bytes, header).unwrap_or_default(),
+            size: header.sh_size,
+            executable: header.sh_flags & u64::from(SHF_EXECINSTR) != 0,
+            compressed: header.sh_flags & u64::from(SHF_COMPRESSED) != 0,
+        })
+        .collect();
+    let mut functions = Vec::new();
+    let table = headers.iter().find(|header| name(header) == ".symtab");
+    if let Some(table) = table
+        && let Some(strings) =
+            headers.get(table.sh_link as usize).and_then(|header| contents(bytes, header))
+        && let Ok(strings) = Strtab::parse(strings, 0, strings.len(), 0)
+        && table.sh_entsize != 0
+    {
+        let count = usize::try_from(table.sh_size / table.sh_entsize).unwrap_or(0);
+        let start = usize::try_from(table.sh_offset).unwrap_or(usize::MAX);
+        if let Ok(symbols) = Symtab::parse(bytes, start, count.min(MOST_SYMBOLS), ctx) {
+            functions.extend(
+                symbols.iter().filter(|symbol| st_type(symbol.st_info) == STT_FUNC).filter_map(
+                    |symbol| {
+                        let name = strings.get_at(symbol.st_name)?.to_owned();
+                        let (address, size) = (symbol.st_value, symbol.st_size);
+                        (0 < size).then_some(Function { address, size, name })
+                    },
+                ),
+            );
+        }
+    }
+    functions.sort();
+    Ok((sections, functions))
+}
+
+fn contents<'a>(bytes: &'a [u8], header: &SectionHeader) -> Option<&'a [u8]> {
+    if header.sh_type == SHT_NOBITS {
+        return None;
+    }
+    let start = usize::try_from(header.sh_offset).ok()?;
+    let end = start.checked_add(usize::try_from(header.sh_size).ok()?)?;
+    bytes.get(start..end)
+}
