@@ -5,6 +5,7 @@
 //! one bad table does not hide the others.
 
 mod code;
+mod dwarf;
 mod dynamic;
 mod facts;
 mod functions;
@@ -16,6 +17,7 @@ mod sections;
 mod symbols;
 
 pub use code::{Code, Function, Marks, ObjectSizes, Targets, UnprobedStep, code};
+pub use dwarf::{Unit, units};
 pub use dynamic::{Dynamic, Slot};
 pub use facts::{Facts, Kind, Machine, Malformed, Segment, SegmentKind, facts};
 pub use notes::Properties;

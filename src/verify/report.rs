@@ -187,7 +187,8 @@ pub fn judge(path: &str, bytes: &[u8], policy: &Policy) -> Result<ObjectVerdict,
 fn examine_elf(member: &Member, bytes: &[u8]) -> Result<ObjectVerdict, elf::Malformed> {
     let facts = elf::facts(bytes)?;
     let code = elf::code(bytes, &facts, None);
-    let object = Object { facts: &facts, bytes, code: code.as_ref() };
+    let units = elf::units(&facts, None);
+    let object = Object { facts: &facts, bytes, code: code.as_ref(), units: &units };
     let of_elf = RULES.iter().map(|rule| {
         let (verdict, evidence) = (rule.check)(object);
         RuleVerdict::new(rule.name, verdict, evidence)

@@ -1,12 +1,15 @@
 //! The rules, each with its name, its sentence and its check. Pure.
 
-mod code;
 mod coverage;
+mod fortify;
 mod link;
 mod load;
+mod options;
+mod strings;
+mod units;
 
 use super::Verdict;
-use crate::elf::{Code, Facts};
+use crate::elf::{Code, Facts, Unit};
 
 /// What rules may look at beside the facts.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +18,8 @@ pub struct Object<'a> {
     pub bytes: &'a [u8],
     /// `None` where the code is not read.
     pub code: Option<&'a Code<'a>>,
+    /// Compilation units, of the file or of its debug file.
+    pub units: &'a [Unit],
 }
 
 /// A rule.
@@ -88,13 +93,13 @@ pub static RULES: &[Rule] = &[
         name: "stack-protector",
         summary: "functions that take the address of a local check a canary before they return",
         source: "GCC, clang -fstack-protector-strong: fs:[0x28], __stack_chk_guard",
-        check: coverage::stack_protector,
+        check: units::stack_protector,
     },
     Rule {
         name: "stack-clash",
         summary: "no frame grows past a guard page without touching it",
         source: "GCC, clang -fstack-clash-protection; kernel and glibc keep one guard page",
-        check: coverage::stack_clash,
+        check: units::stack_clash,
     },
     Rule {
         name: "branch-targets",
@@ -127,15 +132,27 @@ pub static RULES: &[Rule] = &[
         check: coverage::safe_stack,
     },
     Rule {
+        name: "evidence",
+        summary: "compilation units, code and notes do not contradict each other",
+        source: "DW_AT_producer of every unit, the code, the property notes",
+        check: units::evidence,
+    },
+    Rule {
         name: "fortify",
         summary: "string and memory functions are the checked ones",
         source: "glibc _FORTIFY_SOURCE: __NAME_chk",
-        check: code::fortify,
+        check: fortify::fortify,
+    },
+    Rule {
+        name: "fortify-level",
+        summary: "checked functions are told sizes that are only known at run time, too (level 3)",
+        source: "_FORTIFY_SOURCE=3: .debug_macro, recorded command lines",
+        check: fortify::level,
     },
     Rule {
         name: "build-path",
         summary: "no path of the build machine is in the file",
         source: "reproducible-builds.org, build path",
-        check: code::build_path,
+        check: strings::build_path,
     },
 ];

@@ -1,0 +1,175 @@
+//! How each compilation unit was compiled, from debug information: producer, addresses, FORTIFY level. Pure.
+//!
+//! Only the first entry of each unit is read, and of macros only those that tell the level.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use gimli::{
+    AttributeValue, DebugMacroOffset, Dwarf, DwarfSections, EndianSlice, MacroEntry, RunTimeEndian,
+    SectionId, UnitRef,
+};
+use goblin::container::{Container, Ctx, Endian};
+
+use super::{Facts, Kind, Sections};
+
+/// Units and ranges we read of one file.
+const MOST_UNITS: usize = 200_000;
+const MOST_RANGES: usize = 1_000_000;
+/// Macro entries we look at: a table is read once, however often it is imported.
+const MOST_MACROS: usize = 20_000_000;
+
+type Slice<'s> = EndianSlice<'s, RunTimeEndian>;
+
+/// A compilation unit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unit {
+    /// The source file.
+    pub name: String,
+    /// `DW_AT_producer`: compiler, version, and options in their order.
+    pub producer: String,
+    /// Code of the unit: start and end.
+    pub ranges: Vec<(u64, u64)>,
+    /// The FORTIFY level, where macros are recorded and a header of glibc is used.
+    pub fortify: Option<u8>,
+}
+
+/// All compilation units. `debug` is the separate debug file. Objects are left out: their strings are relocations.
+pub fn units(facts: &Facts<'_>, debug: Option<&Sections<'_>>) -> Vec<Unit> {
+    if facts.kind == Kind::Relocatable {
+        return Vec::new();
+    }
+    let ctx = Ctx::new(
+        if facts.is_64 { Container::Big } else { Container::Little },
+        if facts.little_endian { Endian::Little } else { Endian::Big },
+    );
+    let endian = if facts.little_endian { RunTimeEndian::Little } else { RunTimeEndian::Big };
+    let sections = match debug {
+        Some(debug) if facts.sections.named(".debug_info").is_none() => debug,
+        _ => &facts.sections,
+    };
+    if sections.named(".debug_info").is_none() {
+        return Vec::new();
+    }
+    let load = |id: SectionId| -> Result<Cow<'_, [u8]>, gimli::Error> {
+        let wanted = matches!(
+            id,
+            SectionId::DebugInfo
+                | SectionId::DebugAbbrev
+                | SectionId::DebugStr
+                | SectionId::DebugLineStr
+                | SectionId::DebugStrOffsets
+                | SectionId::DebugAddr
+                | SectionId::DebugRanges
+                | SectionId::DebugRngLists
+                | SectionId::DebugMacro
+        );
+        Ok(wanted.then(|| sections.unpacked(id.name(), ctx)).flatten().unwrap_or_default())
+    };
+    let Ok(loaded) = DwarfSections::load(load) else { return Vec::new() };
+    let dwarf: Dwarf<Slice<'_>> = loaded.borrow(|section| EndianSlice::new(section, endian));
+    read(&dwarf)
+}
+
+fn read(dwarf: &Dwarf<Slice<'_>>) -> Vec<Unit> {
+    let mut out = Vec::new();
+    let (mut ranges_left, mut macros) = (MOST_RANGES, Macros::default());
+    let mut headers = dwarf.units();
+    while let Ok(Some(header)) = headers.next() {
+        if out.len() >= MOST_UNITS {
+            break;
+        }
+        let Ok(unit) = dwarf.unit(header) else { continue };
+        let mut entries = unit.entries();
+        let Ok(Some(root)) = entries.next_dfs() else { continue };
+        // Type units and what dwz splits off have no code.
+        if root.tag() != gimli::DW_TAG_compile_unit {
+            continue;
+        }
+        let text = |name| {
+            root.attr_value(name)
+                .and_then(|value| dwarf.attr_string(&unit, value).ok())
+                .map(|text| text.to_string_lossy().into_owned())
+                .unwrap_or_default()
+        };
+        let mut found = Unit {
+            name: text(gimli::DW_AT_name),
+            producer: text(gimli::DW_AT_producer),
+            ..Unit::default()
+        };
+        if let Ok(mut ranges) = dwarf.die_ranges(&unit, root) {
+            while let Ok(Some(range)) = ranges.next() {
+                if ranges_left == 0 {
+                    break;
+                }
+                ranges_left -= 1;
+                if range.begin < range.end {
+                    found.ranges.push((range.begin, range.end));
+                }
+            }
+        }
+        let offset = [gimli::DW_AT_macros, gimli::DW_AT_GNU_macros]
+            .into_iter()
+            .find_map(|name| root.attr_value(name))
+            .and_then(|value| match value {
+                AttributeValue::DebugMacroRef(offset) => Some(offset),
+                AttributeValue::SecOffset(offset) => Some(DebugMacroOffset(offset)),
+                _ => None,
+            });
+        found.fortify =
+            offset.and_then(|offset| macros.level(UnitRef::new(dwarf, &unit), offset, 0));
+        out.push(found);
+    }
+    out
+}
+
+/// Levels by table, so that a table imported by a thousand units is read once.
+#[derive(Default)]
+struct Macros {
+    known: BTreeMap<usize, Option<u8>>,
+    read: usize,
+}
+
+impl Macros {
+    /// The last definition of a table and of those it imports; `None` when there is none.
+    fn level(
+        &mut self,
+        unit: UnitRef<'_, Slice<'_>>,
+        offset: DebugMacroOffset,
+        depth: usize,
+    ) -> Option<u8> {
+        if let Some(level) = self.known.get(&offset.0) {
+            return *level;
+        }
+        self.known.insert(offset.0, None);
+        let mut level = None;
+        let mut entries = unit.dwarf.debug_macro.get_macros(offset).ok()?;
+        while let Ok(Some(entry)) = entries.next() {
+            self.read += 1;
+            if self.read > MOST_MACROS {
+                break;
+            }
+            match entry {
+                MacroEntry::Define { text, .. } => {
+                    let Ok(text) = text.string(unit) else { continue };
+                    level = defined(text.slice()).or(level);
+                }
+                MacroEntry::Import { offset } if depth < 16 => {
+                    level = self.level(unit, offset, depth + 1).or(level);
+                }
+                _ => {}
+            }
+        }
+        self.known.insert(offset.0, level);
+        level
+    }
+}
+
+/// `__USE_FORTIFY_LEVEL` is what features.h made of `_FORTIFY_SOURCE`, -O0 considered.
+fn defined(text: &[u8]) -> Option<u8> {
+    let value = text.strip_prefix(b"__USE_FORTIFY_LEVEL ")?;
+    match value {
+        [digit @ b'0'..=b'9'] => Some(digit - b'0'),
+        _ => None,
+    }
+}

@@ -1,0 +1,318 @@
+//! FORTIFY: which calls are checked, which of the same name are not, what sizes they are told, and at which level. Pure.
+
+use super::Object;
+use super::options::{Compiler, options};
+use crate::elf::{Facts, Kind};
+use crate::verify::Verdict;
+
+type Answer = (Verdict, String);
+
+/// Functions glibc has a checked twin of, `__NAME_chk`. Source: glibc debug/Versions. The names of mem* and of wide
+/// strings count as checked, and not as unchecked: the compiler removes the check where it can prove the size.
+const CHECKED: &[&str] = &[
+    "asprintf",
+    "confstr",
+    "dprintf",
+    "explicit_bzero",
+    "fdelt",
+    "fgets",
+    "fgets_unlocked",
+    "fgetws",
+    "fgetws_unlocked",
+    "fprintf",
+    "fread",
+    "fread_unlocked",
+    "fwprintf",
+    "getcwd",
+    "getdomainname",
+    "getgroups",
+    "gethostname",
+    "getlogin_r",
+    "gets",
+    "getwd",
+    "inet_ntop",
+    "inet_pton",
+    "longjmp",
+    "mbsnrtowcs",
+    "mbsrtowcs",
+    "mbstowcs",
+    "memcpy",
+    "memmove",
+    "mempcpy",
+    "memset",
+    "obstack_printf",
+    "obstack_vprintf",
+    "poll",
+    "ppoll",
+    "pread",
+    "pread64",
+    "printf",
+    "ptsname_r",
+    "read",
+    "readlink",
+    "readlinkat",
+    "realpath",
+    "recv",
+    "recvfrom",
+    "snprintf",
+    "sprintf",
+    "stpcpy",
+    "stpncpy",
+    "strcat",
+    "strcpy",
+    "strlcat",
+    "strlcpy",
+    "strncat",
+    "strncpy",
+    "swprintf",
+    "syslog",
+    "ttyname_r",
+    "vasprintf",
+    "vdprintf",
+    "vfprintf",
+    "vfwprintf",
+    "vprintf",
+    "vsnprintf",
+    "vsprintf",
+    "vswprintf",
+    "vsyslog",
+    "vwprintf",
+    "wcpcpy",
+    "wcpncpy",
+    "wcrtomb",
+    "wcscat",
+    "wcscpy",
+    "wcslcat",
+    "wcslcpy",
+    "wcsncat",
+    "wcsncpy",
+    "wcsnrtombs",
+    "wcsrtombs",
+    "wcstombs",
+    "wctomb",
+    "wmemcpy",
+    "wmemmove",
+    "wmempcpy",
+    "wmemset",
+    "wprintf",
+];
+
+/// Functions whose every call is the checked one from level 2 on: what is checked is the format, not a size, so there is
+/// nothing the compiler could prove away. A plain call was compiled without FORTIFY, or at level 1.
+const ALWAYS: &[&str] = &[
+    "asprintf",
+    "dprintf",
+    "fprintf",
+    "obstack_printf",
+    "obstack_vprintf",
+    "printf",
+    "syslog",
+    "vasprintf",
+    "vdprintf",
+    "vfprintf",
+    "vprintf",
+    "vsyslog",
+];
+
+/// The function a checked name is the twin of. `__my_chk` of somebody's own is none.
+fn twin(name: &str) -> Option<&'static str> {
+    let base = name.strip_prefix("__")?.strip_suffix("_chk")?;
+    CHECKED.binary_search(&base).ok().map(|index| CHECKED[index])
+}
+
+fn countable(name: &str) -> bool {
+    CHECKED.binary_search(&name).is_ok() && !name.starts_with("mem") && !name.starts_with('w')
+}
+
+/// Why there is nothing to judge.
+fn out_of_place(object: Object<'_>) -> Option<String> {
+    let facts = object.facts;
+    let needed = || facts.dynamic.iter().flat_map(|dynamic| &dynamic.needed);
+    match facts.kind {
+        Kind::DebugFile | Kind::Core | Kind::Relocatable => {
+            return Some("nothing is loaded from this file".to_owned());
+        }
+        _ if super::coverage::is_go(object)
+            && !needed().any(|name| name.starts_with("libc.so")) =>
+        {
+            return Some("compiled by Go: calls no C function".to_owned());
+        }
+        Kind::StaticExecutable | Kind::StaticPie => {
+            return Some(
+                "static: the C library's functions are part of the file, not imported".to_owned(),
+            );
+        }
+        _ => {}
+    }
+    if is_musl(facts) {
+        return Some("musl has no checked functions".to_owned());
+    }
+    None
+}
+
+fn is_musl(facts: &Facts<'_>) -> bool {
+    let interpreter = facts.interpreter.as_deref().unwrap_or_default();
+    interpreter.contains("/ld-musl-")
+        || facts
+            .dynamic
+            .iter()
+            .flat_map(|dynamic| &dynamic.needed)
+            .any(|name| name == "libc.so" || name.starts_with("libc.musl"))
+        || facts.dynamic.as_ref().and_then(|dynamic| dynamic.soname.as_deref()) == Some("libc.so")
+}
+
+/// Imported names with the number of calls; 0 where the code is not read.
+fn imports<'o>(object: Object<'o>) -> impl Iterator<Item = (&'o str, usize)> {
+    object.facts.symbols.iter().filter(|symbol| !symbol.defined && !symbol.name.is_empty()).map(
+        move |symbol| {
+            let calls = object.code.and_then(|code| code.calls.get(symbol.name)).copied();
+            (symbol.name, calls.unwrap_or(0))
+        },
+    )
+}
+
+fn listed(calls: &[(&str, usize)]) -> String {
+    let texts: Vec<String> = calls
+        .iter()
+        .map(
+            |(name, count)| {
+                if *count > 0 { format!("{name} ({count})") } else { (*name).to_owned() }
+            },
+        )
+        .collect();
+    texts.join(" ")
+}
+
+fn total(calls: &[(&str, usize)]) -> usize {
+    calls.iter().map(|(_, count)| (*count).max(1)).sum()
+}
+
+pub(super) fn fortify(object: Object<'_>) -> Answer {
+    if let Some(why) = out_of_place(object) {
+        return (Verdict::NotApplicable(why), String::new());
+    }
+    let mut checked: Vec<(&str, usize)> =
+        imports(object).filter_map(|(name, calls)| Some((twin(name)?, calls))).collect();
+    let mut plain: Vec<(&str, usize)> =
+        imports(object).filter(|(name, _)| countable(name)).collect();
+    checked.sort_unstable();
+    plain.sort_unstable();
+    // A name that is imported and not called has its address taken.
+    let must: Vec<(&str, usize)> = plain
+        .iter()
+        .copied()
+        .filter(|(name, calls)| ALWAYS.contains(name) && (*calls > 0 || object.code.is_none()))
+        .collect();
+    let mut evidence = format!("checked: {}; plain: {}", listed(&checked), listed(&plain));
+    if let Some(code) = object.code {
+        let sizes = code.sizes;
+        evidence.push_str(&format!(
+            "; sizes told: {} constant, {} unknown (-1), {} computed, {} not followed",
+            sizes.constant, sizes.unknown, sizes.computed, sizes.unseen
+        ));
+    }
+    let unoptimised = unoptimised(object);
+    if !unoptimised.is_empty() {
+        evidence.push_str(&format!(
+            "; compiled with -O0, which undoes FORTIFY: {}",
+            unoptimised.join(" ")
+        ));
+    }
+    let verdict = match (checked.len(), plain.len()) {
+        (0, 0) => Verdict::NotApplicable("imports no function that has a checked twin".to_owned()),
+        (0, n) => {
+            Verdict::Fails(format!("none of {n} functions is the checked one: {}", listed(&plain)))
+        }
+        _ if !must.is_empty() => Verdict::Partial {
+            n: total(&checked),
+            m: total(&checked) + total(&must),
+            what: format!(
+                "calls are checked; these cannot be plain where FORTIFY is on (level 2): {}",
+                listed(&must)
+            ),
+        },
+        // Some plain calls are proven safe at compile time, so a mixture is what FORTIFY looks like.
+        _ => Verdict::Holds,
+    };
+    (verdict, evidence)
+}
+
+fn unoptimised(object: Object<'_>) -> Vec<&str> {
+    object
+        .units
+        .iter()
+        .filter(|unit| {
+            let options = options(&unit.producer);
+            options.known() && !options.optimised && !unit.ranges.is_empty()
+        })
+        .map(|unit| unit.name.as_str())
+        .take(6)
+        .collect()
+}
+
+/// Level 3, where there is evidence of a level at all.
+pub(super) fn level(object: Object<'_>) -> Answer {
+    let (checked, _) = fortify(object);
+    if let Verdict::NotApplicable(why) = checked {
+        return (Verdict::NotApplicable(why), String::new());
+    }
+    let mut levels = Vec::new();
+    for unit in object.units {
+        let options = options(&unit.producer);
+        let known = match options.compiler {
+            Compiler::Clang => unit.fortify.or(Some(options.fortify.unwrap_or(0))),
+            Compiler::Gcc if !options.optimised => Some(0),
+            Compiler::Gcc | Compiler::ClangSilent => unit.fortify.or(options.fortify),
+            _ => None,
+        };
+        levels.extend(known.filter(|_| !unit.ranges.is_empty()).map(|level| (level, &unit.name)));
+    }
+    let sizes = object.code.map(|code| code.sizes).unwrap_or_default();
+    let told = sizes.constant + sizes.computed;
+    let guess =
+        format!("{} of {told} sizes that checked functions are told are computed", sizes.computed);
+    let Some(lowest) = levels.iter().min() else {
+        if matches!(checked, Verdict::Fails(_)) {
+            return (Verdict::Fails("no call is checked: level 0".to_owned()), guess);
+        }
+        let why = format!(
+            "level unknown; macros (-g3), annobin notes or clang's -grecord-command-line would tell ({guess})"
+        );
+        return (Verdict::CannotTell(why), guess);
+    };
+    let highest = levels.iter().map(|(level, _)| *level).max().unwrap_or(0);
+    let evidence =
+        format!("{} units tell their level: {} to {highest}; {guess}", levels.len(), lowest.0);
+    let third = levels.iter().filter(|(level, _)| *level >= 3).count();
+    let verdict = if lowest.0 >= 3 {
+        Verdict::Holds
+    } else if third > 0 {
+        Verdict::Partial {
+            n: third,
+            m: levels.len(),
+            what: format!("units are of level 3; {} is of level {}", lowest.1, lowest.0),
+        }
+    } else {
+        Verdict::Fails(format!("level {highest}"))
+    };
+    (verdict, evidence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ALWAYS, CHECKED, twin};
+
+    #[test]
+    fn the_lists_are_sorted_and_nested() {
+        assert!(CHECKED.is_sorted());
+        assert!(ALWAYS.iter().all(|name| CHECKED.contains(name)));
+    }
+
+    #[test]
+    fn only_glibc_s_own_names_are_twins() {
+        assert_eq!(twin("__read_chk"), Some("read"));
+        assert_eq!(twin("__explicit_bzero_chk"), Some("explicit_bzero"));
+        assert_eq!(twin("__my_chk"), None);
+        assert_eq!(twin("__stack_chk_fail"), None);
+    }
+}
