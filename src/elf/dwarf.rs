@@ -57,6 +57,7 @@ pub fn units(facts: &Facts<'_>, debug: Option<&Sections<'_>>) -> Vec<Unit> {
             SectionId::DebugInfo
                 | SectionId::DebugAbbrev
                 | SectionId::DebugStr
+                | SectionId::DebugLine
                 | SectionId::DebugLineStr
                 | SectionId::DebugStrOffsets
                 | SectionId::DebugAddr

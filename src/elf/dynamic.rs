@@ -240,7 +240,8 @@ fn gnu_hash_count(hash: &[u8], ctx: Ctx) -> Option<usize> {
     let table = hash.get(start..start.checked_add(buckets.checked_mul(4)?)?)?;
     let highest = table.chunks_exact(4).map(|bucket| word(bucket, ctx) as usize).max().unwrap_or(0);
     if highest < first {
-        return Some(first);
+        // Nothing is hashed. lld counts the symbols all the same, GNU ld writes 1.
+        return Some(first).filter(|first| *first > 1);
     }
     let chains = start + table.len();
     let mut index = highest;

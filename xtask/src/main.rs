@@ -5,6 +5,7 @@
     reason = "a task runner talks to its terminal"
 )]
 
+mod fixtures;
 mod needs;
 mod test;
 mod tidy;
@@ -20,6 +21,7 @@ const TASKS: &[Task] = &[
         "install what the tests need, then run all of them (the README's test command)",
         test::run,
     ),
+    ("fixtures", "build the ELF fixtures of the tests from source", fixtures::run),
     ("needs", "install what the tests need", needs::run),
     ("tidy", "check module edges and texts", tidy::run),
 ];

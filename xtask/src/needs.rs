@@ -28,11 +28,14 @@ const PACKAGES: &[(&str, &str)] = &[
 ];
 
 pub(crate) fn run(_arguments: &[String]) -> Result<(), String> {
-    let missing: Vec<&str> = PACKAGES
-        .iter()
-        .map(|(package, _)| *package)
-        .filter(|package| !installed(package))
-        .collect();
+    let packages: Vec<&str> = PACKAGES.iter().map(|(package, _)| *package).collect();
+    install(&packages)
+}
+
+/// Installs those that are missing.
+pub(crate) fn install(packages: &[&str]) -> Result<(), String> {
+    let missing: Vec<&str> =
+        packages.iter().copied().filter(|package| !installed(package)).collect();
     if missing.is_empty() {
         return Ok(());
     }

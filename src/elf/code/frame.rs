@@ -277,9 +277,9 @@ fn probed_after(code: &[Instruction], index: usize) -> bool {
     })
 }
 
-/// The register was made from the stack pointer by taking something away.
+/// The register was made from the stack pointer, or from a copy of it, by taking something away.
 fn grows(code: &[Instruction], index: usize, register: Register) -> bool {
-    let mut taken_away = false;
+    let (mut register, mut taken_away) = (register, false);
     for instruction in earlier(code, index, 32) {
         if instruction.op0_register() != register || instruction.op0_kind() != OpKind::Register {
             continue;
@@ -287,7 +287,12 @@ fn grows(code: &[Instruction], index: usize, register: Register) -> bool {
         match instruction.mnemonic() {
             Mnemonic::Sub => taken_away = true,
             Mnemonic::And | Mnemonic::Cmp | Mnemonic::Test => {}
-            Mnemonic::Mov => return taken_away && instruction.op1_register() == Register::RSP,
+            Mnemonic::Mov if instruction.op1_kind() == OpKind::Register => {
+                if instruction.op1_register() == Register::RSP {
+                    return taken_away;
+                }
+                register = instruction.op1_register();
+            }
             Mnemonic::Lea => {
                 let lower = instruction.memory_displacement64().cast_signed() <= -0x1000
                     || instruction.memory_index() != Register::None;

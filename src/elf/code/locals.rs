@@ -8,11 +8,12 @@ use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 const ARGUMENTS: [Register; 6] =
     [Register::RDI, Register::RSI, Register::RDX, Register::RCX, Register::R8, Register::R9];
 
-/// Every stack address that is taken is that of a parameter.
+/// Every stack address that is taken is that of a parameter; there may be none.
 pub(super) fn only_parameters(code: &[Instruction]) -> bool {
     let (mut pointer, mut frame) = (0_i64, None);
     let (mut stored, mut taken) = (Vec::new(), Vec::new());
     let mut fresh = ARGUMENTS.to_vec();
+    let mut last_pushed = Register::None;
     for instruction in code {
         let first = instruction.op0_register();
         let to_register = instruction.op0_kind() == OpKind::Register;
@@ -24,7 +25,10 @@ pub(super) fn only_parameters(code: &[Instruction]) -> bool {
             _ => None,
         };
         match instruction.mnemonic() {
-            Mnemonic::Push => pointer += 8,
+            Mnemonic::Push => {
+                pointer += 8;
+                last_pushed = first;
+            }
             Mnemonic::Pop => pointer -= 8,
             Mnemonic::Sub if to_register && first == Register::RSP => {
                 pointer += instruction.immediate(1).cast_signed().clamp(-1 << 32, 1 << 32);
@@ -33,7 +37,9 @@ pub(super) fn only_parameters(code: &[Instruction]) -> bool {
                 pointer -= instruction.immediate(1).cast_signed().clamp(-1 << 32, 1 << 32);
             }
             Mnemonic::Mov
-                if first == Register::RBP && instruction.op1_register() == Register::RSP =>
+                if first == Register::RBP
+                    && instruction.op1_register() == Register::RSP
+                    && last_pushed == Register::RBP =>
             {
                 frame = Some(pointer);
             }
@@ -46,7 +52,14 @@ pub(super) fn only_parameters(code: &[Instruction]) -> bool {
             Mnemonic::Mov if to_register && instruction.op1_register() == Register::RSP => {
                 taken.push(pointer);
             }
-            Mnemonic::Lea => taken.extend(place),
+            // An element of a local array, of an index only known at run time.
+            Mnemonic::Lea
+                if instruction.memory_base() == Register::RSP
+                    && instruction.memory_index() != Register::None =>
+            {
+                taken.push(i64::MAX);
+            }
+            Mnemonic::Lea if first != Register::RSP => taken.extend(place),
             // After a call the registers hold something else.
             Mnemonic::Call => fresh.clear(),
             _ => {}
@@ -55,7 +68,7 @@ pub(super) fn only_parameters(code: &[Instruction]) -> bool {
             fresh.retain(|register| *register != first.full_register());
         }
     }
-    !taken.is_empty() && taken.iter().all(|place| *place <= 0 || stored.contains(place))
+    taken.iter().all(|place| *place <= 0 || stored.contains(place))
 }
 
 #[cfg(test)]

@@ -114,7 +114,7 @@ pub struct ObjectSizes {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Code<'a> {
     pub functions: Vec<Function>,
-    /// Bytes of code, and those of them inside a function we know.
+    /// Bytes of code without padding, and those of them inside a function we know.
     pub bytes: u64,
     pub covered: u64,
     /// Calls and tail calls per imported function.
@@ -195,10 +195,11 @@ pub fn code<'a>(
         names = exported(facts);
     }
     let ranges = functions::ranges(&memory, facts, &names);
+    let covered = ranges.iter().map(|range| range.end - range.start).sum();
     let mut out = Code {
         functions: ranges.iter().map(function).collect(),
-        bytes: memory.code().map(|region| region.bytes.len() as u64).sum(),
-        covered: ranges.iter().map(|range| range.end - range.start).sum(),
+        bytes: covered + uncovered(&memory, &ranges),
+        covered,
         calls: BTreeMap::new(),
         sizes: ObjectSizes::default(),
         targets: Targets::default(),
@@ -226,6 +227,26 @@ pub fn code<'a>(
         *out.calls.entry(name).or_default() += count;
     }
     Some(out)
+}
+
+/// Bytes between functions that are no padding (zeros, int3, nop).
+fn uncovered(memory: &Memory<'_>, ranges: &[Range]) -> u64 {
+    let mut count = 0_usize;
+    let code = |bytes: &[u8]| bytes.iter().filter(|byte| !matches!(byte, 0 | 0x90 | 0xcc)).count();
+    for region in memory.code() {
+        let place = |address: u64| {
+            usize::try_from(address.clamp(region.address, region.end()) - region.address)
+                .unwrap_or(region.bytes.len())
+        };
+        let first = ranges.partition_point(|range| range.end <= region.address);
+        let mut at = 0;
+        for range in ranges[first..].iter().take_while(|range| range.start < region.end()) {
+            count += region.bytes.get(at..place(range.start)).map_or(0, code);
+            at = place(range.end);
+        }
+        count += region.bytes.get(at..).map_or(0, code);
+    }
+    count as u64
 }
 
 fn function(range: &Range) -> Function {

@@ -295,9 +295,12 @@ impl Scan<'_, '_> {
     }
 
     fn copy_of_stack(&mut self, at: usize) {
-        // mov rbp, rsp is the frame pointer; 49 has r8 to r15 as destination.
+        // `push rbp; mov rbp, rsp` is the frame pointer; 49 has r8 to r15 as destination.
         let copied = match self.before(at, 1) {
-            0x48 => !matches!(self.byte(at + 1), 0xe5 | 0xe4),
+            0x48 => match self.byte(at + 1) {
+                0xe5 => self.before(at, 2) != 0x55,
+                other => other != 0xe4,
+            },
             0x49 => true,
             _ => false,
         };

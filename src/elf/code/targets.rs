@@ -20,8 +20,8 @@ pub struct Targets {
     pub missing: Vec<u64>,
     /// Words of data outside of RELRO that hold the address of code.
     pub writable_pointers: usize,
-    /// `_start`, `_init` and `_fini`, which come with the C library: address and whether marked.
-    pub start_files: Vec<(&'static str, bool)>,
+    /// What comes with the C library and the compiler: name, address, whether marked.
+    pub start_files: Vec<(&'static str, u64, bool)>,
 }
 
 pub(super) fn targets(
@@ -37,6 +37,10 @@ pub(super) fn targets(
         code.functions.binary_search_by_key(&address, |function| function.start).is_ok()
     };
     taken.retain(|address| is_start(*address));
+    // crtbeginS.o puts frame_dummy and __do_global_dtors_aux first into the arrays.
+    let firsts: Vec<u64> =
+        facts.dynamic.iter().flat_map(|dynamic| &dynamic.arrays).map(|(start, _)| *start).collect();
+    let mut of_start_files = Vec::new();
     let relro = super::super::relro::range(facts, super::super::relro::PAGE);
     data_relocations(bytes, facts, ctx, &mut |relocation| {
         let Some(address) = relocation.points_to.filter(|address| memory.executable(*address))
@@ -49,6 +53,9 @@ pub(super) fn targets(
         out.writable_pointers += usize::from(writable && !fixed && is_start(address));
         // Pointers into the middle of functions are labels: of jump tables, whose jumps need no pad (notrack), or of
         // computed gotos.
+        if firsts.contains(&relocation.address) {
+            of_start_files.push(address);
+        }
         if is_start(address) || code.function_at(address).is_none() {
             taken.push(address);
         }
@@ -75,8 +82,15 @@ pub(super) fn targets(
         ("_fini", dynamic.and_then(|dynamic| dynamic.fini)),
     ] {
         if let Some(address) = address.filter(|address| memory.executable(*address)) {
-            out.start_files.push((name, marked(address)));
+            out.start_files.push((name, address, marked(address)));
             taken.push(address);
+        }
+    }
+    for address in of_start_files {
+        // In a file that was made without start files the first entry is the program's own.
+        let bare = out.start_files.iter().any(|(.., marked)| !marked);
+        if bare && !marked(address) {
+            out.start_files.push(("the first function of an array", address, false));
         }
     }
     taken.sort_unstable();

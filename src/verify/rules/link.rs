@@ -13,8 +13,13 @@ fn simple(verdict: Verdict) -> (Verdict, String) {
     (verdict, String::new())
 }
 
-fn not_loaded() -> (Verdict, String) {
+pub(super) fn not_loaded() -> (Verdict, String) {
     simple(Verdict::NotApplicable("nothing is loaded from this file".to_owned()))
+}
+
+/// Nothing is mapped as it stands: an object, a core, a separate debug file.
+pub(super) fn is_loaded(object: Object<'_>) -> bool {
+    !matches!(object.facts.kind, Kind::Relocatable | Kind::DebugFile | Kind::Core)
 }
 
 pub(super) fn pie(object: Object<'_>) -> (Verdict, String) {
@@ -30,7 +35,7 @@ pub(super) fn pie(object: Object<'_>) -> (Verdict, String) {
 
 pub(super) fn bind_now(object: Object<'_>) -> (Verdict, String) {
     let facts = object.facts;
-    if matches!(facts.kind, Kind::Relocatable | Kind::DebugFile | Kind::Core) {
+    if !is_loaded(object) {
         return not_loaded();
     }
     match &facts.dynamic {
@@ -46,6 +51,9 @@ pub(super) fn bind_now(object: Object<'_>) -> (Verdict, String) {
 }
 
 pub(super) fn textrel(object: Object<'_>) -> (Verdict, String) {
+    if !is_loaded(object) {
+        return not_loaded();
+    }
     match &object.facts.dynamic {
         Some(dynamic) if dynamic.textrel => simple(Verdict::Fails("text relocations".to_owned())),
         Some(_) => simple(Verdict::Holds),
@@ -56,6 +64,9 @@ pub(super) fn textrel(object: Object<'_>) -> (Verdict, String) {
 /// GNU ld drops `DF_1_NOOPEN` from executables; there glibc's own refusal counts: since 2.30 it opens nothing that has
 /// `DF_1_PIE` (elf/dl-load.c), and `ET_EXEC` it never opened.
 pub(super) fn nodlopen(object: Object<'_>) -> (Verdict, String) {
+    if !is_loaded(object) {
+        return not_loaded();
+    }
     let facts = object.facts;
     if matches!(facts.kind, Kind::Executable | Kind::StaticExecutable) {
         return simple(Verdict::NotApplicable("ET_EXEC cannot be opened".to_owned()));
@@ -71,6 +82,9 @@ pub(super) fn nodlopen(object: Object<'_>) -> (Verdict, String) {
 }
 
 pub(super) fn rpath(object: Object<'_>) -> (Verdict, String) {
+    if !is_loaded(object) {
+        return not_loaded();
+    }
     let Some(dynamic) = &object.facts.dynamic else {
         return simple(Verdict::NotApplicable("no dynamic section".to_owned()));
     };

@@ -1,40 +1,57 @@
 //! Rules about what is mapped and how. Pure.
 
 use super::Object;
-use crate::elf::{Kind, Segment, SegmentKind};
+use super::link::{is_loaded, not_loaded};
+use crate::elf::relro::{PAGE, range};
+use crate::elf::{Facts, Kind, Machine, Segment, SegmentKind};
 use crate::verify::Verdict;
 
-/// The page size of x86-64, and the largest that AArch64 kernels use is a multiple of it.
-const PAGE: u64 = 4096;
+type Answer = (Verdict, String);
 
-/// What the loader will make read-only, as glibc rounds it: both ends down to a page.
-fn protected(segment: &Segment) -> (u64, u64) {
-    let start = segment.address & !(PAGE - 1);
-    let end = segment.address.saturating_add(segment.memory_size) & !(PAGE - 1);
-    (start, end)
+/// Sizes of pages kernels of the machine are built with; a protection must hold with each.
+fn pages(machine: Machine) -> &'static [u64] {
+    match machine {
+        Machine::Aarch64 | Machine::PowerPc64 => &[PAGE, 0x1_0000],
+        _ => &[PAGE],
+    }
 }
 
-pub(super) fn relro(object: Object<'_>) -> (Verdict, String) {
-    let facts = object.facts;
-    if matches!(facts.kind, Kind::Relocatable | Kind::DebugFile | Kind::Core) {
-        return (
-            Verdict::NotApplicable("nothing is loaded from this file".to_owned()),
-            String::new(),
-        );
+pub(super) fn relro(object: Object<'_>) -> Answer {
+    if !is_loaded(object) {
+        return not_loaded();
     }
-    let Some(dynamic) = &facts.dynamic else {
-        return (
-            Verdict::NotApplicable(
-                "no dynamic section: a static program relocates itself".to_owned(),
-            ),
-            String::new(),
-        );
-    };
+    let facts = object.facts;
+    let is_static = matches!(facts.kind, Kind::StaticExecutable | Kind::StaticPie);
     let Some(segment) = facts.segments.iter().find(|segment| segment.kind == SegmentKind::GnuRelro)
     else {
-        return (Verdict::Fails("no PT_GNU_RELRO".to_owned()), String::new());
+        let go = super::coverage::is_go(object) && facts.dynamic.is_none();
+        return if go {
+            let why = "compiled by Go, static: there is no GOT";
+            (Verdict::NotApplicable(why.to_owned()), String::new())
+        } else {
+            (Verdict::Fails("no PT_GNU_RELRO".to_owned()), String::new())
+        };
     };
-    let (start, end) = protected(segment);
+    // glibc's start code protects static programs, too (csu/libc-start.c, _dl_protect_relro); musl's does not.
+    let glibc = || memchr::memmem::find(object.bytes, b"glibc.").is_some();
+    if is_static && !glibc() {
+        let why = "static without glibc: only its start code could tell whether it protects what PT_GNU_RELRO names";
+        return (Verdict::CannotTell(why.to_owned()), String::new());
+    }
+    let mut answer = (Verdict::Holds, String::new());
+    for page in pages(facts.machine) {
+        answer = covered(object, segment, *page);
+        if answer.0 != Verdict::Holds {
+            break;
+        }
+    }
+    answer
+}
+
+/// What the loader makes read-only with pages of a size, and what stays writable.
+fn covered(object: Object<'_>, segment: &Segment, page: u64) -> Answer {
+    let facts = object.facts;
+    let (start, end) = range(facts, page).unwrap_or_default();
     if start >= end {
         let why = format!(
             "PT_GNU_RELRO of {} bytes at {:#x} covers no whole page",
@@ -42,49 +59,81 @@ pub(super) fn relro(object: Object<'_>) -> (Verdict, String) {
         );
         return (Verdict::Fails(why), String::new());
     }
-    let inside = |address: u64| address >= start && address < end;
-    let mut wanted: Vec<u64> =
-        dynamic.plt_slots.iter().chain(&dynamic.slots).map(|slot| slot.address).collect();
-    wanted.extend(dynamic.arrays.iter().filter(|(_, size)| *size > 0).map(|(address, _)| *address));
+    let outside = |address: &u64| *address < start || *address >= end;
+    let Some(dynamic) = &facts.dynamic else {
+        return (Verdict::Holds, format!("read-only after start: {start:#x}-{end:#x}"));
+    };
+    let mut fixed: Vec<u64> = dynamic.slots.iter().map(|slot| slot.address).collect();
+    for (address, size) in dynamic.arrays.iter().filter(|(_, size)| *size > 0) {
+        fixed.extend([*address, address.saturating_add(size - 1)]);
+    }
     let table = facts.segments.iter().find(|segment| segment.kind == SegmentKind::Dynamic);
-    wanted.extend(table.map(|segment| segment.address));
-    let outside: Vec<u64> = wanted.iter().copied().filter(|address| !inside(*address)).collect();
-    let evidence = format!(
-        "read-only after start: {start:#x}-{end:#x}; {} slots, {} outside",
-        wanted.len(),
-        outside.len()
+    fixed.extend(table.map(|segment| segment.address));
+    let plt: Vec<u64> = dynamic.plt_slots.iter().map(|slot| slot.address).collect();
+    let left: Vec<u64> = fixed.iter().copied().filter(outside).collect();
+    let plt_left: Vec<u64> = plt.iter().copied().filter(outside).collect();
+    let all = fixed.len() + plt.len();
+    let mut evidence = format!(
+        "read-only after start: {start:#x}-{end:#x}; {all} slots, {} outside",
+        left.len() + plt_left.len()
     );
-    let verdict = match (outside.len(), dynamic.bind_now) {
-        (0, true) => Verdict::Holds,
-        (0, false) => Verdict::Partial {
-            n: 0,
-            m: 1,
-            what: "bound at start: the PLT's GOT stays writable".to_owned(),
+    if let Some(code) = object.code {
+        let pointers = code.targets.writable_pointers;
+        evidence.push_str(&format!("; {pointers} other pointers to functions stay writable"));
+    }
+    let first = left.iter().chain(&plt_left).min().copied().unwrap_or(0);
+    let verdict = match (left.len(), plt_left.len(), dynamic.bind_now) {
+        (0, 0, true) => Verdict::Holds,
+        // The loader writes lazily bound slots after it has protected the rest.
+        (0, outside, false) => Verdict::Partial {
+            n: all - outside,
+            m: all,
+            what: "slots become read-only; those of the PLT are bound lazily and stay writable"
+                .to_owned(),
         },
-        (n, _) => Verdict::Fails(format!(
-            "{n} of {} slots stay writable, the first at {:#x}",
-            wanted.len(),
-            outside[0]
+        (a, b, _) => Verdict::Fails(format!(
+            "{} of {all} slots stay writable, the first at {first:#x}",
+            a + b
         )),
     };
     (verdict, evidence)
 }
 
-pub(super) fn stack(object: Object<'_>) -> (Verdict, String) {
-    let facts = object.facts;
-    if matches!(facts.kind, Kind::Relocatable | Kind::DebugFile | Kind::Core) {
-        return (
-            Verdict::NotApplicable("nothing is loaded from this file".to_owned()),
-            String::new(),
-        );
+/// What a file without PT_GNU_STACK gets: the kernel's word on the main stack (arch/*/include/asm/elf.h
+/// elf_read_implies_exec, Linux 5.8 and later) and glibc's on those of threads (sysdeps/*/stackinfo.h
+/// DEFAULT_STACK_PERMS).
+fn without_header(facts: &Facts<'_>) -> Verdict {
+    let why = match facts.machine {
+        Machine::X86 => {
+            "no PT_GNU_STACK: the kernel maps everything readable executable, the stack included"
+        }
+        Machine::Arm => "no PT_GNU_STACK: the kernel maps everything readable executable",
+        Machine::X86_64 => {
+            "no PT_GNU_STACK: glibc makes the stacks of threads executable, the kernel not the main one"
+        }
+        Machine::Aarch64 | Machine::Riscv => return Verdict::Holds,
+        Machine::PowerPc64 | Machine::S390 | Machine::Other(_) => {
+            "no PT_GNU_STACK, and what the machine then does is not known here; `-z noexecstack` would tell"
+        }
+    };
+    match facts.machine {
+        Machine::X86 | Machine::Arm | Machine::X86_64 => Verdict::Fails(why.to_owned()),
+        _ => Verdict::CannotTell(why.to_owned()),
     }
+}
+
+pub(super) fn stack(object: Object<'_>) -> Answer {
+    if object.facts.kind == Kind::Relocatable {
+        return object_stack(object);
+    }
+    if !is_loaded(object) {
+        return not_loaded();
+    }
+    let facts = object.facts;
     let stacks: Vec<&Segment> =
         facts.segments.iter().filter(|segment| segment.kind == SegmentKind::GnuStack).collect();
     match stacks.last() {
-        None => (
-            Verdict::Fails("no PT_GNU_STACK: glibc makes thread stacks executable".to_owned()),
-            String::new(),
-        ),
+        None => (without_header(facts), "no PT_GNU_STACK".to_owned()),
         Some(last) if last.execute => (
             Verdict::Fails(format!("the last of {} PT_GNU_STACK is executable", stacks.len())),
             String::new(),
@@ -95,10 +144,41 @@ pub(super) fn stack(object: Object<'_>) -> (Verdict, String) {
     }
 }
 
-pub(super) fn write_execute(object: Object<'_>) -> (Verdict, String) {
+/// In an object the section `.note.GNU-stack` speaks, and the linker takes the worst of all.
+fn object_stack(object: Object<'_>) -> Answer {
+    let sections = &object.facts.sections;
+    let code = sections.list.iter().any(|section| section.executable() && section.has_bytes());
+    match sections.named(".note.GNU-stack") {
+        Some(section) if section.executable() => {
+            (Verdict::Fails(".note.GNU-stack is executable".to_owned()), String::new())
+        }
+        Some(_) => (Verdict::Holds, ".note.GNU-stack".to_owned()),
+        None if code => (
+            Verdict::Fails("no .note.GNU-stack: the linker makes the stack executable".to_owned()),
+            String::new(),
+        ),
+        None => (Verdict::NotApplicable("no code in this object".to_owned()), String::new()),
+    }
+}
+
+pub(super) fn write_execute(object: Object<'_>) -> Answer {
     let facts = object.facts;
-    if facts.segments.is_empty() {
-        return (Verdict::NotApplicable("no program headers".to_owned()), String::new());
+    if facts.kind == Kind::Relocatable {
+        let both = facts
+            .sections
+            .list
+            .iter()
+            .find(|section| section.allocated() && section.writable() && section.executable());
+        return match both {
+            Some(section) => (
+                Verdict::Fails(format!("section {} is writable and executable", section.name)),
+                String::new(),
+            ),
+            None => (Verdict::Holds, String::new()),
+        };
+    }
+    if !is_loaded(object) || facts.segments.is_empty() {
+        return not_loaded();
     }
     let both =
         |segment: &&Segment| segment.kind == SegmentKind::Load && segment.write && segment.execute;
@@ -111,7 +191,7 @@ pub(super) fn write_execute(object: Object<'_>) -> (Verdict, String) {
     }
 }
 
-pub(super) fn separate_code(object: Object<'_>) -> (Verdict, String) {
+pub(super) fn separate_code(object: Object<'_>) -> Answer {
     let facts = object.facts;
     let loads = || {
         facts
@@ -119,11 +199,8 @@ pub(super) fn separate_code(object: Object<'_>) -> (Verdict, String) {
             .iter()
             .filter(|segment| segment.kind == SegmentKind::Load && segment.memory_size > 0)
     };
-    if loads().next().is_none() || facts.kind == Kind::DebugFile {
-        return (
-            Verdict::NotApplicable("nothing is loaded from this file".to_owned()),
-            String::new(),
-        );
+    if loads().next().is_none() || !is_loaded(object) {
+        return not_loaded();
     }
     let pages = |segment: &Segment| {
         let first = segment.offset & !(PAGE - 1);

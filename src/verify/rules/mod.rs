@@ -5,6 +5,7 @@ mod fortify;
 mod link;
 mod load;
 mod options;
+mod state;
 mod strings;
 mod units;
 
@@ -88,6 +89,24 @@ pub static RULES: &[Rule] = &[
         summary: "the file cannot be opened with dlopen",
         source: "ld -z nodlopen: DF_1_NOOPEN",
         check: link::nodlopen,
+    },
+    Rule {
+        name: "interpreter",
+        summary: "the program is started by the system's own loader",
+        source: "kernel fs/binfmt_elf.c: PT_INTERP",
+        check: state::interpreter,
+    },
+    Rule {
+        name: "loader-tags",
+        summary: "nothing makes the loader ask other files than those that are needed",
+        source: "ld.so(8): DT_AUDIT, DT_DEPAUDIT, DT_FILTER, DT_AUXILIARY, DT_CONFIG",
+        check: state::loader_tags,
+    },
+    Rule {
+        name: "headers",
+        summary: "program headers, dynamic table and section headers do not contradict each other",
+        source: "the kernel and the loader read the former, many tools the latter",
+        check: state::headers,
     },
     Rule {
         name: "stack-protector",

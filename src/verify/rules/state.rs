@@ -1,0 +1,194 @@
+//! Rules about who loads the file, what it makes the loader load, and whether its headers tell one story. Pure.
+
+use super::Object;
+use super::link::{is_loaded, not_loaded};
+use crate::elf::{Facts, Kind, SegmentKind};
+use crate::verify::Verdict;
+
+type Answer = (Verdict, String);
+
+/// Contradictions shown.
+const SHOWN: usize = 6;
+/// `SHF_ALLOC` sections that no segment maps: the thread-local zeros.
+const SHF_TLS: u64 = 0x400;
+
+/// The program is started by the system's own loader.
+pub(super) fn interpreter(object: Object<'_>) -> Answer {
+    if !is_loaded(object) {
+        return not_loaded();
+    }
+    let Some(path) = &object.facts.interpreter else {
+        return (Verdict::NotApplicable("asks for no interpreter".to_owned()), String::new());
+    };
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let known = name.starts_with("ld-linux")
+        || name.starts_with("ld-musl-")
+        || name.starts_with("ld64.so")
+        || name.starts_with("ld.so");
+    let directory = path.strip_suffix(name).unwrap_or_default().trim_end_matches('/');
+    let places = ["/lib", "/lib32", "/lib64", "/libx32", "/usr/lib", "/usr/lib32", "/usr/lib64"];
+    let of_system = places.iter().any(|place| {
+        directory == *place
+            || directory.strip_prefix(place).is_some_and(|rest| rest.starts_with('/'))
+    });
+    let verdict = if path.split('/').any(|part| part == ".." || part == ".") {
+        Verdict::Fails(format!("`{path}` leads through `..`"))
+    } else if !path.starts_with('/') {
+        Verdict::Fails(format!("`{path}` depends on the current directory"))
+    } else if !of_system {
+        Verdict::Fails(format!("`{path}` is not in the system's directories"))
+    } else if !known {
+        Verdict::CannotTell(format!("`{path}` is no loader known here; its package would tell"))
+    } else {
+        Verdict::Holds
+    };
+    (verdict, path.clone())
+}
+
+/// Nothing makes the loader load or ask other files than those that are needed.
+pub(super) fn loader_tags(object: Object<'_>) -> Answer {
+    if !is_loaded(object) {
+        return not_loaded();
+    }
+    let Some(dynamic) = &object.facts.dynamic else {
+        return (Verdict::NotApplicable("no dynamic section".to_owned()), String::new());
+    };
+    let mut found: Vec<String> =
+        dynamic.redirections.iter().map(|(tag, text)| format!("{tag} `{text}`")).collect();
+    if dynamic.preinit && object.facts.kind == Kind::SharedLibrary {
+        found.push("DT_PREINIT_ARRAY in a library, which the loader ignores".to_owned());
+    }
+    if found.is_empty() {
+        (Verdict::Holds, String::new())
+    } else {
+        (Verdict::Fails(found.join("; ")), String::new())
+    }
+}
+
+/// Program headers, dynamic table and section headers do not contradict each other.
+pub(super) fn headers(object: Object<'_>) -> Answer {
+    if !is_loaded(object) {
+        return not_loaded();
+    }
+    let facts = object.facts;
+    let mut faults = facts.unreadable.clone();
+    doubles(facts, &mut faults);
+    segments(facts, object.bytes.len() as u64, &mut faults);
+    sections(facts, &mut faults);
+    let evidence = if facts.sections.list.is_empty() {
+        "no section headers to compare with".to_owned()
+    } else {
+        format!("{} segments, {} sections", facts.segments.len(), facts.sections.list.len())
+    };
+    if faults.is_empty() {
+        return (Verdict::Holds, evidence);
+    }
+    let more = faults.len().saturating_sub(SHOWN);
+    faults.truncate(SHOWN);
+    let mut text = faults.join("; ");
+    if more > 0 {
+        text.push_str(&format!("; and {more} more"));
+    }
+    (Verdict::Fails(text), evidence)
+}
+
+/// Headers of which the kernel and the loader take the first or the last, and tools whichever they like.
+fn doubles(facts: &Facts<'_>, faults: &mut Vec<String>) {
+    for (kind, name) in [
+        (SegmentKind::Dynamic, "PT_DYNAMIC"),
+        (SegmentKind::Interpreter, "PT_INTERP"),
+        (SegmentKind::GnuRelro, "PT_GNU_RELRO"),
+        (SegmentKind::GnuStack, "PT_GNU_STACK"),
+    ] {
+        let count = facts.segments.iter().filter(|segment| segment.kind == kind).count();
+        if count > 1 {
+            faults.push(format!("{count} {name}"));
+        }
+    }
+}
+
+fn segments(facts: &Facts<'_>, length: u64, faults: &mut Vec<String>) {
+    let mut last_end = 0;
+    for segment in facts.segments.iter().filter(|segment| segment.kind == SegmentKind::Load) {
+        if segment.offset.checked_add(segment.file_size).is_none_or(|end| end > length) {
+            faults
+                .push(format!("PT_LOAD at {:#x} ends behind the end of the file", segment.address));
+        }
+        if segment.memory_size < segment.file_size {
+            faults.push(format!(
+                "PT_LOAD at {:#x} is smaller in memory than in the file",
+                segment.address
+            ));
+        }
+        if segment.address < last_end {
+            faults.push(format!("PT_LOAD at {:#x} overlaps the one before it", segment.address));
+        }
+        last_end = segment.address.saturating_add(segment.memory_size);
+    }
+    let program = !matches!(facts.kind, Kind::SharedLibrary);
+    let executable = facts.segments.iter().any(|segment| {
+        segment.kind == SegmentKind::Load
+            && segment.execute
+            && facts.entry >= segment.address
+            && facts.entry - segment.address < segment.memory_size
+    });
+    if program && !executable {
+        faults.push(format!("the entry point {:#x} is not in executable memory", facts.entry));
+    }
+    for (kind, name) in
+        [(SegmentKind::Dynamic, "PT_DYNAMIC"), (SegmentKind::Interpreter, "PT_INTERP")]
+    {
+        let Some(segment) = facts.segments.iter().find(|segment| segment.kind == kind) else {
+            continue;
+        };
+        // Tools read at the offset, the loader reads at the address.
+        let mapped = facts.segments.iter().find(|load| {
+            load.kind == SegmentKind::Load
+                && segment.address >= load.address
+                && segment.address - load.address < load.file_size
+        });
+        let offset = mapped.map(|load| load.offset.wrapping_add(segment.address - load.address));
+        if offset != Some(segment.offset) {
+            faults.push(format!("{name} has another offset than its address is mapped from"));
+        }
+    }
+}
+
+fn sections(facts: &Facts<'_>, faults: &mut Vec<String>) {
+    for (name, kind, header) in [
+        (".dynamic", SegmentKind::Dynamic, "PT_DYNAMIC"),
+        (".interp", SegmentKind::Interpreter, "PT_INTERP"),
+    ] {
+        let section = facts.sections.named(name).filter(|section| section.allocated());
+        let segment = facts.segments.iter().find(|segment| segment.kind == kind);
+        if let (Some(section), Some(segment)) = (section, segment)
+            && section.address != segment.address
+        {
+            faults.push(format!("section {name} is not where {header} is"));
+        }
+    }
+    for section in &facts.sections.list {
+        if !section.allocated() || section.size == 0 || section.flags & SHF_TLS != 0 {
+            continue;
+        }
+        let segment = facts.segments.iter().find(|segment| {
+            segment.kind == SegmentKind::Load
+                && section.address >= segment.address
+                && section.address.saturating_add(section.size)
+                    <= segment.address.saturating_add(segment.memory_size)
+        });
+        match segment {
+            None => faults.push(format!("section {} is in no PT_LOAD", section.name)),
+            Some(segment) if section.executable() && !segment.execute => {
+                faults.push(format!(
+                    "section {} has code, its segment is not executable",
+                    section.name
+                ));
+            }
+            Some(segment) if section.writable() && !segment.write => {
+                faults.push(format!("section {} is writable, its segment is not", section.name));
+            }
+            Some(_) => {}
+        }
+    }
+}
