@@ -35,6 +35,9 @@ use crate::verify::{self, Examination, Report, Verification};
 /// Version of what the steps do; a change makes all of them stale. History: 1 = first.
 const STEP_VERSION: &str = "1";
 
+/// Version of what is measured; a change makes kept measurements stale. History: 1 = first, 2 = displays and audio.
+const SURFACE_VERSION: &str = "2";
+
 /// What `build` was asked to do.
 #[derive(Debug)]
 pub struct Request {
@@ -536,7 +539,7 @@ impl Run<'_> {
     fn surface(&self, emulator: &Path) -> Result<Measured, Error> {
         let io = |source| Error::Io { step: "stage", source };
         let sha256 = sha256_of(emulator).map_err(io)?;
-        let cache = self.root.join(format!("surface-{}.json", &sha256[..16]));
+        let cache = self.root.join(format!("surface-{SURFACE_VERSION}-{}.json", &sha256[..16]));
         let known =
             fs_err::read_to_string(&cache).ok().and_then(|text| serde_json::from_str(&text).ok());
         if let Some(measured) = known {

@@ -93,11 +93,14 @@ fn switches(options: &Options, features: &Features, stated: &[String]) -> Vec<It
     out
 }
 
-/// The block driver allowlists. Protocol drivers below every image format are part of them.
+/// Drivers below every image format: without them no image can be opened.
+pub(super) const PROTOCOLS: [&str; 2] = ["file", "host_device"];
+
+/// The block driver allowlists, protocol drivers among them.
 fn block(profile: &Profile) -> Vec<Item> {
     let mut write: Vec<&str> =
         profile.block_read_write.iter().map(|format| format.value.as_str()).collect();
-    for protocol in ["file", "host_device"] {
+    for protocol in PROTOCOLS {
         if !write.contains(&protocol) {
             write.push(protocol);
         }

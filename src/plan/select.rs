@@ -252,10 +252,9 @@ fn allow_blocks(profile: &Profile, surface: &mut Surface) {
         .iter()
         .chain(&profile.block_read_only)
         .map(|name| name.value.as_str())
+        .chain(super::configure::PROTOCOLS)
         .collect();
-    if let Some(blocks) = surface.backends.get_mut(&Kind::Block)
-        && !allowed.is_empty()
-    {
+    if let Some(blocks) = surface.backends.get_mut(&Kind::Block) {
         blocks.retain(|name, _| allowed.contains(name.as_str()));
     }
 }
