@@ -24,6 +24,9 @@ pub const POLICIES: &[(&str, &str)] = &[
     ("quench-strict", include_str!("../policies/quench-strict.toml")),
 ];
 
+/// `patches/quirks.toml`: selections that resolve and do not link.
+pub const QUIRKS: &str = include_str!("../patches/quirks.toml");
+
 /// (series, patches in order) of `patches/SERIES/series`.
 const PATCHES: &[(&str, &[(&str, &str)])] = &[(
     "10.2",

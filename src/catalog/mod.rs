@@ -6,6 +6,7 @@
 
 mod backends;
 mod condition;
+mod diff;
 mod macros;
 mod meson;
 mod predict;
@@ -18,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 pub use condition::{Condition, Configuration};
+pub use diff::{Changes, diff};
 pub use predict::{Class, Predicted, Requested, Surface, predict};
 pub use qom::{TypeDef, Unseen};
 

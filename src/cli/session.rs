@@ -183,6 +183,21 @@ pub(crate) struct Planned {
     pub(crate) prepared: Prepared,
     pub(crate) scanned: Scanned,
     pub(crate) work: PathBuf,
+    probes: Probes,
+}
+
+impl Planned {
+    /// What the plan was made from, to make others of.
+    pub(crate) fn inputs(&self) -> Inputs<'_> {
+        Inputs {
+            profile: &self.profile,
+            tree: &self.scanned.tree,
+            catalog: &self.scanned.catalog,
+            kconfig: &self.scanned.kconfig,
+            source: facts(&self.prepared),
+            probes: &self.probes,
+        }
+    }
 }
 
 /// Loads the profile, prepares its source and makes the plan. Findings are shown; errors end in exit 2.
@@ -209,9 +224,21 @@ pub(crate) fn plan(
     let (plan, findings) = plan::make(inputs);
     terminal.findings(&findings, &context.texts);
     match plan {
-        Some(plan) => Ok(Planned { profile, plan, prepared, scanned, work }),
+        Some(plan) => Ok(Planned { profile, plan, prepared, scanned, work, probes }),
         None => Err(Failure::new(Exit::Usage, "no plan can be made of this profile")),
     }
+}
+
+/// The plan of a profile on a tree that is only looked at: no compiler is asked, nothing is shown.
+pub(crate) fn plan_of_tree(profile: &Profile, scanned: &Scanned) -> (Option<Plan>, Vec<Finding>) {
+    plan::make(Inputs {
+        profile,
+        tree: &scanned.tree,
+        catalog: &scanned.catalog,
+        kconfig: &scanned.kconfig,
+        source: SourceFacts::of_tree(&scanned.catalog.version),
+        probes: &Probes::default(),
+    })
 }
 
 /// The patched source tree of a profile, and nothing more.

@@ -20,8 +20,6 @@ pub enum Because {
     Quirk { id: String, why: String },
     /// A rule of Quench itself, with its reason.
     Rule(String),
-    /// Compiled into every QEMU of this series; no configuration removes it.
-    Core(String),
 }
 
 impl Because {
@@ -51,7 +49,6 @@ impl fmt::Display for Because {
             }
             Self::Quirk { id, why } => write!(f, "quirk {id}: {why}"),
             Self::Rule(why) => write!(f, "{why}"),
-            Self::Core(why) => write!(f, "core of this series: {why}"),
         }
     }
 }

@@ -93,18 +93,21 @@ fn switches(options: &Options, features: &Features, stated: &[String]) -> Vec<It
     out
 }
 
-/// Drivers below every image format: without them no image can be opened.
-pub(super) const PROTOCOLS: [&str; 2] = ["file", "host_device"];
-
-/// The block driver allowlists, protocol drivers among them.
-fn block(profile: &Profile) -> Vec<Item> {
+/// Block drivers that may write: what the profile names, and the protocol drivers below every image format.
+pub(super) fn writable(profile: &Profile) -> Vec<&str> {
     let mut write: Vec<&str> =
         profile.block_read_write.iter().map(|format| format.value.as_str()).collect();
-    for protocol in PROTOCOLS {
+    for protocol in ["file", "host_device"] {
         if !write.contains(&protocol) {
             write.push(protocol);
         }
     }
+    write
+}
+
+/// The block driver allowlists.
+fn block(profile: &Profile) -> Vec<Item> {
+    let write = writable(profile);
     let origin = profile.block_read_write.first().map(|format| format.origin.clone());
     let because = origin.map_or_else(|| Because::rule("no format asked for"), Because::Asked);
     let mut out = vec![Item::new(format!("--block-drv-rw-whitelist={}", write.join(",")), because)];

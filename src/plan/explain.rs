@@ -6,10 +6,12 @@ use crate::catalog::{Catalog, Class, Kind, Predicted};
 /// Explains a device, type, machine, symbol, option, argument, flag or firmware file. `None` when the plan and the
 /// catalog know nothing of the name.
 pub fn explain(plan: &Plan, catalog: &Catalog, what: &str) -> Option<String> {
-    type_in(plan, what)
-        .or_else(|| symbol(plan, what))
-        .or_else(|| listed(plan, what))
-        .or_else(|| absent(plan, catalog, what))
+    type_in(plan, what).or_else(|| symbol(plan, what)).or_else(|| {
+        // `dbus-display` is a build option and a type.
+        let both = [listed(plan, what), absent(catalog, what)];
+        let text: String = both.into_iter().flatten().collect();
+        (!text.is_empty()).then_some(text)
+    })
 }
 
 /// A type or backend of the predicted surface. A name that is several things (`socket`) is explained as each of them.
@@ -154,7 +156,7 @@ fn listed(plan: &Plan, what: &str) -> Option<String> {
 }
 
 /// Names the tree knows but the plan does not have.
-fn absent(plan: &Plan, catalog: &Catalog, what: &str) -> Option<String> {
+fn absent(catalog: &Catalog, what: &str) -> Option<String> {
     let entries: Vec<_> = catalog.named(what).collect();
     let entry = entries.first()?;
     if entry.is_abstract {
@@ -167,6 +169,5 @@ fn absent(plan: &Plan, catalog: &Catalog, what: &str) -> Option<String> {
         .iter()
         .map(|entry| format!("  {} when {}\n", entry.file, entry.condition))
         .collect();
-    let _ = plan;
     Some(format!("{what} is not in:\n{}", conditions.concat()))
 }

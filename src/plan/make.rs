@@ -2,6 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
+use super::link::LINK;
+use super::quirks::{self, Answer};
 use super::select::{Selected, Selector};
 use super::{
     Because, DeviceFile, Item, Options, PackageFacts, Plan, SourceFacts, configure, features,
@@ -16,7 +18,7 @@ use crate::tree::Tree;
 
 /// Finding codes of plans.
 pub(super) const CODES: &[&Code] =
-    &[&UNKNOWN_FEATURE, &NO_TARGET, &NOT_IN, &SERIES, &UNDECIDED, &BUDGET];
+    &[&UNKNOWN_FEATURE, &NO_TARGET, &NOT_IN, &SERIES, &UNDECIDED, &BUDGET, &QUIRK, &LINK];
 
 static UNKNOWN_FEATURE: Code = Code {
     name: "plan::unknown-feature",
@@ -44,6 +46,12 @@ static UNDECIDED: Code = Code {
     summary: "whether a type is in cannot be decided from the sources",
     explain: "Its condition uses something Quench does not read. The built binary decides; verify then says so.",
 };
+static QUIRK: Code = Code {
+    name: "plan::quirk",
+    summary: "the selection resolves but would not link; a symbol was turned on for it",
+    explain: "Kconfig does not know every dependency of the code. Known cases are data (`patches/quirks.toml`): symptom, \
+              cause, remedies with their cost. A tree that Quench fetches itself has the patches and needs no symbol.",
+};
 static BUDGET: Code = Code {
     name: "plan::budget",
     summary: "more devices than the profile's budget allows",
@@ -51,7 +59,7 @@ static BUDGET: Code = Code {
 };
 
 /// What a plan is made from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Inputs<'a> {
     pub profile: &'a Profile,
     pub tree: &'a Tree,
@@ -63,6 +71,11 @@ pub struct Inputs<'a> {
 
 /// Makes the plan; `None` when a finding is an error.
 pub fn make(inputs: Inputs<'_>) -> (Option<Plan>, Vec<Finding>) {
+    make_with(inputs, &[])
+}
+
+/// The plan with further symbols asked for, as if the profile had them.
+pub(super) fn make_with(inputs: Inputs<'_>, symbols: &[String]) -> (Option<Plan>, Vec<Finding>) {
     let profile = inputs.profile;
     let mut findings = profile::check_names(profile, inputs.catalog);
     let options = Options::of(inputs.tree);
@@ -81,21 +94,86 @@ pub fn make(inputs: Inputs<'_>) -> (Option<Plan>, Vec<Finding>) {
         hardening::select(profile.level.value, profile.compiler.value, inputs.probes, inputs.tree);
     findings.append(&mut more);
     let wanted = features::wanted(profile, &options, target.needs_fdt());
-    let selector = Selector {
+    let asked = symbols.iter().map(|symbol| (symbol.clone(), Because::rule("asked for a link")));
+    let mut selector = Selector {
         profile,
         tree: inputs.tree,
         catalog: inputs.catalog,
         kconfig: inputs.kconfig,
         target: &target,
+        extra: asked.collect(),
     };
-    let (selected, mut more) = selector.run(wanted);
-    findings.append(&mut more);
-    let Some(selected) = selected else { return (None, findings) };
+    let (Some(selected), quirks) = linking(&mut selector, wanted, &inputs, &mut findings) else {
+        return (None, findings);
+    };
     check_surface(profile, &selected, &mut findings);
     if any_error(&findings) {
         return (None, findings);
     }
-    (Some(assemble(inputs, selection, selected, &options)), findings)
+    let mut plan = assemble(inputs, selection, selected, &options);
+    plan.quirks = quirks;
+    (Some(plan), findings)
+}
+
+/// How many rounds of remedies a selection gets; each round adds symbols, so a real tree needs two or three.
+const ROUNDS: usize = 12;
+
+/// Selects, and selects again with the remedies of known link trouble and with missing parents until there is none.
+fn linking(
+    selector: &mut Selector<'_>,
+    wanted: features::Features,
+    inputs: &Inputs<'_>,
+    findings: &mut Vec<Finding>,
+) -> (Option<Selected>, Vec<Item>) {
+    let known = quirks::known();
+    let patches: Vec<String> = inputs.source.patches.iter().map(|(name, _)| name.clone()).collect();
+    let mut items = Vec::new();
+    for _ in 0..ROUNDS {
+        let (selected, mut more) = selector.run(wanted.clone());
+        let Some(found) = selected else {
+            findings.append(&mut more);
+            return (None, items);
+        };
+        let on = |symbol: &str| found.resolution.is_on(symbol);
+        let version = &inputs.catalog.version;
+        let answered = selector.extra.len();
+        items.clear();
+        for quirk in known.iter().filter(|quirk| quirk.concerns(version, &on)) {
+            match quirk.answer(inputs.tree, &patches) {
+                Some(Answer::Patched(because)) => items.push(Item::new(&quirk.id, because)),
+                Some(Answer::Symbols(symbols, because)) => {
+                    findings.push(remedied(quirk, &symbols, &because));
+                    selector.extra.extend(symbols.into_iter().map(|name| (name, because.clone())));
+                }
+                None => {}
+            }
+        }
+        let parents = selector.missing_parents(&found);
+        selector.extra.extend(parents);
+        if selector.extra.len() == answered {
+            findings.append(&mut more);
+            return (Some(found), items);
+        }
+    }
+    (None, items)
+}
+
+fn remedied(quirk: &quirks::Quirk, symbols: &[String], because: &Because) -> Finding {
+    let finding = Finding::warning(
+        &QUIRK,
+        format!(
+            "{} turned on: without that the link fails with {}",
+            symbols.join(" and "),
+            quirk.symptom
+        ),
+    )
+    .with_note(because.to_string());
+    match quirk.patch() {
+        Some((patch, cost)) => finding.with_help(format!(
+            "cheaper: a tree with {patch} ({cost}), as Quench makes it from `source = {{ apt = … }}` or `{{ url = … }}`"
+        )),
+        None => finding,
+    }
 }
 
 fn assemble(
@@ -150,6 +228,7 @@ fn assemble(
         firmware: firmware::needed(profile, &selected.surface),
         surface: selected.surface,
         alternatives: selected.alternatives,
+        quirks: Vec::new(),
         package: PackageFacts {
             name: profile.package.name.value.clone(),
             prefix: profile.package.prefix.value.clone(),

@@ -11,9 +11,11 @@ mod explain;
 mod features;
 mod firmware;
 mod invocation;
+pub mod link;
 mod make;
 mod options;
 mod places;
+mod quirks;
 mod select;
 pub mod show;
 mod steps;
@@ -53,6 +55,20 @@ pub struct SourceFacts {
     pub files: Vec<(String, String)>,
     /// (name, sha256) of our patches, in order.
     pub patches: Vec<(String, String)>,
+}
+
+impl SourceFacts {
+    /// A tree of which only the version is known.
+    pub fn of_tree(version: &str) -> Self {
+        Self {
+            origin: "a local tree".to_owned(),
+            version: version.to_owned(),
+            digest: String::new(),
+            date: 0,
+            files: Vec::new(),
+            patches: Vec::new(),
+        }
+    }
 }
 
 /// The Kconfig device file that QEMU's meson reads, and where it goes below the source tree.
@@ -161,6 +177,8 @@ pub struct Plan {
     /// The surface the built binary will report.
     pub surface: Surface,
     pub alternatives: Vec<Alternative>,
+    /// Known link-closure trouble of this selection, and what was done about it.
+    pub quirks: Vec<Item>,
     pub selection: hardening::Selection,
     /// Firmware the machines and devices load.
     pub firmware: Vec<Firmware>,

@@ -30,6 +30,8 @@ pub(super) struct Selector<'a> {
     pub catalog: &'a Catalog,
     pub kconfig: &'a Kconfig,
     pub target: &'a Target,
+    /// Symbols beyond what the profile asks, each with its reason.
+    pub extra: Vec<(String, Because)>,
 }
 
 /// A resolved configuration, for conditions.
@@ -75,6 +77,9 @@ impl Selector<'_> {
             let name = symbol.value.trim_start_matches("CONFIG_").to_owned();
             asked.entry(name).or_insert_with(|| Because::Asked(symbol.origin.clone()));
         }
+        for (symbol, because) in &self.extra {
+            asked.entry(symbol.clone()).or_insert_with(|| because.clone());
+        }
         let mut alternatives = Vec::new();
         for demand in demands.iter().filter(|demand| demand.alternatives.len() == 1) {
             add(&mut asked, &mut features, demand, 0);
@@ -92,6 +97,39 @@ impl Selector<'_> {
         let surface = self.surface(&resolution, &features);
         let asked = asked.into_iter().map(|(name, because)| Item::new(name, because)).collect();
         (Some(Selected { features, asked, resolution, surface, alternatives }), findings)
+    }
+
+    /// Symbols that bring the parents of types that are in. QEMU checks parents when it starts, not when it links: a
+    /// type without its parent ends it there ("Type 'm25p80-generic' is missing its parent 'ssi-peripheral'").
+    pub(super) fn missing_parents(&self, found: &Selected) -> Vec<(String, Because)> {
+        let config = self.config(&found.resolution, &found.features);
+        let holds = |entry: &Entry| entry.condition.holds(&config);
+        let mut out: BTreeMap<String, Because> = BTreeMap::new();
+        for entry in self.catalog.entries.iter().filter(|entry| holds(entry) == Some(true)) {
+            let Some(parent) = entry.parents.first() else { continue };
+            let parents: Vec<&Entry> = self.catalog.named(parent).collect();
+            if parents.is_empty() || parents.iter().any(|parent| holds(parent) != Some(false)) {
+                continue;
+            }
+            let why = format!(
+                "{} derives from {parent}, without which QEMU ends at its start",
+                entry.name
+            );
+            for symbol in self.alternatives(&parents).into_iter().next().unwrap_or_default().0 {
+                out.entry(symbol)
+                    .or_insert_with(|| Because::needed(entry.name.clone(), why.clone()));
+            }
+        }
+        out.into_iter().filter(|(symbol, _)| !found.resolution.is_on(symbol)).collect()
+    }
+
+    fn config<'c>(&'c self, resolution: &'c Resolution, features: &'c Features) -> Config<'c> {
+        Config {
+            symbols: &resolution.symbols,
+            features,
+            kconfig: self.kconfig,
+            arch: self.target.base_arch(),
+        }
     }
 
     fn demands(&self) -> Vec<Demand<'_>> {
@@ -202,12 +240,7 @@ impl Selector<'_> {
     }
 
     fn surface(&self, resolution: &Resolution, features: &Features) -> Surface {
-        let config = Config {
-            symbols: &resolution.symbols,
-            features,
-            kconfig: self.kconfig,
-            arch: self.target.base_arch(),
-        };
+        let config = self.config(resolution, features);
         let profile = self.profile;
         let requested = requested(profile);
         let mut surface = predict(self.catalog, &config, &requested);
@@ -247,13 +280,8 @@ fn requested(profile: &Profile) -> Requested {
 
 /// The block allowlist is compiled in: what it leaves out cannot be opened and is not listed (`bdrv_is_whitelisted`).
 fn allow_blocks(profile: &Profile, surface: &mut Surface) {
-    let allowed: BTreeSet<&str> = profile
-        .block_read_write
-        .iter()
-        .chain(&profile.block_read_only)
-        .map(|name| name.value.as_str())
-        .chain(super::configure::PROTOCOLS)
-        .collect();
+    let mut allowed: BTreeSet<&str> = super::configure::writable(profile).into_iter().collect();
+    allowed.extend(profile.block_read_only.iter().map(|name| name.value.as_str()));
     if let Some(blocks) = surface.backends.get_mut(&Kind::Block) {
         blocks.retain(|name, _| allowed.contains(name.as_str()));
     }

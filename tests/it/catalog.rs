@@ -1,5 +1,10 @@
 //! Plans of every shipped profile against a real tree.
 
+use quench::hardening::Probes;
+use quench::plan::{self, Because, Inputs, SourceFacts};
+use quench::source::read_tree;
+use quench::{catalog, kconfig, profile};
+
 use crate::sandbox::{Sandbox, tree};
 
 #[test]
@@ -94,4 +99,142 @@ fn trees_of_other_series_are_scanned_too() {
         }
         assert!(names.len() > 350, "{series}: {}", names.len());
     }
+}
+
+/// Every name of a full build's `qom-list-types` has an answer: in, abstract, or not in and when it would be.
+#[test]
+fn explain_answers_for_every_type_of_a_full_build() {
+    let Some(tree) = tree("10.0") else { return println!("skipped: no QUENCH_TREES") };
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/truth/10.0-x86_64-softmmu.json");
+    let truth: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let types: Vec<&str> =
+        truth["types"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    assert!(types.len() > 600, "{}", types.len());
+    let sandbox = Sandbox::new();
+    let mut arguments = vec!["explain", "cloud-virtio", "--source", tree.to_str().unwrap()];
+    arguments.extend(&types);
+    let ran = sandbox.quench(&arguments);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    for name in types {
+        let machine = name.trim_end_matches("-machine");
+        let answered = ran.stdout.lines().any(|line| {
+            [name, machine]
+                .iter()
+                .any(|name| line.strip_prefix(name).is_some_and(|r| r.starts_with(" is ")))
+        });
+        assert!(answered, "{name}");
+    }
+}
+
+const Q35: &str = "schema = 1\nname = \"q\"\n[qemu]\nseries = \"10.2\"\nsource = { path = \"/tree\" }\n[target]\n\
+    arch = \"x86_64\"\nmachines = [\"q35\"]\naccelerators = [\"kvm\"]\n";
+
+/// The reasons for CXL and for quirks in a plan of q35 alone.
+fn q35_on(tree: &quench::tree::Tree, patches: &[&str]) -> (Vec<String>, Vec<String>) {
+    let (profile, findings) = profile::load("q.toml", Q35, &|_| None);
+    let profile = profile.unwrap_or_else(|| panic!("{findings:?}"));
+    let catalog = catalog::scan(tree);
+    let (kconfig, _) = kconfig::parse(tree, "Kconfig");
+    let mut source = SourceFacts::of_tree("10.2.2");
+    source.patches = patches.iter().map(|name| ((*name).to_owned(), String::new())).collect();
+    let (plan, findings) = plan::make(Inputs {
+        profile: &profile,
+        tree,
+        catalog: &catalog,
+        kconfig: &kconfig,
+        source,
+        probes: &Probes::default(),
+    });
+    let plan = plan.unwrap_or_else(|| panic!("{findings:?}"));
+    let cxl = plan.asked.iter().filter(|item| item.text == "CXL");
+    let cxl = cxl.filter(|item| matches!(item.because, Because::Quirk { .. }));
+    (
+        cxl.map(|item| item.because.to_string()).collect(),
+        plan.quirks.iter().map(|item| item.because.to_string()).collect(),
+    )
+}
+
+#[test]
+fn a_selection_that_does_not_link_gets_the_cheapest_remedy_before_the_build() {
+    const STUB: &str = "hw/cxl/cxl-host-stubs.c";
+    let Some(tree) = tree("10.2") else { return println!("skipped: no QUENCH_TREES") };
+    let mut tree = read_tree(&tree).unwrap();
+    let patch = "0001-hw-cxl-stub-cxl_fmws_get_all_sorted.patch";
+    let (cxl, quirks) = q35_on(&tree, &[patch]);
+    assert!(
+        cxl.is_empty() && quirks.len() == 1 && quirks[0].contains("patched"),
+        "{cxl:?} {quirks:?}"
+    );
+    // The tree as upstream has it.
+    let stub = tree.text(STUB).unwrap().replace("cxl_fmws_get_all_sorted", "something_else");
+    tree.insert(STUB, stub);
+    let (cxl, quirks) = q35_on(&tree, &[]);
+    assert!(
+        quirks.is_empty() && cxl.len() == 1 && cxl[0].contains("12.6 MB"),
+        "{cxl:?} {quirks:?}"
+    );
+}
+
+/// The flash chips' Kconfig does not select the bus they sit on; such a binary links and aborts when it starts.
+#[test]
+fn a_type_never_comes_without_its_parent() {
+    let Some(tree) = tree("10.2") else { return println!("skipped: no QUENCH_TREES") };
+    let sandbox = Sandbox::new();
+    sandbox.write("q.toml", format!("{Q35}[symbols]\nenable = [\"SSI_M25P80\"]\n"));
+    let ran = sandbox.quench(&[
+        "explain",
+        "q.toml",
+        "ssi-peripheral",
+        "SSI",
+        "--source",
+        tree.to_str().unwrap(),
+    ]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("CONFIG_SSI is on"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("derives from ssi-peripheral"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_function_that_the_linker_misses_leads_to_the_symbol_that_compiles_it() {
+    let Some(tree) = tree("10.2") else { return println!("skipped: no QUENCH_TREES") };
+    let sandbox = Sandbox::new();
+    sandbox.write("q.toml", Q35);
+    let arguments = [
+        "explain",
+        "q.toml",
+        "cxl_component_register_block_init",
+        "--source",
+        tree.to_str().unwrap(),
+    ];
+    let ran = sandbox.quench(&arguments);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("hw/cxl/cxl-component-utils.c:"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("CXL, PXB: compiles hw/cxl/cxl-component-utils.c"),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn diff_tree_says_what_changed_and_what_that_does_to_a_profile() {
+    let (Some(old), Some(new)) = (tree("10.0"), tree("10.2")) else {
+        return println!("skipped: no QUENCH_TREES");
+    };
+    let sandbox = Sandbox::new();
+    let (old, new) = (old.to_str().unwrap(), new.to_str().unwrap());
+    let ran =
+        sandbox.quench(&["diff-tree", old, new, "--profile", "cloud-virtio", "--format", "json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let diff: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let has = |kind: &str, list: &str, name: &str| {
+        diff["changes"][kind][list].as_array().unwrap().iter().any(|n| n == name)
+    };
+    assert!(has("option", "gone", "avx2") && has("option", "appeared", "passt"), "{}", ran.stdout);
+    assert!(has("netdev", "appeared", "passt"));
+    assert!(has("machine", "appeared", "pc-q35-10.2") && has("machine", "gone", "pc-q35-2.8"));
+    assert_eq!(diff["profile"]["planned"]["new"], true);
+    let changes = diff["profile"]["changes"].as_array().unwrap();
+    assert!(changes.iter().any(|change| change["kind"] == "machine"), "{changes:?}");
 }

@@ -7,6 +7,7 @@
 
 mod fixtures;
 mod needs;
+mod surface;
 mod test;
 mod tidy;
 
@@ -22,6 +23,11 @@ const TASKS: &[Task] = &[
         test::run,
     ),
     ("fixtures", "build the ELF fixtures of the tests from source", fixtures::run),
+    (
+        "surface",
+        "build random allowlists and compare prediction and binary: --series S --random N --seed K",
+        surface::run,
+    ),
     ("needs", "install what the tests need", needs::run),
     ("tidy", "check module edges and texts", tidy::run),
 ];

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use crate::{needs, sh, tidy};
+use crate::{needs, sh, surface, tidy};
 
 /// Profiles whose source trees the tests scan, and the name of the link to each.
 const TREES: &[(&str, &str)] = &[
@@ -17,8 +17,7 @@ const TREES: &[(&str, &str)] = &[
 type Part<'a> = (&'a str, Box<dyn Fn() -> Result<(), String> + 'a>);
 
 pub(crate) fn run(_arguments: &[String]) -> Result<(), String> {
-    let here = std::env::current_dir().map_err(|error| error.to_string())?;
-    let work = here.join("target/test-work");
+    let work = work()?;
     let trees = work.join("by-series");
     std::fs::create_dir_all(&trees).map_err(|error| error.to_string())?;
     let work_text = work.display().to_string();
@@ -40,6 +39,7 @@ pub(crate) fn run(_arguments: &[String]) -> Result<(), String> {
         ),
         ("build", Box::new(|| sh("cargo", &["build", "--locked"], &[]))),
         ("trees", Box::new(|| prepare_trees(&trees, &work_text))),
+        ("surface", Box::new(|| surface::build(&work, "10.2", "2", "1"))),
         (
             "tests",
             Box::new(|| {
@@ -58,8 +58,14 @@ pub(crate) fn run(_arguments: &[String]) -> Result<(), String> {
     Ok(())
 }
 
+/// Where tests and tasks keep trees and builds.
+pub(crate) fn work() -> Result<std::path::PathBuf, String> {
+    let here = std::env::current_dir().map_err(|error| error.to_string())?;
+    Ok(here.join("target/test-work"))
+}
+
 /// Fetches and unpacks the trees with quench itself; a link per series leads to each.
-fn prepare_trees(links: &Path, work: &str) -> Result<(), String> {
+pub(crate) fn prepare_trees(links: &Path, work: &str) -> Result<(), String> {
     sh(
         "target/debug/quench",
         &["deps", "cloud-virtio", "--install", "--yes", "--work", work],

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use super::deps as deps_verb;
 use crate::cli::session::{self, Planned, SourceOptions};
 use crate::cli::{Exit, Failure};
-use crate::finding::any_error;
+use crate::finding::{Finding, any_error};
 use crate::package::{self, repo, sign};
 use crate::plan::StepId;
 use crate::terminal::Terminal;
-use crate::{deps, evidence, isolate, process, run, verify};
+use crate::{deps, evidence, isolate, plan, process, run, verify};
 
 /// Source, patch, configure, compile, stage, package, verify, record.
 ///
@@ -130,7 +130,10 @@ fn execute(
         until: args.until.step(),
     };
     let outcome =
-        run::build(&planned.plan, &planned.profile, &request, terminal).map_err(failure)?;
+        run::build(&planned.plan, &planned.profile, &request, terminal).map_err(|error| {
+            terminal.findings(&unlinked(planned, &error), &[]);
+            failure(error)
+        })?;
     terminal.findings(&outcome.findings, &[]);
     if outcome.fresh {
         terminal.status(
@@ -251,6 +254,17 @@ fn summary(planned: &Planned, outcome: &run::Outcome, terminal: &Terminal) {
     );
     for package in outcome.packages.iter().filter(|path| package::is_package(path)) {
         terminal.data(&format!("{}\n", package.display()));
+    }
+}
+
+/// What a failed link missed and what would define it.
+fn unlinked(planned: &Planned, error: &run::Error) -> Vec<Finding> {
+    match error.process() {
+        Some(process::Error::Failed { log: Some(log), .. }) => {
+            let log = fs_err::read(log).unwrap_or_default();
+            plan::link::explain_failure(&planned.inputs(), &String::from_utf8_lossy(&log))
+        }
+        _ => Vec::new(),
     }
 }
 

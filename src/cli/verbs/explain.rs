@@ -1,7 +1,7 @@
 //! `quench explain`: why something is in, or is not, as a chain back to a line of the profile.
 
 use crate::catalog::Kind;
-use crate::cli::session::{self, SourceOptions};
+use crate::cli::session::{self, Planned, SourceOptions};
 use crate::cli::{Exit, Failure};
 use crate::terminal::Terminal;
 use crate::{finding, plan};
@@ -13,7 +13,7 @@ use crate::{finding, plan};
 pub(crate) struct Args {
     /// Profile, or the code of a finding (`profile::unknown-key`).
     profile: String,
-    /// Devices or other types, backends, symbols, options, flags, firmware files.
+    /// Devices or other types, backends, symbols, options, flags, firmware files, C functions.
     what: Vec<String>,
     #[command(flatten)]
     source: SourceOptions,
@@ -26,7 +26,8 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let planned = session::plan(&args.profile, &args.source, false, terminal)?;
     let catalog = &planned.scanned.catalog;
     for what in &args.what {
-        let Some(text) = plan::explain(&planned.plan, catalog, what) else {
+        let text = plan::explain(&planned.plan, catalog, what);
+        let Some(text) = text.or_else(|| defined(&planned, what)) else {
             let near = catalog.suggest(Kind::Device, what);
             let message = format!("nothing named `{what}` in this plan or tree");
             return Err(Failure::new(Exit::Usage, message)
@@ -35,6 +36,21 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         terminal.data(&text);
     }
     Ok(Exit::Done)
+}
+
+/// A function of the tree: where it is defined, and what would compile it.
+fn defined(planned: &Planned, what: &str) -> Option<String> {
+    let inputs = planned.inputs();
+    let definitions = plan::link::definitions(inputs.tree, inputs.catalog, what);
+    let mut out = String::new();
+    for definition in &definitions {
+        let plan::link::Definition { file, line, condition } = definition;
+        out.push_str(&format!("{what} is defined at {file}:{line}, compiled when {condition}\n"));
+    }
+    for remedy in plan::link::remedies(&inputs, what) {
+        out.push_str(&format!("  {remedy}\n"));
+    }
+    (!definitions.is_empty()).then_some(out)
 }
 
 fn code(name: &str, terminal: &Terminal) -> Result<Exit, Failure> {

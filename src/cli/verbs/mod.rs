@@ -5,6 +5,7 @@ mod check;
 mod completions;
 pub(crate) mod deps;
 mod devices;
+mod diff_tree;
 mod explain;
 mod machines;
 mod plan;
@@ -20,6 +21,7 @@ pub(super) enum Verb {
     Check(check::Args),
     Plan(plan::Args),
     Explain(explain::Args),
+    DiffTree(diff_tree::Args),
     Devices(devices::Args),
     Machines(machines::Args),
     Deps(deps::Args),
@@ -35,6 +37,7 @@ impl Verb {
             Self::Check(args) => check::run(args, terminal),
             Self::Plan(args) => plan::run(args, terminal),
             Self::Explain(args) => explain::run(args, terminal),
+            Self::DiffTree(args) => diff_tree::run(args, terminal),
             Self::Devices(args) => devices::run(args, terminal),
             Self::Machines(args) => machines::run(args, terminal),
             Self::Deps(args) => deps::run(args, terminal),

@@ -41,6 +41,7 @@ pub fn json(plan: &Plan) -> Value {
         "alternatives": plan.alternatives.iter().map(|alternative| json!({
             "name": alternative.name, "chosen": alternative.chosen, "rejected": alternative.rejected, "why": alternative.why,
         })).collect::<Vec<_>>(),
+        "quirks": items("id", &plan.quirks),
         "firmware": plan.firmware.iter().map(|firmware| json!({
             "file": firmware.item.text,
             "because": because(&firmware.item.because),
@@ -99,7 +100,6 @@ fn because(because: &Because) -> Value {
         }
         Because::Quirk { id, .. } => json!({ "kind": "quirk", "text": text, "id": id }),
         Because::Rule(_) => json!({ "kind": "rule", "text": text }),
-        Because::Core(_) => json!({ "kind": "core", "text": text }),
     }
 }
 

@@ -1,0 +1,208 @@
+//! `quench diff-tree`: what changed between two QEMU trees, and what that does to a profile.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::catalog::{self, Changes};
+use crate::cli::session::{self, Scanned};
+use crate::cli::{Exit, Failure};
+use crate::finding::{self, Finding};
+use crate::plan::{Options, Plan};
+use crate::terminal::Terminal;
+
+/// Compare two QEMU trees: devices, machines, backends, Kconfig symbols and configure options.
+///
+/// Example: quench diff-tree ../qemu-10.0 ../qemu-10.2 --profile cloud-virtio
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The older tree.
+    old: PathBuf,
+    /// The newer tree.
+    new: PathBuf,
+    /// Say what the change does to this profile.
+    #[arg(long)]
+    profile: Option<String>,
+    #[arg(long, value_enum, default_value = "human")]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Human,
+    /// `quench.tree-diff/1`.
+    Json,
+}
+
+/// What a tree makes of the profile.
+struct Effect {
+    plan: Option<Plan>,
+    findings: Vec<Finding>,
+}
+
+pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
+    let (old, new) = (session::scan(&args.old)?, session::scan(&args.new)?);
+    let mut changes: BTreeMap<&str, Changes> = catalog::diff(&old.catalog, &new.catalog);
+    for (kind, of) in [
+        ("symbol", symbols as fn(&Scanned) -> BTreeMap<String, BTreeSet<String>>),
+        ("option", options),
+    ] {
+        let found = Changes::between(&of(&old), &of(&new));
+        if !found.is_empty() {
+            changes.insert(kind, found);
+        }
+    }
+    let effects = match &args.profile {
+        Some(name) => Some((effect(name, &old, terminal)?, effect(name, &new, terminal)?)),
+        None => None,
+    };
+    match args.format {
+        Format::Json => json_out(&old, &new, &changes, effects.as_ref(), terminal)?,
+        Format::Human => human(&old, &new, &changes, effects.as_ref(), terminal),
+    }
+    Ok(Exit::Done)
+}
+
+fn effect(name: &str, scanned: &Scanned, terminal: &Terminal) -> Result<Effect, Failure> {
+    let loaded = session::load(name)?;
+    let (profile, _) = loaded.checked(terminal)?;
+    let (plan, findings) = session::plan_of_tree(&profile, scanned);
+    // That the series differs is what was asked about.
+    let findings = findings.into_iter().filter(|f| f.code.name != "plan::series").collect();
+    Ok(Effect { plan, findings })
+}
+
+fn symbols(scanned: &Scanned) -> BTreeMap<String, BTreeSet<String>> {
+    let of = |name: &str| {
+        let file = scanned.kconfig.declaration(name).map(|(file, _)| file.to_owned());
+        (name.to_owned(), file.into_iter().collect())
+    };
+    scanned.kconfig.symbols().map(of).collect()
+}
+
+fn options(scanned: &Scanned) -> BTreeMap<String, BTreeSet<String>> {
+    Options::of(&scanned.tree).names().map(|(name, _)| (name.to_owned(), BTreeSet::new())).collect()
+}
+
+/// Sets of a plan that a person wants compared.
+fn sets(plan: &Plan) -> [(&'static str, BTreeSet<String>); 5] {
+    let texts = |items: &[crate::plan::Item]| items.iter().map(|item| item.text.clone()).collect();
+    [
+        ("device", plan.surface.devices.keys().cloned().collect()),
+        ("machine", plan.surface.machines.keys().cloned().collect()),
+        ("object", plan.surface.objects.keys().cloned().collect()),
+        ("symbol", texts(&plan.symbols)),
+        ("argument", texts(&plan.configure)),
+    ]
+}
+
+/// (kind, only in the old plan, only in the new plan).
+fn plan_changes(old: &Plan, new: &Plan) -> Vec<(&'static str, Vec<String>, Vec<String>)> {
+    let pairs = sets(old).into_iter().zip(sets(new));
+    pairs
+        .map(|((kind, old), (_, new))| {
+            (kind, old.difference(&new).cloned().collect(), new.difference(&old).cloned().collect())
+        })
+        .filter(|(_, gone, come): &(_, Vec<String>, Vec<String>)| {
+            !gone.is_empty() || !come.is_empty()
+        })
+        .collect()
+}
+
+fn human(
+    old: &Scanned,
+    new: &Scanned,
+    changes: &BTreeMap<&str, Changes>,
+    effects: Option<&(Effect, Effect)>,
+    terminal: &Terminal,
+) {
+    let mut out = format!("QEMU {} → {}\n", old.catalog.version, new.catalog.version);
+    for (kind, changes) in changes {
+        let Changes { appeared, gone, renamed } = changes;
+        out.push_str(&format!(
+            "\n{kind}: {} appeared, {} gone, {} renamed\n",
+            appeared.len(),
+            gone.len(),
+            renamed.len()
+        ));
+        renamed.iter().for_each(|(old, new)| out.push_str(&format!("  {old} → {new}\n")));
+        gone.iter().for_each(|name| out.push_str(&format!("  - {name}\n")));
+        appeared.iter().for_each(|name| out.push_str(&format!("  + {name}\n")));
+    }
+    terminal.data(&out);
+    let Some((before, after)) = effects else { return };
+    let mut out = String::from("\nthe profile\n");
+    match (&before.plan, &after.plan) {
+        (Some(before), Some(after)) => {
+            let changes = plan_changes(before, after);
+            if changes.is_empty() {
+                out.push_str("  gives the same selection and surface\n");
+            }
+            for (kind, gone, come) in changes {
+                gone.iter().for_each(|name| out.push_str(&format!("  - {kind} {name}\n")));
+                come.iter().for_each(|name| out.push_str(&format!("  + {kind} {name}\n")));
+            }
+        }
+        (_, None) => out.push_str("  cannot be planned on the newer tree:\n"),
+        (None, Some(_)) => out.push_str("  can be planned only on the newer tree:\n"),
+    }
+    terminal.data(&out);
+    let shown = if after.plan.is_none() { after } else { before };
+    if before.plan.is_none() || after.plan.is_none() {
+        for finding in &shown.findings {
+            terminal.data(&format!("  {}: {}\n", finding.code.name, finding.message));
+        }
+    }
+}
+
+fn json_out(
+    old: &Scanned,
+    new: &Scanned,
+    changes: &BTreeMap<&str, Changes>,
+    effects: Option<&(Effect, Effect)>,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
+    let changes: BTreeMap<&str, Value> = changes
+        .iter()
+        .map(|(kind, changes)| {
+            let renamed: Vec<Value> = changes
+                .renamed
+                .iter()
+                .map(|(old, new)| json!({ "old": old, "new": new }))
+                .collect();
+            let value = json!({
+                "appeared": changes.appeared, "gone": changes.gone, "renamed": renamed,
+            });
+            (*kind, value)
+        })
+        .collect();
+    let profile = effects.map(|(before, after)| {
+        let found = |effect: &Effect| {
+            effect.findings.iter().map(|f| finding::json(f, &[])).collect::<Vec<_>>()
+        };
+        let changed = match (&before.plan, &after.plan) {
+            (Some(before), Some(after)) => plan_changes(before, after)
+                .into_iter()
+                .map(|(kind, gone, come)| json!({ "kind": kind, "gone": gone, "appeared": come }))
+                .collect(),
+            _ => Vec::new(),
+        };
+        json!({
+            "planned": { "old": before.plan.is_some(), "new": after.plan.is_some() },
+            "findings": { "old": found(before), "new": found(after) },
+            "changes": changed,
+        })
+    });
+    let value = json!({
+        "schema": "quench.tree-diff/1",
+        "old": old.catalog.version,
+        "new": new.catalog.version,
+        "changes": changes,
+        "profile": profile,
+    });
+    let text =
+        serde_json::to_string_pretty(&value).map_err(|error| Failure::new(Exit::Machine, error))?;
+    terminal.data(&(text + "\n"));
+    Ok(())
+}
