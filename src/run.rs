@@ -501,8 +501,7 @@ impl Run<'_> {
             file: text.file.rsplit('/').next().unwrap_or(&text.file).to_owned(),
             text: text.text.clone(),
         });
-        let mut plan = show::json(self.plan);
-        without_directories(&mut plan);
+        let plan = recorded_plan(self.plan);
         let packages = Packages::read();
         let roots: Vec<String> =
             deps::needed(self.plan)?.into_iter().map(|dependency| dependency.debian).collect();
@@ -649,6 +648,8 @@ impl Run<'_> {
             findings.extend(report.findings.iter().cloned());
             reports.push(report);
         }
+        let staged = self.build_directory().join("stripped").join(self.plan.emulator());
+        findings.extend(evidence::package_note(self.plan, &fs_err::read(staged).map_err(io)?));
         findings.extend(verify::surface::compare(&self.plan.surface, &record.surface));
         let emulator = format!("{}/bin/{}", self.plan.package.prefix, self.plan.emulator());
         let size =
@@ -713,6 +714,13 @@ impl Run<'_> {
         self.terminal.status("Provenance", &level.text());
         Ok(())
     }
+}
+
+/// The plan as the record keeps it.
+pub fn recorded_plan(plan: &Plan) -> Value {
+    let mut value = show::json(plan);
+    without_directories(&mut value);
+    value
 }
 
 /// `[12/345] …` of ninja.

@@ -39,6 +39,9 @@ pub(crate) struct SourceOptions {
     /// Take the newest matching version although the lock file pins another.
     #[arg(long, conflicts_with = "locked")]
     pub(crate) update: bool,
+    /// The source's digest is known from elsewhere: no signature is asked for.
+    #[arg(skip)]
+    pub(crate) by_digest: bool,
 }
 
 impl SourceOptions {
@@ -354,6 +357,12 @@ fn prepare(
         let _ = fs_err::remove_file(&lock);
         profile.source.value = Source::Path { path: directory.display().to_string() };
     }
+    if let (true, Source::Url { signature, keys, .. }) =
+        (options.by_digest, &mut profile.source.value)
+    {
+        *signature = None;
+        keys.clear();
+    }
     let patches = patches(&profile.series.value, &context.directory)?;
     let source_options = source::Options {
         work: work.to_owned(),
@@ -419,7 +428,8 @@ fn in_place(directory: &Path) -> Result<Prepared, Failure> {
 }
 
 fn probes(profile: &Profile, work: &Path) -> Result<Probes, Failure> {
-    let flags = hardening::candidates(profile.level.value, profile.compiler.value);
+    let mut flags = hardening::candidates(profile.level.value, profile.compiler.value);
+    flags.push(plan::note::PROBE);
     let compiler = profile::compiler_name(profile.compiler.value);
     probe::run(compiler, &flags, work).map_err(|error| {
         let hint = error.hint();

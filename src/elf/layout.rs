@@ -86,6 +86,25 @@ pub fn sections(bytes: &[u8]) -> Result<(Vec<Section<'_>>, Vec<Function>), Malfo
     Ok((sections, functions))
 }
 
+/// The JSON of `.note.package` (owner `FDO`, type 0xcafe1a7e); `None` when there is none or it is no JSON.
+pub fn package_note(bytes: &[u8]) -> Option<serde_json::Value> {
+    let (sections, _) = sections(bytes).ok()?;
+    let note = sections.iter().find(|section| section.name == ".note.package")?.bytes;
+    let little = bytes.get(5) == Some(&1);
+    let word = |at: usize| {
+        let four = note.get(at..at + 4)?;
+        let four = [four[0], four[1], four[2], four[3]];
+        Some(if little { u32::from_le_bytes(four) } else { u32::from_be_bytes(four) })
+    };
+    if word(0)? != 4 || word(8)? != 0xcafe_1a7e || note.get(12..16)? != b"FDO\0" {
+        return None;
+    }
+    let length = usize::try_from(word(4)?).ok()?;
+    let text = note.get(16..16_usize.checked_add(length)?)?;
+    let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
+    serde_json::from_slice(&text[..end]).ok()
+}
+
 fn contents<'a>(bytes: &'a [u8], header: &SectionHeader) -> Option<&'a [u8]> {
     if header.sh_type == SHT_NOBITS {
         return None;

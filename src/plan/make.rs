@@ -7,7 +7,7 @@ use super::quirks::{self, Answer};
 use super::select::{Selected, Selector};
 use super::{
     Because, DeviceFile, Item, Options, PackageFacts, Plan, SourceFacts, configure, features,
-    firmware, steps,
+    firmware, note, steps,
 };
 use crate::catalog::{Catalog, Class};
 use crate::finding::{Code, Finding, Place, any_error};
@@ -194,6 +194,7 @@ fn assemble(
             },
         )
     };
+    let note = note::flag(profile, &inputs.source, inputs.probes);
     let mut plan = Plan {
         name: profile.name.value.clone(),
         summary: profile.summary.value.clone(),
@@ -214,7 +215,13 @@ fn assemble(
             &selection,
         ),
         cflags: selection.cflags.iter().map(flag).chain(configure::own_cflags()).collect(),
-        ldflags: selection.ldflags.iter().map(flag).chain(configure::own_ldflags()).collect(),
+        ldflags: selection
+            .ldflags
+            .iter()
+            .map(flag)
+            .chain(configure::own_ldflags())
+            .chain(note)
+            .collect(),
         left_out: selection
             .left_out
             .iter()

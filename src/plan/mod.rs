@@ -13,6 +13,7 @@ mod firmware;
 mod invocation;
 pub mod link;
 mod make;
+pub mod note;
 mod options;
 mod places;
 mod quirks;

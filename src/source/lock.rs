@@ -25,7 +25,7 @@ pub struct Lock {
 }
 
 impl Lock {
-    pub(super) fn new(version: &str, files: &[(String, String)]) -> Self {
+    pub(crate) fn new(version: &str, files: &[(String, String)]) -> Self {
         let files = files
             .iter()
             .map(|(name, sha256)| Pinned { name: name.clone(), sha256: sha256.clone() });
@@ -44,7 +44,7 @@ impl Lock {
         })
     }
 
-    pub(super) fn write(&self, path: &Path) -> Result<(), Error> {
+    pub(crate) fn write(&self, path: &Path) -> Result<(), Error> {
         let body = toml::to_string(self).map_err(|error| Error::Lock {
             path: path.display().to_string(),
             message: error.to_string(),

@@ -268,7 +268,7 @@ fn unlinked(planned: &Planned, error: &run::Error) -> Vec<Finding> {
     }
 }
 
-fn failure(error: run::Error) -> Failure {
+pub(super) fn failure(error: run::Error) -> Failure {
     let hint = error.hint();
     let exit = match (&error, error.process()) {
         (_, Some(process::Error::Interrupted { signal, .. })) => Exit::Signal(*signal),

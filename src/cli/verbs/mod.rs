@@ -10,6 +10,7 @@ mod explain;
 mod machines;
 mod plan;
 mod record;
+mod reproduce;
 mod verify;
 
 use super::{Exit, Failure};
@@ -27,6 +28,7 @@ pub(super) enum Verb {
     Deps(deps::Args),
     Verify(verify::Args),
     Record(record::Args),
+    Reproduce(reproduce::Args),
     Completions(completions::Args),
 }
 
@@ -43,6 +45,7 @@ impl Verb {
             Self::Deps(args) => deps::run(args, terminal),
             Self::Verify(args) => verify::run(args, terminal),
             Self::Record(args) => record::run(args, terminal),
+            Self::Reproduce(args) => reproduce::run(args, terminal),
             Self::Completions(args) => completions::run(args, terminal),
         }
     }

@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     }
 }
 
-fn read(path: &Path) -> Result<Record, Failure> {
+pub(super) fn read(path: &Path) -> Result<Record, Failure> {
     let bytes = fs_err::read(path).map_err(|error| Failure::new(Exit::Usage, error))?;
     let name = path.display().to_string();
     let text = match input::format(&bytes) {

@@ -1,0 +1,85 @@
+//! Finds the variation that makes the difference: nothing varied first, then halves, down to one.
+
+use std::collections::BTreeSet;
+
+use crate::cli::Failure;
+use crate::isolate::Vary;
+
+/// What the search found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It differs with nothing varied: toolchain, host, or something random.
+    Always,
+    One(Vary),
+    /// Neither half alone makes it.
+    Together(Vec<Vary>),
+}
+
+impl Answer {
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Always => "cause: none of the variations; a plain rebuild differs, too (toolchain, host headers, or \
+                             something random)"
+                .to_owned(),
+            Self::One(vary) => format!("cause: {} ({})", vary.name(), vary.value()),
+            Self::Together(list) => {
+                let names: Vec<&str> = list.iter().map(|vary| vary.name()).collect();
+                format!("cause: only together: {}", names.join(", "))
+            }
+        }
+    }
+}
+
+/// Asks `differs` with smaller and smaller sets.
+pub(super) fn search(
+    vary: &BTreeSet<Vary>,
+    differs: &mut dyn FnMut(&BTreeSet<Vary>) -> Result<bool, Failure>,
+) -> Result<Answer, Failure> {
+    if vary.is_empty() || differs(&BTreeSet::new())? {
+        return Ok(Answer::Always);
+    }
+    let mut rest: Vec<Vary> = vary.iter().copied().collect();
+    while 1 < rest.len() {
+        let (left, right) = rest.split_at(rest.len() / 2);
+        let (left, right) = (left.to_vec(), right.to_vec());
+        rest = if differs(&left.iter().copied().collect())? {
+            left
+        } else if right.len() == 1 || differs(&right.iter().copied().collect())? {
+            right
+        } else {
+            return Ok(Answer::Together(rest));
+        };
+    }
+    Ok(rest.first().map_or(Answer::Always, |vary| Answer::One(*vary)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(culprits: &[Vary], all: bool) -> (Answer, usize) {
+        let mut builds = 0;
+        let every: BTreeSet<Vary> = Vary::ALL.into_iter().collect();
+        let answer = search(&every, &mut |set| {
+            builds += 1;
+            let hit = |vary: &Vary| set.contains(vary);
+            Ok(if all { culprits.iter().all(hit) } else { culprits.iter().any(hit) })
+        });
+        (answer.unwrap(), builds)
+    }
+
+    #[test]
+    fn every_variation_is_found_in_a_few_builds() {
+        for vary in Vary::ALL {
+            let (found, builds) = answer(&[vary], false);
+            assert_eq!(found, Answer::One(vary));
+            assert!(builds <= 8, "{builds} builds for {}", vary.name());
+        }
+    }
+
+    #[test]
+    fn what_differs_anyway_and_what_needs_two_is_said_so() {
+        assert_eq!(answer(&[], true).0, Answer::Always);
+        assert!(matches!(answer(&[Vary::Path, Vary::User], true).0, Answer::Together(_)));
+    }
+}

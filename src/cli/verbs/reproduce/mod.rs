@@ -1,0 +1,304 @@
+//! `quench reproduce`: builds a record again from the exact source, in a deliberately different environment, compares the
+//! packages, and explains what differs.
+
+mod bisect;
+mod host;
+mod rebuild;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::record::read as read_record;
+use crate::cli::session::SourceOptions;
+use crate::cli::{Exit, Failure};
+use crate::compare::{self, Context, Difference, Hint};
+use crate::elf::layout::{self, Function};
+use crate::evidence::{self, SigningKey};
+use crate::isolate::{self, Vary};
+use crate::plan::Invocation;
+use crate::record::{NamedDigest, Record};
+use crate::terminal::Terminal;
+use crate::{process, tool};
+
+/// Build a record again and compare: exit 0 identical, 1 different.
+///
+/// Example: quench reproduce dist/qemu-cloud-virtio.record.json dist/*.deb dist/*.rpm
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A record, or a package that holds one.
+    record: PathBuf,
+    /// Packages to compare with byte for byte; without them the record's digests are compared.
+    packages: Vec<PathBuf>,
+    /// Compare with packages that were rebuilt elsewhere, and build nothing.
+    #[arg(long, value_name = "DIR")]
+    rebuilt: Option<PathBuf>,
+    /// What to make different [default: everything]: path, environment, home, locale, time-zone, umask, jobs, kernel,
+    /// clock, hostname, user; none for a plain rebuild.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    vary: Option<Vec<String>>,
+    /// Do not look for the variation that makes the difference.
+    #[arg(long)]
+    no_bisect: bool,
+    /// Where the rebuilt packages and the statement go.
+    #[arg(long, value_name = "DIR", default_value = "reproduced")]
+    output: PathBuf,
+    /// Compile jobs [default: number of CPUs].
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<usize>,
+    /// Run the steps in a sandbox.
+    #[arg(long, value_enum, default_value = "auto")]
+    sandbox: isolate::Want,
+    /// Sign the statement that it was reproduced.
+    #[arg(long, value_name = "FILE")]
+    provenance_key: Option<PathBuf>,
+    /// Who rebuilds, as the statement names it.
+    #[arg(long, value_name = "URI", default_value = evidence::WORKSTATION)]
+    builder: String,
+    #[command(flatten)]
+    source: SourceOptions,
+}
+
+/// A package of the record with what is known of it.
+struct Original {
+    digest: NamedDigest,
+    bytes: Option<Vec<u8>>,
+}
+
+pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
+    let record = read_record(&args.record)?;
+    let vary = variations(args.vary.as_deref())?;
+    let originals = originals(args, &record)?;
+    if originals.is_empty() {
+        return Err(Failure::new(Exit::Usage, "the record names no packages")
+            .with_hint(Some("give the packages, or the record beside them".to_owned())));
+    }
+    let matches = host::report(&record, terminal);
+    let output = match &args.rebuilt {
+        Some(directory) => directory.clone(),
+        None => rebuild::build(args, &record, &vary, &args.output, terminal)?.output,
+    };
+    let functions = functions(args, &record, &vary)?;
+    let hints = hints(args)?;
+    let context = Context { functions: &functions, hints: &hints };
+    let mut same = true;
+    for original in &originals {
+        same &= compare_one(original, &output, context, terminal)?;
+    }
+    if same {
+        terminal.data(&format!("reproduced: {} packages are identical\n", originals.len()));
+        if args.rebuilt.is_none() {
+            state(args, &record, &vary, &output, terminal)?;
+        }
+        return Ok(Exit::Done);
+    }
+    if !matches {
+        terminal.warn(
+            "this host is not the recorded one (see above): that alone can make the difference",
+        );
+    }
+    if args.rebuilt.is_none() {
+        record_lines(&record, &output, terminal)?;
+        if !args.no_bisect {
+            let answer = bisect::search(&vary, &mut |set| {
+                let place = args.output.join("bisect");
+                let built = rebuild::build(args, &record, set, &place, terminal)?;
+                differs(&originals, &built.output)
+            })?;
+            terminal.data(&format!("{}\n", answer.text()));
+        }
+    }
+    Ok(Exit::No)
+}
+
+/// The set that `--vary` names.
+fn variations(names: Option<&[String]>) -> Result<BTreeSet<Vary>, Failure> {
+    let Some(names) = names else { return Ok(Vary::ALL.into_iter().collect()) };
+    let names = names.iter().filter(|name| *name != "none");
+    names
+        .map(|name| {
+            Vary::ALL.into_iter().find(|vary| vary.name() == name).ok_or_else(|| {
+                let known: Vec<&str> = Vary::ALL.iter().map(|vary| vary.name()).collect();
+                Failure::new(Exit::Usage, format!("no variation `{name}`"))
+                    .with_hint(Some(format!("one of {}", known.join(", "))))
+            })
+        })
+        .collect()
+}
+
+/// The packages given, or those the record names.
+fn originals(args: &Args, record: &Record) -> Result<Vec<Original>, Failure> {
+    if args.packages.is_empty() {
+        let known = record.packages.iter().cloned();
+        return Ok(known.map(|digest| Original { digest, bytes: None }).collect());
+    }
+    args.packages
+        .iter()
+        .map(|path| {
+            let bytes = fs_err::read(path).map_err(|error| Failure::new(Exit::Usage, error))?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let sha256 = hex::encode(Sha256::digest(&bytes));
+            Ok(Original { digest: NamedDigest { name, sha256 }, bytes: Some(bytes) })
+        })
+        .collect()
+}
+
+/// Whether any rebuilt package has other bytes.
+fn differs(originals: &[Original], output: &Path) -> Result<bool, Failure> {
+    for original in originals {
+        let path = output.join(&original.digest.name);
+        let bytes = fs_err::read(path).map_err(|error| Failure::new(Exit::Machine, error))?;
+        if hex::encode(Sha256::digest(&bytes)) != original.digest.sha256 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Compares one package and says so.
+fn compare_one(
+    original: &Original,
+    output: &Path,
+    context: Context<'_>,
+    terminal: &Terminal,
+) -> Result<bool, Failure> {
+    let name = &original.digest.name;
+    let path = output.join(name);
+    let Ok(bytes) = fs_err::read(&path) else {
+        terminal.data(&format!("DIFFERENT {name}: the rebuild made no such package\n"));
+        return Ok(false);
+    };
+    let is = hex::encode(Sha256::digest(&bytes));
+    if is == original.digest.sha256 {
+        terminal.data(&format!("identical {is}  {name}\n"));
+        return Ok(true);
+    }
+    let Some(first) = &original.bytes else {
+        let was = &original.digest.sha256;
+        terminal.data(&format!("DIFFERENT {name}: sha256 {was} -> {is}\n"));
+        terminal.warn(&format!("give {name} on the command line to see what differs"));
+        return Ok(false);
+    };
+    let differences = compare::compare(name, first, &bytes, context);
+    if only_signatures(name, &differences) {
+        terminal.data(&format!("identical {is}  {name} (but for the signature of one of them)\n"));
+        return Ok(true);
+    }
+    terminal.data(&format!("DIFFERENT {name}: sha256 {} -> {is}\n", original.digest.sha256));
+    terminal.data(&compare::human(&differences));
+    diffoscope(first, &path, output, terminal)?;
+    Ok(false)
+}
+
+/// Signing comes after the hash: a signed copy has the same header and payload.
+fn only_signatures(name: &str, differences: &[Difference]) -> bool {
+    let signature = |difference: &Difference| {
+        let place = difference.place.strip_prefix(name).and_then(|rest| rest.strip_prefix(" > "));
+        place.is_some_and(|place| place.starts_with("signature: ") || place.starts_with("_gpg"))
+    };
+    differences.iter().all(signature)
+}
+
+/// The deep report, where the tool is installed.
+fn diffoscope(
+    first: &[u8],
+    second: &Path,
+    output: &Path,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
+    if tool::path("diffoscope").is_err() {
+        terminal.detail("diffoscope is not installed: this summary is all there is");
+        return Ok(());
+    }
+    let machine = |error| Failure::new(Exit::Machine, error);
+    let output = fs_err::canonicalize(output).map_err(machine)?;
+    let name = second.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let original = output.join(format!("original-{name}"));
+    fs_err::write(&original, first).map_err(machine)?;
+    let report = output.join(format!("{name}.diffoscope.txt"));
+    let command = Invocation::new("compare in depth", "diffoscope", output.display().to_string())
+        .args(["--max-report-size", "10000000", "--text"])
+        .args([report.display().to_string(), original.display().to_string(), name])
+        .env("PATH", tool::PATH)
+        .env("LC_ALL", "C.UTF-8")
+        .env("HOME", output.display().to_string());
+    // It ends with 1 when files differ, which is why it was called.
+    let _ = process::output(&command);
+    let _ = fs_err::remove_file(&original);
+    terminal.status("Report", &report.display().to_string());
+    Ok(())
+}
+
+/// Functions of the rebuilt emulator: names for addresses in stripped files.
+fn functions(
+    args: &Args,
+    record: &Record,
+    vary: &BTreeSet<Vary>,
+) -> Result<Vec<Function>, Failure> {
+    if args.rebuilt.is_some() {
+        return Ok(Vec::new());
+    }
+    let build = rebuild::place(args, record, vary)?.join("builds").join(&record.name).join("build");
+    let emulator = record.files.iter().find_map(|file| file.path.split_once("/bin/"));
+    let Some((_, emulator)) = emulator else { return Ok(Vec::new()) };
+    let bytes = fs_err::read(build.join(emulator)).unwrap_or_default();
+    Ok(layout::sections(&bytes).map(|(_, functions)| functions).unwrap_or_default())
+}
+
+/// What only the rebuild can have put into a file.
+fn hints(args: &Args) -> Result<Vec<Hint>, Failure> {
+    let hint = |text: &str, cause: &str| Hint { text: text.to_owned(), cause: cause.to_owned() };
+    let work = args.source.work()?.display().to_string();
+    Ok(vec![
+        hint(&work, "path: the work directory is in it; map it with -ffile-prefix-map"),
+        hint("varied.invalid", "hostname: the host name is in it"),
+        hint("/nonexistent/varied", "home: HOME is in it"),
+        hint("a value that must not be", "environment: an unknown variable is in it"),
+        hint("GMT-14", "time-zone: TZ is in it"),
+        hint("+1400", "time-zone: local time is in it"),
+        hint("et_EE", "locale: LANG is in it"),
+        hint("4321", "user: the user id is in it"),
+    ])
+}
+
+/// What the two records say of the difference: tools, host settings, files.
+fn record_lines(record: &Record, output: &Path, terminal: &Terminal) -> Result<(), Failure> {
+    let Some(path) = rebuild::record_in(output) else { return Ok(()) };
+    let rebuilt = read_record(&path)?;
+    for line in crate::record::diff(record, &rebuilt) {
+        terminal.data(&format!("record: {line}\n"));
+    }
+    Ok(())
+}
+
+/// The SCAI statement that this rebuild gave the same bytes.
+fn state(
+    args: &Args,
+    record: &Record,
+    vary: &BTreeSet<Vary>,
+    output: &Path,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
+    let machine = |error| Failure::new(Exit::Machine, error);
+    let Some(path) = rebuild::record_in(output) else { return Ok(()) };
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let sha256 = hex::encode(Sha256::digest(fs_err::read(&path).map_err(machine)?));
+    let key = match &args.provenance_key {
+        Some(path) => {
+            let pem = fs_err::read_to_string(path).map_err(machine)?;
+            Some(SigningKey::from_pem(&pem).map_err(|error| Failure::new(Exit::Usage, error))?)
+        }
+        None => None,
+    };
+    let varied: Vec<String> =
+        vary.iter().map(|vary| format!("{}: {}", vary.name(), vary.value())).collect();
+    let evidence = NamedDigest { name: name.clone(), sha256 };
+    let statement = evidence::reproducible(record, &args.builder, &evidence, &varied);
+    let text = evidence::bundle(&[statement], key.as_ref())
+        .map_err(|error| Failure::new(Exit::Machine, error))?;
+    let target = output.join(name.replace(".record.json", ".rebuild.intoto.jsonl"));
+    fs_err::write(&target, text).map_err(machine)?;
+    terminal.status("Statement", &target.display().to_string());
+    Ok(())
+}

@@ -1,0 +1,237 @@
+//! One rebuild of a record: profile, patches and lock written out of it, exact source by digest, varied environment.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::Args;
+use crate::cli::session::{self, SourceOptions};
+use crate::cli::verbs::{build, deps as deps_verb};
+use crate::cli::{Exit, Failure};
+use crate::isolate::{self, Vary};
+use crate::record::Record;
+use crate::source::{Lock, sha256_of};
+use crate::terminal::Terminal;
+use crate::{deps, evidence, plan, run};
+
+/// What a rebuild left.
+pub(super) struct Rebuilt {
+    /// Directory with the packages.
+    pub(super) output: PathBuf,
+}
+
+/// The work directory of a rebuild; another name and depth where the path is varied.
+pub(super) fn place(
+    args: &Args,
+    record: &Record,
+    vary: &BTreeSet<Vary>,
+) -> Result<PathBuf, Failure> {
+    let work = args.source.work()?.join("reproduce").join(&record.name);
+    Ok(if vary.contains(&Vary::Path) {
+        work.join("another/deeper/varied-path")
+    } else {
+        work.join("plain")
+    })
+}
+
+/// The record a rebuild wrote.
+pub(super) fn record_in(output: &Path) -> Option<PathBuf> {
+    let entries = fs_err::read_dir(output).ok()?.flatten();
+    entries.map(|entry| entry.path()).find(|path| path.to_string_lossy().ends_with(".record.json"))
+}
+
+/// Builds the record from nothing but its source.
+pub(super) fn build(
+    args: &Args,
+    record: &Record,
+    vary: &BTreeSet<Vary>,
+    output: &Path,
+    terminal: &Terminal,
+) -> Result<Rebuilt, Failure> {
+    let machine = |error| Failure::new(Exit::Machine, error);
+    let main = args.source.work()?;
+    let work = place(args, record, vary)?;
+    // Nothing of an earlier rebuild may help.
+    for old in [work.join("builds"), work.join("profile"), output.to_owned()] {
+        match fs_err::remove_dir_all(&old) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(machine(error));
+            }
+            _ => {}
+        }
+    }
+    fs_err::create_dir_all(output).map_err(machine)?;
+    let here = take_downloads(record, &main, &work).map_err(machine)?;
+    let profile = write_profile(record, &work.join("profile")).map_err(machine)?;
+    let options = SourceOptions {
+        work: Some(work.clone()),
+        offline: args.source.offline || here,
+        locked: record.source.kind != "path",
+        update: false,
+        by_digest: true,
+        ..args.source.clone()
+    };
+    let planned = session::plan(&profile.display().to_string(), &options, true, terminal)?;
+    check_plan(record, &planned.plan, terminal)?;
+    let missing = deps::missing(&planned.plan).map_err(deps_verb::failure)?;
+    if !missing.is_empty() {
+        return Err(deps_verb::lacking(&missing));
+    }
+    // The path of meson's Python enters no byte; one for all rebuilds is enough.
+    let python = deps::ensure_meson(&main, &planned.prepared.directory, args.source.offline)
+        .map_err(deps_verb::failure)?;
+    let writable = [work.join("builds").join(&planned.plan.name)];
+    let readable = [planned.prepared.directory.clone(), main.join("meson")];
+    let readable: Vec<PathBuf> = readable.into_iter().filter(|path| path.exists()).collect();
+    let mut isolation = isolate::sandbox(args.sandbox, &writable, &readable).map_err(|error| {
+        let hint = error.hint();
+        Failure::new(Exit::Machine, error).with_hint(hint)
+    })?;
+    isolation.vary.clone_from(vary);
+    say_variations(vary, &isolation, terminal);
+    let jobs =
+        args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let output = fs_err::canonicalize(output).map_err(machine)?;
+    let request = run::Request {
+        isolation,
+        key: None,
+        builder: evidence::WORKSTATION.to_owned(),
+        // What the record says of its source stays what it says.
+        origin: record.source.clone(),
+        patches: record.patches.clone(),
+        work,
+        source: planned.prepared.directory.clone(),
+        python,
+        output: output.clone(),
+        jobs: jobs + usize::from(vary.contains(&Vary::Jobs)),
+        until: plan::StepId::Record,
+    };
+    let outcome =
+        run::build(&planned.plan, &planned.profile, &request, terminal).map_err(build::failure)?;
+    terminal.findings(&outcome.findings, &[]);
+    Ok(Rebuilt { output })
+}
+
+fn say_variations(vary: &BTreeSet<Vary>, isolation: &isolate::Isolation, terminal: &Terminal) {
+    let effective = isolation.effective();
+    for vary in &effective {
+        terminal.detail(&format!("varied {}: {}", vary.name(), vary.value()));
+    }
+    let names: Vec<&str> = effective.iter().map(|vary| vary.name()).collect();
+    let names = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+    terminal.status("Varied", &names);
+    for lost in vary.difference(&effective) {
+        terminal.warn(&format!(
+            "not varied here: {} (needs bubblewrap, faketime or setarch)",
+            lost.name()
+        ));
+    }
+}
+
+/// Files of the record's source that are in the main work directory; true when all are.
+fn take_downloads(record: &Record, main: &Path, work: &Path) -> Result<bool, std::io::Error> {
+    let downloads = work.join("downloads");
+    fs_err::create_dir_all(&downloads)?;
+    let files = record.plan.pointer("/source/files").and_then(serde_json::Value::as_array);
+    let mut all = record.source.kind != "path";
+    for file in files.into_iter().flatten() {
+        let text = |key: &str| file.get(key).and_then(serde_json::Value::as_str).unwrap_or("");
+        let (name, sha256) = (text("name"), text("sha256"));
+        // A record may come from anywhere: its names stay names.
+        if name.is_empty() || name.contains('/') || name.starts_with('.') {
+            return Err(std::io::Error::other(format!("the record names a source file `{name}`")));
+        }
+        let (from, to) = (main.join("downloads").join(name), downloads.join(name));
+        if to.is_file() && sha256_of(&to)? == sha256 {
+            continue;
+        }
+        if from.is_file() && sha256_of(&from)? == sha256 {
+            fs_err::copy(&from, &to)?;
+        } else {
+            all = false;
+        }
+    }
+    Ok(all)
+}
+
+/// Profile and parents, patches and lock as the record has them; returns the profile's path.
+fn write_profile(record: &Record, directory: &Path) -> Result<PathBuf, std::io::Error> {
+    let refuse = |name: &str| std::io::Error::other(format!("the record names a file `{name}`"));
+    let plain = |name: &str| !name.is_empty() && !name.contains('/') && !name.starts_with('.');
+    fs_err::create_dir_all(directory)?;
+    for file in &record.profile {
+        if !plain(&file.file) {
+            return Err(refuse(&file.file));
+        }
+        fs_err::write(directory.join(&file.file), &file.text)?;
+    }
+    let Some(first) = record.profile.first() else {
+        return Err(std::io::Error::other("the record holds no profile"));
+    };
+    let profile = directory.join(&first.file);
+    let series: Vec<&str> = record.patches.iter().map(|patch| patch.name.as_str()).collect();
+    for series_name in series_names(record) {
+        // An empty series, too: patches this Quench ships are not the recorded ones.
+        let patches = directory.join("patches").join(series_name);
+        fs_err::create_dir_all(&patches)?;
+        fs_err::write(patches.join("series"), series.join("\n") + "\n")?;
+        for patch in &record.patches {
+            if !plain(&patch.name) {
+                return Err(refuse(&patch.name));
+            }
+            fs_err::write(patches.join(&patch.name), &patch.text)?;
+        }
+    }
+    let version = record.plan.pointer("/source/version").and_then(serde_json::Value::as_str);
+    let files = record.plan.pointer("/source/files").and_then(serde_json::Value::as_array);
+    let pairs: Vec<(String, String)> = files
+        .into_iter()
+        .flatten()
+        .map(|file| {
+            let text = |key: &str| file.get(key).and_then(serde_json::Value::as_str).unwrap_or("");
+            (text("name").to_owned(), text("sha256").to_owned())
+        })
+        .collect();
+    Lock::new(version.unwrap_or(""), &pairs)
+        .write(&profile.with_extension("lock"))
+        .map_err(|error| std::io::Error::other(error.to_string()))?;
+    Ok(profile)
+}
+
+/// Series a profile of the record may name: those its texts name.
+fn series_names(record: &Record) -> Vec<String> {
+    let lines = record.profile.iter().flat_map(|file| file.text.lines());
+    let values = lines.filter_map(|line| {
+        let value = line.trim().strip_prefix("series")?.trim().strip_prefix('=')?;
+        Some(value.split('#').next()?.trim().trim_matches('"').to_owned())
+    });
+    values
+        .filter(|value| value.chars().all(|c| c.is_ascii_digit() || c == '.'))
+        .filter(|value| !value.starts_with('.'))
+        .collect()
+}
+
+/// The plan made here must be the recorded one; the source must be.
+fn check_plan(record: &Record, plan: &plan::Plan, terminal: &Terminal) -> Result<(), Failure> {
+    let now = run::recorded_plan(plan);
+    let tree = |plan: &serde_json::Value| plan.pointer("/source/tree").cloned();
+    if tree(&now) != tree(&record.plan) {
+        return Err(Failure::new(
+            Exit::Program,
+            format!(
+                "the source is not the recorded one: tree {:?}, recorded {:?}",
+                tree(&now),
+                tree(&record.plan)
+            ),
+        ));
+    }
+    if let (Some(now), Some(then)) = (now.as_object(), record.plan.as_object()) {
+        for key in now.keys().chain(then.keys()).collect::<BTreeSet<_>>() {
+            if now.get(key) != then.get(key) {
+                terminal.warn(&format!(
+                    "this quench plans `{key}` differently than the recorded one did"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
