@@ -18,3 +18,4 @@ mod sandbox;
 mod source;
 mod truth;
 mod verify;
+mod verify_package;

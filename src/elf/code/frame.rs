@@ -268,7 +268,7 @@ fn probed_after(code: &[Instruction], index: usize) -> bool {
             instruction.op0_kind() == OpKind::Memory && instruction.memory_base() == Register::RSP;
         let probe = match instruction.mnemonic() {
             Mnemonic::Or | Mnemonic::Xor | Mnemonic::Mov => {
-                instruction.op1_kind() != OpKind::Register && instruction.immediate(1) == 0
+                instruction.try_immediate(1).is_ok_and(|value| value == 0)
             }
             Mnemonic::Test => true,
             _ => false,

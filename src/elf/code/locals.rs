@@ -31,10 +31,18 @@ pub(super) fn only_parameters(code: &[Instruction]) -> bool {
             }
             Mnemonic::Pop => pointer -= 8,
             Mnemonic::Sub if to_register && first == Register::RSP => {
-                pointer += instruction.immediate(1).cast_signed().clamp(-1 << 32, 1 << 32);
+                pointer += instruction
+                    .try_immediate(1)
+                    .unwrap_or(0)
+                    .cast_signed()
+                    .clamp(-1 << 32, 1 << 32);
             }
             Mnemonic::Add if to_register && first == Register::RSP => {
-                pointer -= instruction.immediate(1).cast_signed().clamp(-1 << 32, 1 << 32);
+                pointer -= instruction
+                    .try_immediate(1)
+                    .unwrap_or(0)
+                    .cast_signed()
+                    .clamp(-1 << 32, 1 << 32);
             }
             Mnemonic::Mov
                 if first == Register::RBP

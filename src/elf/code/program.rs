@@ -61,7 +61,8 @@ fn main_and_library(memory: &Memory<'_>, entry: u64, depth: usize) -> Option<(u6
                 } else if instruction.op1_kind() == OpKind::Register {
                     None
                 } else {
-                    Some(instruction.immediate(1) & 0xffff_ffff)
+                    // A comparison with memory has no immediate.
+                    instruction.try_immediate(1).ok().map(|value| value & 0xffff_ffff)
                 };
                 main = main.filter(|address| memory.executable(*address));
             }

@@ -105,5 +105,9 @@ fn size(code: &[Instruction], register: Register, copies: usize) -> Size {
 }
 
 fn constant(instruction: &Instruction) -> Size {
-    if instruction.immediate(1) == u64::MAX { Size::Unknown } else { Size::Constant }
+    if instruction.try_immediate(1).is_ok_and(|value| value == u64::MAX) {
+        Size::Unknown
+    } else {
+        Size::Constant
+    }
 }
