@@ -638,13 +638,19 @@ impl Run<'_> {
         let mut findings = Vec::new();
         let mut reports = Vec::new();
         let judged = |path: &&PathBuf| package::is_package(path) && !package::is_debug(path);
+        // How each unit was compiled stands in the debug packages.
+        let mut separate = verify::SeparateFiles::default();
+        for package in packages.iter().filter(|path| package::is_debug(path)) {
+            separate.read(&package.display().to_string(), &fs_err::read(package).map_err(io)?);
+        }
         for package in packages.iter().filter(judged) {
             let bytes = fs_err::read(package).map_err(io)?;
             let name = package
                 .file_name()
                 .map(|name| name.to_string_lossy().into_owned())
                 .unwrap_or_default();
-            let report = Examination::of(&name, &bytes).settle(&policy, &wanted);
+            let report = Examination::of(&name, &bytes, &|build_id| separate.find(build_id))
+                .settle(&policy, &wanted);
             findings.extend(report.findings.iter().cloned());
             reports.push(report);
         }

@@ -11,15 +11,18 @@ pub mod payload;
 pub mod policy;
 mod report;
 mod rules;
+mod separate;
 mod show;
 pub mod surface;
 
 pub use file::{FILE_RULES, RuleInfo};
 pub use policy::{Date, Demand, Policy, policy_for};
 pub use report::{
-    Examination, ObjectVerdict, Outcome, Report, RuleVerdict, Verification, judge, package_digest,
+    DebugFiles, Examination, ObjectVerdict, Outcome, Report, RuleVerdict, Verification, judge,
+    package_digest,
 };
 pub use rules::{RULES, Rule};
+pub use separate::SeparateFiles;
 pub use show::{comparison, human, json, junit, markdown, rules_text, sarif};
 
 use crate::finding::Code;

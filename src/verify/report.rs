@@ -179,15 +179,30 @@ impl Verification {
 
 /// Examines and judges one ELF file.
 pub fn judge(path: &str, bytes: &[u8], policy: &Policy) -> Result<ObjectVerdict, elf::Malformed> {
-    let mut object = examine_elf(&Member::file(path, 0o644, Vec::new()), bytes)?;
+    let mut object = examine_elf(&Member::file(path, 0o644, Vec::new()), bytes, &|_| None)?;
     settle_object(&mut object, path, policy, &mut Vec::new());
     Ok(object)
 }
 
-fn examine_elf(member: &Member, bytes: &[u8]) -> Result<ObjectVerdict, elf::Malformed> {
+/// Finds the separate debug file of a build-id.
+pub type DebugFiles<'a> = dyn Fn(&str) -> Option<Vec<u8>> + Sync + 'a;
+
+fn examine_elf(
+    member: &Member,
+    bytes: &[u8],
+    debug: &DebugFiles<'_>,
+) -> Result<ObjectVerdict, elf::Malformed> {
     let facts = elf::facts(bytes)?;
-    let code = elf::code(bytes, &facts, None);
-    let units = elf::units(&facts, None);
+    let stripped = facts.sections.named(".debug_info").is_none();
+    let found = facts.build_id.as_deref().filter(|_| stripped).and_then(debug);
+    // A file under the right name may be another build's.
+    let separate = found
+        .as_deref()
+        .and_then(|bytes| elf::facts(bytes).ok())
+        .filter(|separate| separate.build_id == facts.build_id);
+    let separate = separate.as_ref().map(|separate| &separate.sections);
+    let code = elf::code(bytes, &facts, separate);
+    let units = elf::units(&facts, separate);
     let object = Object { facts: &facts, bytes, code: code.as_ref(), units: &units };
     let of_elf = RULES.iter().map(|rule| {
         let (verdict, evidence) = (rule.check)(object);
@@ -212,7 +227,7 @@ impl Examination {
     }
 
     /// Examines a file or package.
-    pub fn of(name: &str, bytes: &[u8]) -> Self {
+    pub fn of(name: &str, bytes: &[u8], debug: &DebugFiles<'_>) -> Self {
         let mut examination = Self::new(name);
         examination.sha256 = hex::encode(Sha256::digest(bytes));
         let (mut batch, mut held) = (Vec::new(), 0);
@@ -220,11 +235,11 @@ impl Examination {
             held += member.bytes.len();
             batch.push(member);
             if held > BATCH || batch.len() > 10_000 {
-                examination.add(std::mem::take(&mut batch));
+                examination.add(std::mem::take(&mut batch), debug);
                 held = 0;
             }
         });
-        examination.add(batch);
+        examination.add(batch, debug);
         examination.findings.extend(opened.findings);
         for object in &mut examination.objects {
             object.privileged |= opened.scripts.iter().any(|text| names(text, &object.path));
@@ -233,13 +248,13 @@ impl Examination {
     }
 
     /// Examines members, in parallel; their contents are not kept.
-    pub fn add(&mut self, members: Vec<Member>) {
+    pub fn add(&mut self, members: Vec<Member>, debug: &DebugFiles<'_>) {
         let name = self.name.clone();
         let examined: Vec<Self> = members
             .into_par_iter()
             .map(|member| {
                 let mut one = Self::new(&name);
-                one.member(member);
+                one.member(member, debug);
                 one
             })
             .collect();
@@ -261,12 +276,12 @@ impl Examination {
     }
 
     /// Examines one member.
-    pub fn member(&mut self, member: Member) {
+    pub fn member(&mut self, member: Member, debug: &DebugFiles<'_>) {
         if let Some(sha256) = &member.sha256 {
             self.digests.insert(member.path.clone(), sha256.clone());
         }
         if elf::is_elf(&member.bytes) {
-            match examine_elf(&member, &member.bytes) {
+            match examine_elf(&member, &member.bytes, debug) {
                 Ok(object) => self.objects.push(object),
                 Err(error) => {
                     let verdict = Verdict::CannotTell(error.to_string());

@@ -12,6 +12,7 @@ mod apt;
 mod catalog;
 mod check;
 mod compare;
+mod elf_cases;
 mod kconfig;
 mod real;
 mod sandbox;

@@ -5,6 +5,7 @@
     reason = "a task runner talks to its terminal"
 )]
 
+mod bench;
 mod fixtures;
 mod needs;
 mod surface;
@@ -22,6 +23,7 @@ const TASKS: &[Task] = &[
         "install what the tests need, then run all of them (the README's test command)",
         test::run,
     ),
+    ("bench", "time verify and its peers on the same files", bench::run),
     ("fixtures", "build the ELF fixtures of the tests from source", fixtures::run),
     (
         "surface",

@@ -9,6 +9,8 @@
 
 use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 
+use super::immediate;
+
 /// The guard page.
 const PAGE: i64 = 4096;
 
@@ -248,7 +250,7 @@ fn bounded(code: &[Instruction], index: usize, register: Register) -> bool {
         instruction.mnemonic() == Mnemonic::And
             && instruction.op0_register().full_register() == whole
             && matches!(instruction.op1_kind(), OpKind::Immediate32 | OpKind::Immediate32to64)
-            && instruction.immediate(1) < 0x1000
+            && immediate(instruction).is_some_and(|value| value < 0x1000)
     });
     // __rust_probestack, __chkstk: `mov eax, size; call probe; sub rsp, rax`.
     let called = whole == Register::RAX
@@ -267,9 +269,7 @@ fn probed_after(code: &[Instruction], index: usize) -> bool {
         let memory =
             instruction.op0_kind() == OpKind::Memory && instruction.memory_base() == Register::RSP;
         let probe = match instruction.mnemonic() {
-            Mnemonic::Or | Mnemonic::Xor | Mnemonic::Mov => {
-                instruction.try_immediate(1).is_ok_and(|value| value == 0)
-            }
+            Mnemonic::Or | Mnemonic::Xor | Mnemonic::Mov => immediate(instruction) == Some(0),
             Mnemonic::Test => true,
             _ => false,
         };

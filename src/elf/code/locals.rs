@@ -5,6 +5,8 @@
 
 use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 
+use super::immediate;
+
 const ARGUMENTS: [Register; 6] =
     [Register::RDI, Register::RSI, Register::RDX, Register::RCX, Register::R8, Register::R9];
 
@@ -31,18 +33,12 @@ pub(super) fn only_parameters(code: &[Instruction]) -> bool {
             }
             Mnemonic::Pop => pointer -= 8,
             Mnemonic::Sub if to_register && first == Register::RSP => {
-                pointer += instruction
-                    .try_immediate(1)
-                    .unwrap_or(0)
-                    .cast_signed()
-                    .clamp(-1 << 32, 1 << 32);
+                pointer +=
+                    immediate(instruction).unwrap_or(0).cast_signed().clamp(-1 << 32, 1 << 32);
             }
             Mnemonic::Add if to_register && first == Register::RSP => {
-                pointer -= instruction
-                    .try_immediate(1)
-                    .unwrap_or(0)
-                    .cast_signed()
-                    .clamp(-1 << 32, 1 << 32);
+                pointer -=
+                    immediate(instruction).unwrap_or(0).cast_signed().clamp(-1 << 32, 1 << 32);
             }
             Mnemonic::Mov
                 if first == Register::RBP

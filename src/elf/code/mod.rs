@@ -269,6 +269,11 @@ fn exported<'a>(facts: &Facts<'a>) -> Vec<NamedFunction<'a>> {
     out
 }
 
+/// The second operand, when it is a number; iced's own accessor wants to be asked for nothing else.
+fn immediate(instruction: &iced_x86::Instruction) -> Option<u64> {
+    instruction.try_immediate(1).ok()
+}
+
 /// Decodes the functions that the scan marked.
 fn decode(memory: &Memory<'_>, entry: u64, imports: &imports::Imports<'_>, out: &mut Code<'_>) {
     let wanted = Marks::STEP.with(Marks::SIZED_CALL).with(Marks::TLS_STORE);

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use iced_x86::{Decoder, Instruction, Mnemonic, OpKind, Register};
 
-use super::Function;
+use super::{Function, immediate};
 use crate::elf::memory::Memory;
 
 /// Starts of the program's own functions; `None` when `main` cannot be found.
@@ -61,8 +61,7 @@ fn main_and_library(memory: &Memory<'_>, entry: u64, depth: usize) -> Option<(u6
                 } else if instruction.op1_kind() == OpKind::Register {
                     None
                 } else {
-                    // A comparison with memory has no immediate.
-                    instruction.try_immediate(1).ok().map(|value| value & 0xffff_ffff)
+                    immediate(&instruction).map(|value| value & 0xffff_ffff)
                 };
                 main = main.filter(|address| memory.executable(*address));
             }

@@ -2,8 +2,8 @@
 
 use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 
-use super::ObjectSizes;
 use super::imports::Imports;
+use super::{ObjectSizes, immediate};
 
 /// The register that holds the object's size, for checked functions that are told one. Source: glibc debug/*_chk.c.
 pub(super) fn size_register(name: &str) -> Option<Register> {
@@ -105,9 +105,5 @@ fn size(code: &[Instruction], register: Register, copies: usize) -> Size {
 }
 
 fn constant(instruction: &Instruction) -> Size {
-    if instruction.try_immediate(1).is_ok_and(|value| value == u64::MAX) {
-        Size::Unknown
-    } else {
-        Size::Constant
-    }
+    if immediate(instruction) == Some(u64::MAX) { Size::Unknown } else { Size::Constant }
 }

@@ -8,11 +8,11 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::finding::{Finding, Place};
-use crate::verify::Examination;
 use crate::verify::input::{self, Format, Kind, Limits, Member};
+use crate::verify::{DebugFiles, Examination};
 
 /// Every file below a directory. Links are not followed; what cannot be read is a finding.
-pub(super) fn examine(directory: &Path, digests: bool) -> Examination {
+pub(super) fn examine(directory: &Path, digests: bool, debug: &DebugFiles<'_>) -> Examination {
     let name = directory.display().to_string();
     let mut paths = Vec::new();
     let mut whole = Examination::new(&name);
@@ -21,7 +21,7 @@ pub(super) fn examine(directory: &Path, digests: bool) -> Examination {
     let examined: Vec<Examination> = paths
         .par_iter()
         .map(|path| {
-            file(path, &name, digests).unwrap_or_else(|error| {
+            file(path, &name, digests, debug).unwrap_or_else(|error| {
                 let mut one = Examination::new(&name);
                 one.findings.push(unreadable(&name, path, &error));
                 one
@@ -35,16 +35,23 @@ pub(super) fn examine(directory: &Path, digests: bool) -> Examination {
 }
 
 /// One file that was read already.
-pub(super) fn examine_file(path: &Path, bytes: Vec<u8>) -> std::io::Result<Examination> {
+pub(super) fn examine_file(
+    path: &Path,
+    bytes: Vec<u8>,
+    debug: &DebugFiles<'_>,
+) -> std::io::Result<Examination> {
     let name = path.display().to_string();
     let metadata = fs_err::metadata(path)?;
     let sha256 = hex::encode(Sha256::digest(&bytes));
     let mut one = Examination::new(&name);
-    one.member(Member {
-        sha256: Some(sha256.clone()),
-        capabilities: capabilities(path, metadata.permissions().mode()),
-        ..Member::file(name, metadata.permissions().mode() & 0o7777, bytes)
-    });
+    one.member(
+        Member {
+            sha256: Some(sha256.clone()),
+            capabilities: capabilities(path, metadata.permissions().mode()),
+            ..Member::file(name, metadata.permissions().mode() & 0o7777, bytes)
+        },
+        debug,
+    );
     one.sha256 = sha256;
     Ok(one)
 }
@@ -73,7 +80,12 @@ fn walk(directory: &Path, name: &str, out: &mut Vec<PathBuf>, findings: &mut Vec
     }
 }
 
-fn file(path: &Path, name: &str, digests: bool) -> std::io::Result<Examination> {
+fn file(
+    path: &Path,
+    name: &str,
+    digests: bool,
+    debug: &DebugFiles<'_>,
+) -> std::io::Result<Examination> {
     let mut one = Examination::new(name);
     let metadata = fs_err::symlink_metadata(path)?;
     let kind = metadata.file_type();
@@ -85,8 +97,9 @@ fn file(path: &Path, name: &str, digests: bool) -> std::io::Result<Examination> 
         if digests && input::format(&member.bytes) == Format::Elf {
             member.sha256 = Some(hex::encode(Sha256::digest(&member.bytes)));
         }
-        let opened =
-            input::open_file(name, member, Limits::default(), &mut |member| one.member(member));
+        let opened = input::open_file(name, member, Limits::default(), &mut |member| {
+            one.member(member, debug)
+        });
         one.findings.extend(opened.findings);
         return Ok(one);
     }
@@ -101,7 +114,7 @@ fn file(path: &Path, name: &str, digests: bool) -> std::io::Result<Examination> 
     } else {
         Kind::Device("character device")
     };
-    one.member(member);
+    one.member(member, debug);
     Ok(one)
 }
 

@@ -1,6 +1,7 @@
 //! `quench verify`: judges files, directories and packages, without the build tree.
 
 mod compare;
+mod debug;
 mod directory;
 mod provenance;
 
@@ -16,7 +17,7 @@ use crate::verify::against::{self, Past};
 use crate::verify::compare::Comparison;
 use crate::verify::input::{self, Format};
 use crate::verify::policy::{self, date_of_epoch};
-use crate::verify::{self, Date, Examination, Policy, Report, Verification};
+use crate::verify::{self, Date, DebugFiles, Examination, Policy, Report, Verification};
 
 /// Verify ELF files, directories and packages.
 ///
@@ -46,6 +47,9 @@ pub(crate) struct Args {
     /// Run checksec, hardening-check, annocheck and scanelf where installed, and explain each difference.
     #[arg(long)]
     compare: bool,
+    /// Separate debug files: packages, directories or files; /usr/lib/debug is looked at in any case.
+    #[arg(long, value_name = "PATH")]
+    debug: Vec<PathBuf>,
     /// List the rules and the shipped policies, and judge nothing.
     #[arg(long)]
     rules: bool,
@@ -100,14 +104,16 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let digests = args.format != OutputFormat::Human || !args.write.is_empty();
     let mut verification = Verification::default();
     let mut policies: BTreeMap<String, Policy> = BTreeMap::new();
+    let separate = debug::read(&args.debug)?;
+    let debug = |build_id: &str| debug::find(&separate, build_id);
     for path in &args.paths {
-        let examination = examine(path, digests)?;
+        let examination = examine(path, digests, &debug)?;
         let judged = judge(examination, path, explicit.as_ref(), record.as_ref(), today)?;
         policies.insert(judged.1.name.clone(), judged.1);
         verification.reports.push(judged.0);
     }
     if let Some(old) = &args.against {
-        let past = past(old, explicit.as_ref(), today)?;
+        let past = past(old, explicit.as_ref(), today, &debug)?;
         verification.findings.extend(against::lost(&past, &verification.reports));
     }
     if args.compare {
@@ -172,7 +178,12 @@ fn of_rule(finding: &Finding) -> bool {
 }
 
 /// How an older version stood: by its record or verdict, or judged now.
-fn past(old: &Path, explicit: Option<&Policy>, today: Date) -> Result<Past, Failure> {
+fn past(
+    old: &Path,
+    explicit: Option<&Policy>,
+    today: Date,
+    debug: &DebugFiles<'_>,
+) -> Result<Past, Failure> {
     let name = old.display().to_string();
     if old.is_file() {
         let bytes = fs_err::read(old).map_err(|error| Failure::new(Exit::Usage, error))?;
@@ -187,7 +198,7 @@ fn past(old: &Path, explicit: Option<&Policy>, today: Date) -> Result<Past, Fail
             });
         }
     }
-    let (report, _) = judge(examine(old, false)?, old, explicit, None, today)?;
+    let (report, _) = judge(examine(old, false, debug)?, old, explicit, None, today)?;
     Ok(Past::of_reports(&name, &[report]))
 }
 
@@ -254,16 +265,16 @@ fn read_record(path: &Path) -> Result<Record, Failure> {
 }
 
 /// Reads one argument: a directory, a package or archive, or a file with the rights it has here.
-fn examine(path: &Path, digests: bool) -> Result<Examination, Failure> {
+fn examine(path: &Path, digests: bool, debug: &DebugFiles<'_>) -> Result<Examination, Failure> {
     let name = path.display().to_string();
     let failure = |error| Failure::new(Exit::Usage, error);
     if path.is_dir() {
-        return Ok(directory::examine(path, digests));
+        return Ok(directory::examine(path, digests, debug));
     }
     let bytes = fs_err::read(path).map_err(failure)?;
     match input::format(&bytes) {
-        Format::Elf | Format::Other => directory::examine_file(path, bytes).map_err(failure),
-        _ => Ok(Examination::of(&name, &bytes)),
+        Format::Elf | Format::Other => directory::examine_file(path, bytes, debug).map_err(failure),
+        _ => Ok(Examination::of(&name, &bytes, debug)),
     }
 }
 
