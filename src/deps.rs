@@ -5,9 +5,11 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use crate::plan::{Invocation, Plan};
 use crate::profile::Format;
+use crate::record::ToolVersion;
 use crate::{process, tool};
 
 /// The dependency table, part of the program.
@@ -16,6 +18,8 @@ const TABLE: &str = include_str!("../packaging/dependencies.toml");
 const REQUIREMENTS: &str = include_str!("../packaging/meson/requirements.txt");
 /// Version of the private environment; part of its directory's name.
 const MESON: &str = "1.8.5";
+/// Its name among the tools of a record.
+pub const PRIVATE_MESON: &str = "meson (private, pinned wheels)";
 
 /// One row of the table.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -177,6 +181,18 @@ pub fn ensure_meson(work: &Path, tree: &Path, offline: bool) -> Result<PathBuf, 
     process::output(&make(&pip, &words))?;
     fs_err::write(directory.join("complete"), MESON)?;
     Ok(python)
+}
+
+/// The private meson as the record names it: its version, and the digest of the list that pins its wheels by hash.
+/// `None` when `python` is the host's.
+pub fn private_meson(python: &Path) -> Option<ToolVersion> {
+    let private = python.components().any(|part| part.as_os_str() == MESON);
+    private.then(|| ToolVersion {
+        name: PRIVATE_MESON.to_owned(),
+        version: MESON.to_owned(),
+        sha256: hex::encode(Sha256::digest(REQUIREMENTS)),
+        package: None,
+    })
 }
 
 fn environment(work: &Path) -> PathBuf {

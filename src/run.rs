@@ -251,7 +251,8 @@ impl Run<'_> {
 
     fn tools(&self) -> Result<Vec<ToolVersion>, Error> {
         let compiler = profile::compiler_name(self.profile.compiler.value);
-        let mut names = vec![compiler, "ld", "objcopy", "strip", "ninja", "make"];
+        let mut names =
+            vec![compiler, "ld", "objcopy", "strip", "ninja", "make", "python3", "pkg-config"];
         if self.plan.package.formats.contains(&Format::Deb) {
             names.push("dpkg-buildpackage");
         }
@@ -259,18 +260,18 @@ impl Run<'_> {
             names.push("rpmbuild");
         }
         let packages = Packages::read();
-        names
-            .into_iter()
-            .map(|name| {
-                let found = tool::find(name)?;
-                Ok(ToolVersion {
-                    package: packages.owner_of_file(&found.path),
-                    name: found.name,
-                    version: found.version,
-                    sha256: found.sha256,
-                })
-            })
-            .collect()
+        let mut tools = Vec::new();
+        for name in names {
+            let found = tool::find(name)?;
+            tools.push(ToolVersion {
+                package: packages.owner_of_file(&found.path),
+                name: found.name,
+                version: found.version,
+                sha256: found.sha256,
+            });
+        }
+        tools.extend(deps::private_meson(&self.request.python));
+        Ok(tools)
     }
 
     /// Whether a step must run, and why.

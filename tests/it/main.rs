@@ -13,6 +13,7 @@ mod catalog;
 mod check;
 mod compare;
 mod elf_cases;
+mod evidence;
 mod kconfig;
 mod real;
 mod sandbox;

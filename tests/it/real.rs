@@ -24,6 +24,7 @@ fn the_main_job_end_to_end() {
     job.packages_verify_and_a_flipped_byte_is_named(&packages);
     job.explain_answers_for_every_type();
     job.the_sh_plan_makes_the_same_binary();
+    job.the_evidence_is_valid_and_a_varied_rebuild_is_identical(&packages);
     let twin = job.killed_and_resumed("cloud-virtio-tcg");
     let root = job.installed_in_a_clean_root(&[&packages, &twin]);
     job.a_guest_boots_from_the_installed_package(&root);
@@ -229,6 +230,62 @@ impl Job {
             assert_eq!(sha256(&build.join(file)), sha256(&ours.join(file)), "{file}");
         }
         std::fs::remove_dir_all(self.here.join("by")).unwrap();
+    }
+
+    /// The record fits its schema, the sums and the bundle speak of what is there, and a build that differs in everything
+    /// gives the same bytes.
+    fn the_evidence_is_valid_and_a_varied_rebuild_is_identical(&self, packages: &Packages) {
+        let dist = self.here.join("dist");
+        let record = dist.join("qemu-cloud-virtio.record.json");
+        let value: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(&record).unwrap()).unwrap();
+        assert_eq!(crate::evidence::faults(&value), [""; 0]);
+        let inside = self.quench(&["record", "show", packages.deb.to_str().unwrap()]);
+        let inside: serde_json::Value = serde_json::from_str(&inside.stdout).unwrap();
+        assert_eq!(crate::evidence::faults(&inside), [""; 0]);
+        for part in ["patches", "host", "build-dependencies", "libraries", "files", "plan"] {
+            assert_eq!(inside[part], value[part], "{part} inside and beside the package");
+        }
+        assert!(value["build-dependencies"].as_array().unwrap().len() > 50);
+        for library in value["libraries"].as_array().unwrap() {
+            assert!(library["package"]["version"].is_string(), "{library}");
+        }
+        let sums = format!("cd '{}' && sha256sum --check *.SHA256SUMS", dist.display());
+        as_plain(&["sh", "-c", &sums]);
+        let note = as_plain(&[
+            "readelf",
+            "-n",
+            self.work
+                .join("builds/cloud-virtio/build/stripped/qemu-system-x86_64")
+                .to_str()
+                .unwrap(),
+        ]);
+        assert!(note.stdout.contains("\"name\":\"qemu-cloud-virtio\""), "{}", note.stdout);
+        let bundle = dist.join("qemu-cloud-virtio.intoto.jsonl");
+        let (deb, rpm) = (packages.deb.to_str().unwrap(), packages.rpm.to_str().unwrap());
+        let bundle = bundle.to_str().unwrap();
+        let ran = self.quench(&["verify", deb, rpm, "--provenance", bundle, "--unsigned"]);
+        assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.contains("taint unsigned"), "{}", ran.stdout);
+        let all: Vec<String> = self
+            .packages()
+            .into_iter()
+            .filter(|path| path.extension().is_some_and(|end| end == "deb" || end == "rpm"))
+            .map(|path| path.display().to_string())
+            .collect();
+        let mut words = vec!["reproduce", record.to_str().unwrap()];
+        words.extend(all.iter().map(String::as_str));
+        words.push("--no-bisect");
+        let start = Instant::now();
+        let ran = self.quench(&words);
+        println!("{}{}\nreproduce: {} s", ran.stderr, ran.stdout, start.elapsed().as_secs());
+        assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+        assert_eq!(ran.stdout.matches("identical").count(), all.len() + 1, "{}", ran.stdout);
+        assert!(ran.stderr.contains("umask") && ran.stderr.contains("time-zone"), "{}", ran.stderr);
+        let again = self.here.join("reproduced/qemu-cloud-virtio.record.json");
+        let again = std::fs::read_to_string(again).unwrap();
+        assert_eq!(again, std::fs::read_to_string(&record).unwrap(), "the records, byte for byte");
+        std::fs::remove_dir_all(self.work.join("reproduce")).unwrap();
     }
 
     /// Starts a build and waits until so many lines of compiling are in its log.

@@ -8,6 +8,7 @@
 mod bench;
 mod fixtures;
 mod needs;
+mod reproducible;
 mod surface;
 mod test;
 mod tidy;
@@ -29,6 +30,11 @@ const TASKS: &[Task] = &[
         "surface",
         "build random allowlists and compare prediction and binary: --series S --random N --seed K",
         surface::run,
+    ),
+    (
+        "reproducible",
+        "build a profile twice, everything varied, and compare: [PROFILE]",
+        reproducible::run,
     ),
     ("needs", "install what the tests need", needs::run),
     ("tidy", "check module edges and texts", tidy::run),

@@ -1,5 +1,6 @@
 //! Whether this host is the recorded one: programs by digest, packages by version.
 
+use crate::deps;
 use crate::host::Packages;
 use crate::record::Record;
 use crate::terminal::Terminal;
@@ -11,7 +12,9 @@ const MOST: usize = 20;
 /// Says what does not match; true when everything does.
 pub(super) fn report(record: &Record, terminal: &Terminal) -> bool {
     let mut lines = Vec::new();
-    for recorded in &record.tools {
+    // The private meson is pinned by Quench itself; it is on no PATH.
+    let tools = record.tools.iter().filter(|tool| tool.name != deps::PRIVATE_MESON);
+    for recorded in tools {
         match tool::find(&recorded.name) {
             Ok(found) if found.sha256 == recorded.sha256 => {}
             Ok(found) => lines.push(format!(

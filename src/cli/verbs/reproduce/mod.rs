@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use self::rebuild::Rebuilt;
 use super::record::read as read_record;
 use crate::cli::session::SourceOptions;
 use crate::cli::{Exit, Failure};
@@ -75,10 +76,11 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
             .with_hint(Some("give the packages, or the record beside them".to_owned())));
     }
     let matches = host::report(&record, terminal);
-    let output = match &args.rebuilt {
-        Some(directory) => directory.clone(),
-        None => rebuild::build(args, &record, &vary, &args.output, terminal)?.output,
+    let rebuilt = match &args.rebuilt {
+        Some(directory) => Rebuilt { output: directory.clone(), varied: BTreeSet::new() },
+        None => rebuild::build(args, &record, &vary, &args.output, terminal)?,
     };
+    let output = rebuilt.output;
     let functions = functions(args, &record, &vary)?;
     let hints = hints(args)?;
     let context = Context { functions: &functions, hints: &hints };
@@ -89,7 +91,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     if same {
         terminal.data(&format!("reproduced: {} packages are identical\n", originals.len()));
         if args.rebuilt.is_none() {
-            state(args, &record, &vary, &output, terminal)?;
+            state(args, &record, &rebuilt.varied, &output, terminal)?;
         }
         return Ok(Exit::Done);
     }

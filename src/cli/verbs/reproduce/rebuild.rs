@@ -17,6 +17,8 @@ use crate::{deps, evidence, plan, run};
 pub(super) struct Rebuilt {
     /// Directory with the packages.
     pub(super) output: PathBuf,
+    /// What was different around it: less than asked for where the host lacks something.
+    pub(super) varied: BTreeSet<Vary>,
 }
 
 /// The work directory of a rebuild; another name and depth where the path is varied.
@@ -87,6 +89,7 @@ pub(super) fn build(
         Failure::new(Exit::Machine, error).with_hint(hint)
     })?;
     isolation.vary.clone_from(vary);
+    let varied = isolation.effective();
     say_variations(vary, &isolation, terminal);
     let jobs =
         args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
@@ -108,7 +111,7 @@ pub(super) fn build(
     let outcome =
         run::build(&planned.plan, &planned.profile, &request, terminal).map_err(build::failure)?;
     terminal.findings(&outcome.findings, &[]);
-    Ok(Rebuilt { output })
+    Ok(Rebuilt { output, varied })
 }
 
 fn say_variations(vary: &BTreeSet<Vary>, isolation: &isolate::Isolation, terminal: &Terminal) {
