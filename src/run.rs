@@ -714,8 +714,7 @@ impl Run<'_> {
             if fs_err::read_to_string(&target).ok().as_ref() == Some(&text) {
                 continue;
             }
-            let part = self.request.output.join(format!(".{file}.part"));
-            fs_err::write(&part, text).and_then(|()| fs_err::rename(&part, &target)).map_err(io)?;
+            package::write_text(&target, &text).map_err(io)?;
         }
         let level = evidence::level(record, self.request.key.is_some());
         self.terminal.status("Provenance", &level.text());

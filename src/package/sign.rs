@@ -184,6 +184,8 @@ fn one(package: &Path, key: &Key, signed: &Path) -> Result<Value, Error> {
         command(&key.home, "sign the .rpm", "rpmsign")
             .args(["--define", &format!("_gpg_name {}", key.fingerprint)])
             .args(["--define", &format!("_gpg_path {}", key.home.display())])
+            // Debian's rpm looks for gpg2, or for a bare name that it does not search.
+            .args(["--define", &format!("__gpg {}", tool::path("gpg")?.display())])
             .args(["--addsign", &path])
     };
     let command = Invocation { directory: scratch.path().display().to_string(), ..command };

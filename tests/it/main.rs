@@ -15,6 +15,7 @@ mod compare;
 mod elf_cases;
 mod evidence;
 mod kconfig;
+mod packages;
 mod real;
 mod sandbox;
 mod source;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
+use crate::packages;
 use crate::sandbox::{Ran, Sandbox, quench, ran, slow, tree};
 
 #[test]
@@ -25,9 +26,14 @@ fn the_main_job_end_to_end() {
     job.explain_answers_for_every_type();
     job.the_sh_plan_makes_the_same_binary();
     job.the_evidence_is_valid_and_a_varied_rebuild_is_identical(&packages);
+    let bench = packages::Bench { work: job.work.clone(), here: job.here.clone() };
+    bench.judged_by_the_tools_of_the_distributions();
     let twin = job.killed_and_resumed("cloud-virtio-tcg");
     let root = job.installed_in_a_clean_root(&[&packages, &twin]);
     job.a_guest_boots_from_the_installed_package(&root);
+    bench.live_and_die_in(&root);
+    bench.killed_while_packaging();
+    bench.full_disks();
     as_root(&["rm", "-rf", root.to_str().unwrap()]);
 }
 
@@ -71,7 +77,7 @@ struct Packages {
     rpm: PathBuf,
 }
 
-fn sha256(path: &Path) -> String {
+pub(crate) fn sha256(path: &Path) -> String {
     hex::encode(Sha256::digest(std::fs::read(path).unwrap()))
 }
 
@@ -80,7 +86,7 @@ fn is_root() -> bool {
 }
 
 /// Runs a command as root: directly, or with sudo that asks nothing.
-fn root_command(words: &[&str]) -> Command {
+pub(crate) fn root_command(words: &[&str]) -> Command {
     let (program, rest) = if is_root() { (words[0], &words[1..]) } else { ("sudo", words) };
     let mut command = Command::new(program);
     if !is_root() {
@@ -90,7 +96,7 @@ fn root_command(words: &[&str]) -> Command {
     command
 }
 
-fn as_root(words: &[&str]) -> Ran {
+pub(crate) fn as_root(words: &[&str]) -> Ran {
     let ran = ran(&root_command(words).output().unwrap());
     assert_eq!(ran.code, 0, "{words:?}: {}{}", ran.stdout, ran.stderr);
     ran
@@ -489,7 +495,7 @@ impl Job {
     }
 }
 
-fn as_plain(words: &[&str]) -> Ran {
+pub(crate) fn as_plain(words: &[&str]) -> Ran {
     let ran = ran(&Command::new(words[0]).args(&words[1..]).output().unwrap());
     assert_eq!(ran.code, 0, "{words:?}: {}{}", ran.stdout, ran.stderr);
     ran

@@ -6,13 +6,17 @@ use crate::sh;
 
 /// Debian package and the test that needs it.
 const PACKAGES: &[(&str, &str)] = &[
+    ("apt-utils", "apt-ftparchive of --repo"),
     ("binutils", "readelf as a second opinion"),
     ("bubblewrap", "the sandbox of build steps"),
     ("busybox-static", "the guest's user space"),
     ("ca-certificates", "crates and wheels over https"),
     ("checksec", "another checker, for verify --compare"),
     ("cpio", "the guest's initramfs"),
+    ("createrepo-c", "--repo"),
     ("curl", "url sources"),
+    ("debsigs", "signatures of .deb"),
+    ("debsums", "installed files against their digests"),
     ("devscripts", "another checker, for verify --compare"),
     ("dpkg-dev", "source packages"),
     ("faketime", "builds in another year"),
@@ -21,12 +25,14 @@ const PACKAGES: &[(&str, &str)] = &[
     ("gnupg", "keys of the test archives"),
     ("gpgv", "signatures of url sources"),
     ("libc6-dev", "test programs"),
+    ("lintian", "judges .deb"),
     ("mmdebstrap", "a clean root to install packages in"),
     ("patch", "our patches"),
     ("pax-utils", "another checker, for verify --compare"),
     ("python3", "QEMU's own resolver, the loopback archive"),
     ("python3-venv", "the private meson"),
     ("rpm", "a second opinion on .rpm"),
+    ("rpmlint", "judges .rpm"),
     ("xz-utils", "source packages"),
 ];
 

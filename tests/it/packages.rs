@@ -1,0 +1,366 @@
+//! The packages of a finished build: judged by the distributions' own checkers, signed, served from a repository,
+//! installed, upgraded, downgraded and removed, and made while somebody kills us or the disk fills up.
+//!
+//! `real` runs these, because they need what it has built; packaging takes seconds, the build before it minutes.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use crate::real::{as_plain, as_root, root_command, sha256};
+use crate::sandbox::{Ran, quench, ran};
+
+const NAME: &str = "qemu-cloud-virtio";
+const PREFIX: &str = "/usr/lib/qemu-cloud-virtio";
+
+/// A work directory with a finished build of `cloud-virtio`, and a directory whose `dist` has its packages.
+pub(crate) struct Bench {
+    pub(crate) work: PathBuf,
+    pub(crate) here: PathBuf,
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// Files of a directory by name; directories in it are left out.
+fn files(directory: &Path) -> BTreeMap<String, PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let named = |path: PathBuf| (path.file_name().unwrap().to_str().unwrap().to_owned(), path);
+    entries.filter(|path| path.is_file()).map(named).collect()
+}
+
+/// The one file that begins and ends so.
+fn file(directory: &Path, start: &str, end: &str) -> PathBuf {
+    let found: Vec<PathBuf> = files(directory)
+        .into_iter()
+        .filter(|(name, _)| name.starts_with(start) && name.ends_with(end))
+        .map(|(_, path)| path)
+        .collect();
+    assert_eq!(found.len(), 1, "{start}*{end} in {}: {found:?}", directory.display());
+    found[0].clone()
+}
+
+fn build_id(elf: &Path) -> String {
+    let notes = as_plain(&["readelf", "-n", text(elf)]).stdout;
+    let line = notes.lines().find_map(|line| line.trim().strip_prefix("Build ID: "));
+    line.expect("a build-id").to_owned()
+}
+
+impl Bench {
+    fn build(&self, profile: &str, arguments: &[&str]) -> Ran {
+        let words = [&["build", profile], arguments].concat();
+        quench(&self.here, &self.work, &words)
+    }
+
+    fn dist(&self) -> PathBuf {
+        self.here.join("dist")
+    }
+
+    pub(crate) fn judged_by_the_tools_of_the_distributions(&self) {
+        let dist = self.dist();
+        let changes = file(&dist, &format!("{NAME}_"), ".changes");
+        as_plain(&["lintian", "--fail-on", "error,warning", text(&changes)]);
+        let rpms: Vec<PathBuf> = files(&dist)
+            .into_iter()
+            .filter(|(name, _)| {
+                name.ends_with(".rpm") && name.starts_with(NAME) && !name.contains("-tcg-")
+            })
+            .map(|(_, path)| path)
+            .collect();
+        assert_eq!(rpms.len(), 3, "{rpms:?}");
+        let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/rpm/rpmlint.toml");
+        let mut words = vec!["rpmlint", "--config", text(&config)];
+        words.extend(rpms.iter().map(|path| text(path)));
+        let ran = as_plain(&words);
+        assert!(ran.stdout.contains("0 errors, 0 warnings"), "{}", ran.stdout);
+        let mut words = vec!["rpm", "-K"];
+        words.extend(rpms.iter().map(|path| text(path)));
+        assert_eq!(as_plain(&words).stdout.matches("digests OK").count(), 3);
+        self.debug_packages_belong_to_the_emulator();
+        self.documents_tell_of_this_build();
+    }
+
+    fn unpacked_deb(&self, start: &str) -> PathBuf {
+        let into = self.here.join("unpacked").join(start);
+        std::fs::create_dir_all(&into).unwrap();
+        let deb = file(&self.dist(), start, ".deb");
+        as_plain(&["dpkg-deb", "-x", text(&deb), text(&into)]);
+        into
+    }
+
+    fn debug_packages_belong_to_the_emulator(&self) {
+        let main = self.unpacked_deb(&format!("{NAME}_"));
+        let id = build_id(&main.join(format!("{}/bin/qemu-system-x86_64", &PREFIX[1..])));
+        let place = format!("usr/lib/debug/.build-id/{}/{}.debug", &id[..2], &id[2..]);
+        let debug = self.unpacked_deb(&format!("{NAME}-dbgsym_")).join(&place);
+        assert_eq!(build_id(&debug), id);
+        let deb = file(&self.dist(), &format!("{NAME}-dbgsym_"), ".deb");
+        let ids = as_plain(&["dpkg-deb", "-f", text(&deb), "Build-Ids"]).stdout;
+        assert_eq!(ids.trim(), id);
+        let rpm = file(&self.dist(), &format!("{NAME}-debuginfo-"), ".rpm");
+        let inside = self.here.join("unpacked/debuginfo");
+        let sources = self.here.join("unpacked/debugsource");
+        for (package, into) in [
+            (&rpm, &inside),
+            (&file(&self.dist(), &format!("{NAME}-debugsource-"), ".rpm"), &sources),
+        ] {
+            std::fs::create_dir_all(into).unwrap();
+            let script = format!("rpm2cpio '{}' | cpio -idm --quiet", package.display());
+            as_plain(&["sh", "-c", &format!("cd '{}' && {script}", into.display())]);
+        }
+        let debug = inside.join(&place);
+        assert_eq!(build_id(&debug), id);
+        // Paths in the debug information lead to files of -debugsource, and to nothing of the build's.
+        let units =
+            as_plain(&["readelf", "--debug-dump=info", "--dwarf-depth=1", text(&debug)]).stdout;
+        let mut shown = 0;
+        for line in units.lines().filter(|line| line.contains("DW_AT_name")) {
+            let path = line.rsplit("): ").next().unwrap().trim();
+            if path.starts_with("/usr/src/debug/") {
+                assert!(sources.join(&path[1..]).is_file(), "{path} is not in -debugsource");
+                shown += 1;
+            }
+        }
+        assert!(shown > 300, "{shown} compilation units with a source");
+    }
+
+    fn documents_tell_of_this_build(&self) {
+        let main = self.unpacked_deb(&format!("{NAME}_"));
+        let page = main.join(format!("usr/share/man/man1/{NAME}.1.gz"));
+        let shown = as_plain(&["man", "-l", text(&page)]).stdout;
+        for part in ["virtio-blk-pci", "num-queues", "qcow2", "-sandbox", "pc-q35-10.0"] {
+            assert!(shown.contains(part), "no {part} in the manual page");
+        }
+        assert!(!shown.contains("e1000"), "the manual page tells of a device that is not built");
+        let copyright =
+            std::fs::read_to_string(main.join(format!("usr/share/doc/{NAME}/copyright"))).unwrap();
+        assert!(copyright.contains("\n hw/block/virtio-blk.c\n"), "a compiled file is not listed");
+        assert!(!copyright.contains("hw/net/e1000.c"), "a file is listed that is not compiled");
+        let changes = file(&self.dist(), &format!("{NAME}_"), ".changes");
+        let changes = std::fs::read_to_string(changes).unwrap();
+        for (name, path) in files(&self.dist()) {
+            if name.starts_with(&format!("{NAME}_")) && name.ends_with(".deb") {
+                assert!(changes.contains(&sha256(&path)), "{name} is not the one of .changes");
+            }
+        }
+    }
+
+    /// Both profiles are installed in the root: a repository, an upgrade, a way back, the distribution's QEMU, the end.
+    pub(crate) fn live_and_die_in(&self, root: &Path) {
+        let at = text(root);
+        let old = file(&self.dist(), &format!("{NAME}_"), ".deb");
+        let key = self.key();
+        // The same profile with one more revision: only packaging is done again.
+        let profile = "schema = 1\nname = \"cloud-virtio\"\nextends = [\"cloud-virtio\"]\n\
+                       [package]\nrevision = 2\nprovides = [\"hypervisor\"]\n";
+        std::fs::write(self.here.join("next.toml"), profile).unwrap();
+        let arguments = ["--output", "next", "--sign", text(&key), "--repo"];
+        let ran = self.build("next.toml", &arguments);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert!(!ran.stderr.contains("Step Compile"), "{}", ran.stderr);
+        self.signed(&self.here.join("next"));
+        let repository = self.here.join("next/packages");
+        as_root(&["cp", "-r", text(&repository), &format!("{at}/srv/packages")]);
+        let line = "deb [signed-by=/srv/packages/signing-key.asc] file:/srv/packages ./";
+        let script = format!("echo '{line}' > /etc/apt/sources.list.d/quench.list");
+        let inside = |words: &[&str]| as_root(&[&["chroot", at], words].concat());
+        inside(&["sh", "-c", &script]);
+        inside(&["apt-get", "-q", "update"]);
+        let version = || inside(&["dpkg-query", "-W", "-f", "${Version} ${Provides}", NAME]).stdout;
+        let first = version();
+        inside(&["apt-get", "-q", "-y", "--no-install-recommends", "upgrade"]);
+        assert!(version().contains("+q2 hypervisor"), "{first} to {}", version());
+        inside(&["sh", "-c", &format!("cat < /srv/packages/{} > /dev/null", "Packages")]);
+        as_root(&["cp", text(&old), &format!("{at}/old.deb")]);
+        inside(&["apt-get", "-q", "-y", "--allow-downgrades", "install", "/old.deb"]);
+        assert_eq!(version(), first);
+        inside(&["apt-get", "-q", "-y", "--no-install-recommends", "install", "qemu-system-x86"]);
+        for emulator in ["/usr/bin/qemu-system-x86_64", &format!("{PREFIX}/bin/qemu-system-x86_64")]
+        {
+            assert!(inside(&[emulator, "--version"]).stdout.contains("QEMU"), "{emulator}");
+        }
+        let twin = format!("{NAME}-tcg");
+        as_root(&["debsums", &format!("--root={at}"), NAME, &twin]);
+        assert_eq!(inside(&["dpkg", "--audit"]).stdout, "");
+        inside(&["apt-get", "-q", "-y", "purge", NAME]);
+        for gone in [PREFIX.to_owned(), format!("/usr/share/doc/{NAME}")] {
+            assert!(!root.join(&gone[1..]).exists(), "{gone} is left after purge");
+        }
+        let emulator = format!("/usr/lib/{twin}/bin/qemu-system-x86_64");
+        assert!(inside(&[&emulator, "--version"]).stdout.contains("QEMU"), "the other profile");
+        assert_eq!(inside(&["dpkg", "--audit"]).stdout, "");
+        self.rpm_in(root);
+    }
+
+    /// In the same root, which has the libraries: rpm's database is its own.
+    fn rpm_in(&self, root: &Path) {
+        let rpm = file(&self.dist(), &format!("{NAME}-10"), ".rpm");
+        let at = text(root);
+        let on = |words: &[&str]| root_command(&[&["rpm", "--root", at], words].concat());
+        // Its requirements have the names of another distribution.
+        let installed = ran(&on(&["-i", "--nodeps", text(&rpm)]).output().unwrap());
+        assert_eq!(installed.code, 0, "{}", installed.stderr);
+        let emulator = format!("{PREFIX}/bin/qemu-system-x86_64");
+        assert!(as_root(&["chroot", at, &emulator, "--version"]).stdout.contains("QEMU"));
+        let verified = ran(&on(&["-V", "--nodeps", NAME]).output().unwrap());
+        assert_eq!((verified.code, verified.stdout.as_str()), (0, ""), "{}", verified.stderr);
+        as_root(&["sh", "-c", &format!("echo x >> '{at}{emulator}'")]);
+        let verified = ran(&on(&["-V", "--nodeps", NAME]).output().unwrap());
+        assert!(verified.stdout.contains("qemu-system-x86_64"), "rpm -V sees no change");
+        assert_eq!(ran(&on(&["-e", NAME]).output().unwrap()).code, 0);
+        assert!(!root.join(&PREFIX[1..]).exists());
+    }
+
+    /// A key file without a passphrase.
+    fn key(&self) -> PathBuf {
+        let file = self.here.join("key.asc");
+        let script = "home=$(mktemp -d) && export GNUPGHOME=$home && \
+            gpg --batch --quiet --passphrase '' --quick-generate-key 'Test <test@quench.invalid>' rsa3072 sign 0 && \
+            gpg --batch --quiet --armor --export-secret-keys > \"$1\" && \
+            gpgconf --kill all && rm -rf \"$home\"";
+        as_plain(&["sh", "-c", script, "sh", text(&file)]);
+        file
+    }
+
+    fn signed(&self, dist: &Path) {
+        let signed = dist.join("signed");
+        let key = signed.join("signing-key.asc");
+        let rpm = file(&signed, &format!("{NAME}-10"), ".rpm");
+        let database = self.here.join("rpmdb");
+        let with = format!("--dbpath={}", database.display());
+        as_plain(&["rpm", &with, "--import", text(&key)]);
+        let checked = as_plain(&["rpm", &with, "-Kv", text(&rpm)]).stdout;
+        assert!(checked.contains("Signature, key ID") && !checked.contains("NOKEY"), "{checked}");
+        let deb = file(&signed, &format!("{NAME}_"), ".deb");
+        let script = "d=$(mktemp -d) && cd $d && export GNUPGHOME=$d && ar x \"$1\" && \
+            gpg --batch --quiet --import \"$2\" && \
+            cat debian-binary control.tar.* data.tar.* | gpg --batch --verify _gpgorigin - && \
+            gpg --batch --verify \"$3/InRelease\" && \
+            gpg --batch --verify \"$3/repodata/repomd.xml.asc\" \"$3/repodata/repomd.xml\"; \
+            code=$?; gpgconf --kill all; rm -rf $d; exit $code";
+        as_plain(&["sh", "-c", script, "sh", text(&deb), text(&key), text(&dist.join("packages"))]);
+        let document = signed.join(format!("{NAME}.signatures.json"));
+        let document: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(document).unwrap()).unwrap();
+        for (path, plain) in [
+            (&rpm, file(dist, &format!("{NAME}-10"), ".rpm")),
+            (&deb, file(dist, &format!("{NAME}_"), ".deb")),
+        ] {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let entries = document["packages"].as_array().unwrap();
+            let entry = entries.iter().find(|entry| entry["name"] == name).unwrap();
+            assert_eq!(entry["signed"]["sha256"], sha256(path).as_str());
+            assert_eq!(entry["unsigned"]["sha256"], sha256(&plain).as_str());
+            if name.ends_with(".rpm") {
+                for (key, tag) in
+                    [("sha256header", "SHA256HEADER"), ("payloaddigest", "PAYLOADDIGEST")]
+                {
+                    for package in [path, &plain] {
+                        let query = ["rpm", "-qp", "--qf", &format!("%{{{tag}}}"), text(package)];
+                        assert_eq!(
+                            entry["payload"][key],
+                            as_plain(&query).stdout.as_str(),
+                            "{tag}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    /// SIGKILL at many moments of packaging: every file in the output directory is whole, whenever it came.
+    pub(crate) fn killed_while_packaging(&self) {
+        let output = self.here.join("killed");
+        let start = Instant::now();
+        let whole = self.build("cloud-virtio", &["--output", "whole", "--repo"]);
+        assert_eq!(whole.code, 0, "{}", whole.stderr);
+        let time = start.elapsed();
+        let whole = files(&self.here.join("whole"));
+        let mut seen = 0;
+        for part in 1..7_u32 {
+            let mut child = Command::new(env!("CARGO_BIN_EXE_quench"))
+                .args(["build", "cloud-virtio", "--output", "killed", "--repo"])
+                .current_dir(&self.here)
+                .env("QUENCH_WORK", &self.work)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            std::thread::sleep(time * part / 6);
+            let _ = child.kill();
+            child.wait().unwrap();
+            let repository = output.join("packages");
+            if repository.exists() {
+                assert!(
+                    repository.join("Release").is_file() && repository.join("repodata").is_dir()
+                );
+            }
+            if output.is_dir() {
+                seen += self.all_whole(&output, &whole);
+            }
+        }
+        let ran = self.build("cloud-virtio", &["--output", "killed", "--repo"]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert_eq!(self.all_whole(&output, &whole), whole.len());
+        println!(
+            "killed 6 times within {} ms of packaging; {seen} whole files seen",
+            time.as_millis()
+        );
+    }
+
+    /// How many files there are; each must have the bytes of a run that nobody killed.
+    fn all_whole(&self, output: &Path, whole: &BTreeMap<String, PathBuf>) -> usize {
+        let found = files(output);
+        for (name, path) in &found {
+            let good =
+                whole.get(name).unwrap_or_else(|| panic!("{name} is no file of a whole run"));
+            // dpkg writes the time of the build into these two.
+            if name.ends_with(".buildinfo") || name.ends_with(".changes") {
+                let text = std::fs::read_to_string(path).unwrap();
+                let same = std::fs::read_to_string(good).unwrap();
+                assert_eq!(text.lines().count(), same.lines().count(), "{name}");
+                continue;
+            }
+            assert_eq!(sha256(path), sha256(good), "{name}");
+        }
+        found.len()
+    }
+
+    /// No space for the packages, then none for making them: exit 4, the reason, nothing half-written.
+    pub(crate) fn full_disks(&self) {
+        let scratch = self.work.join("builds/cloud-virtio/package");
+        for (full, size) in [(self.here.join("full"), "1m"), (scratch, "4m")] {
+            std::fs::create_dir_all(&full).unwrap();
+            std::fs::create_dir_all(self.here.join("full")).unwrap();
+            let script = "mount -t tmpfs -o \"size=$1\" none \"$2\" || exit 99; cd \"$3\"; \
+                          \"$4\" build cloud-virtio --output full; code=$?; \
+                          ls -A full | sed 's/^/left: /'; exit $code";
+            let words = ["unshare", "--mount", "sh", "-c", script, "sh", size, text(&full)];
+            let quench = env!("CARGO_BIN_EXE_quench");
+            let mut command = root_command(
+                &[
+                    &["env", &format!("QUENCH_WORK={}", self.work.display())],
+                    &words[..],
+                    &[text(&self.here), quench],
+                ]
+                .concat(),
+            );
+            let ran = ran(&command.output().unwrap());
+            if ran.code == 99 {
+                return println!("skipped: full disks (no mounts here)");
+            }
+            assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
+            assert!(ran.stderr.contains("the disk is full"), "{}", ran.stderr);
+            for left in ran.stdout.lines().filter_map(|line| line.strip_prefix("left: ")) {
+                assert!(!left.starts_with('.'), "half-written: {left}");
+                let whole = left.ends_with(".buildinfo") || left.ends_with(".changes");
+                assert!(whole || files(&self.here.join("whole")).contains_key(left), "{left}");
+            }
+        }
+        // The next run finds everything in order.
+        let ran = self.build("cloud-virtio", &["--output", "whole"]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+    }
+}
