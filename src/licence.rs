@@ -141,7 +141,6 @@ fn first_comment(text: &str) -> Vec<String> {
 fn tag(lines: &[String]) -> Option<String> {
     let line = lines.iter().find_map(|line| line.split_once("SPDX-License-Identifier:"))?.1;
     let words: Vec<String> = line
-        .trim()
         .split_whitespace()
         .map(|word| {
             let open = word.len() - word.trim_start_matches('(').len();

@@ -131,7 +131,7 @@ fn pointer(name: &str, file: &str) -> String {
          /usr/share/common-licenses/{file}.",
         name.split(" with ").next().unwrap_or(name)
     );
-    wrap(&text, 100).iter().map(|line| format!(" {line}\n")).collect()
+    format!(" {}\n", wrap(&text, 100).join("\n "))
 }
 
 fn pointer_by_name(name: &str) -> String {

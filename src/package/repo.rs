@@ -91,9 +91,12 @@ fn apt(plan: &Plan, key: Option<&Key>, root: &Path) -> Result<(), Error> {
     // The tool writes the time of day; what is in it was made at the source's date.
     let lines: Vec<String> = release
         .lines()
-        .map(|line| match line.starts_with("Date:") {
-            true => format!("Date: {}", text::rfc2822(plan.source.date)),
-            false => line.to_owned(),
+        .map(|line| {
+            if line.starts_with("Date:") {
+                format!("Date: {}", text::rfc2822(plan.source.date))
+            } else {
+                line.to_owned()
+            }
         })
         .collect();
     fs_err::write(root.join("Release"), lines.join("\n") + "\n")?;
