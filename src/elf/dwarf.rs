@@ -98,17 +98,7 @@ fn read(dwarf: &Dwarf<Slice<'_>>) -> Vec<Unit> {
             producer: text(gimli::DW_AT_producer),
             ..Unit::default()
         };
-        if let Ok(mut ranges) = dwarf.die_ranges(&unit, root) {
-            while let Ok(Some(range)) = ranges.next() {
-                if ranges_left == 0 {
-                    break;
-                }
-                ranges_left -= 1;
-                if range.begin < range.end {
-                    found.ranges.push((range.begin, range.end));
-                }
-            }
-        }
+        found.ranges = ranges(dwarf, &unit, root, &mut ranges_left);
         let offset = [gimli::DW_AT_macros, gimli::DW_AT_GNU_macros]
             .into_iter()
             .find_map(|name| root.attr_value(name))
@@ -122,6 +112,37 @@ fn read(dwarf: &Dwarf<Slice<'_>>) -> Vec<Unit> {
         out.push(found);
     }
     out
+}
+
+/// Code of a unit: a list, or start and length. (gimli's own `die_ranges` adds the two unchecked.)
+fn ranges(
+    dwarf: &Dwarf<Slice<'_>>,
+    unit: &gimli::Unit<Slice<'_>>,
+    root: &gimli::DebuggingInformationEntry<Slice<'_>>,
+    left: &mut usize,
+) -> Vec<(u64, u64)> {
+    let address = |value| dwarf.attr_address(unit, value).ok().flatten();
+    if let Some(value) = root.attr_value(gimli::DW_AT_ranges) {
+        let mut out = Vec::new();
+        let Ok(Some(mut list)) = dwarf.attr_ranges(unit, value) else { return out };
+        while let Ok(Some(range)) = list.next() {
+            if *left == 0 {
+                break;
+            }
+            *left -= 1;
+            if range.begin < range.end {
+                out.push((range.begin, range.end));
+            }
+        }
+        return out;
+    }
+    let low = root.attr_value(gimli::DW_AT_low_pc).and_then(address);
+    let high = root.attr_value(gimli::DW_AT_high_pc);
+    let end = low.zip(high).and_then(|(low, high)| match high.udata_value() {
+        Some(length) => low.checked_add(length),
+        None => address(high),
+    });
+    low.zip(end).filter(|(low, end)| low < end).into_iter().collect()
 }
 
 /// Levels by table, so that a table imported by a thousand units is read once.

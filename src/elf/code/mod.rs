@@ -276,12 +276,16 @@ fn immediate(instruction: &iced_x86::Instruction) -> Option<u64> {
 
 /// Decodes the functions that the scan marked.
 fn decode(memory: &Memory<'_>, entry: u64, imports: &imports::Imports<'_>, out: &mut Code<'_>) {
+    // Where nothing is protected, it is enough to know that of some functions for certain.
+    let mut certain = if out.count(Marks::LOADS_CANARY) > 0 { usize::MAX } else { 4096 };
     let wanted = Marks::STEP.with(Marks::SIZED_CALL).with(Marks::TLS_STORE);
     let mut instructions = Vec::new();
     for index in 0..out.functions.len() {
         let function = out.functions[index];
-        let unprotected =
-            function.marks.has(Marks::FRAME_ADDRESS) && !function.marks.has(Marks::LOADS_CANARY);
+        let unprotected = certain > 0
+            && function.marks.has(Marks::FRAME_ADDRESS)
+            && !function.marks.has(Marks::LOADS_CANARY);
+        certain -= usize::from(unprotected);
         if !function.marks.any(wanted) && !unprotected {
             continue;
         }
