@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use quench::verify::{Policy, RULES, RuleVerdict, judge};
+use quench::verify::{Examination, Policy, RULES, RuleVerdict, judge};
 
 /// Case (0: none of the known ones, but the other direction of a rule), file, rule, verdict, a part of what is said.
 type Row = (u32, &'static str, &'static str, &'static str, &'static str);
@@ -216,6 +216,21 @@ fn the_system_s_c_library_is_protected_though_it_defines_the_symbol() {
         let near = matches!(found.verdict, quench::verify::Verdict::Partial { n, m, .. } if n * 100 >= m * 97);
         assert!(found.verdict.name() == *wanted || near, "{file} {rule}: {:?}", found.verdict);
     }
+}
+
+/// Debug files are found by build-id; one of another build is not believed.
+#[test]
+fn a_stripped_file_is_judged_with_its_own_debug_file() {
+    let stripped = fixture("mix_stripped");
+    let evidence = |debug: Vec<u8>| {
+        let examination = Examination::of("stripped", &stripped, &|_| Some(debug.clone()));
+        let rules = &examination.objects.first().unwrap().rules;
+        rules.iter().find(|found| found.rule == "stack-protector").unwrap().evidence.clone()
+    };
+    let own = evidence(fixture("debug_file"));
+    assert!(own.contains("1 of 2 units") && own.contains("two.c"), "{own}");
+    let foreign = evidence(fixture("over"));
+    assert!(!foreign.contains("units"), "{foreign}");
 }
 
 /// A rule that is switched off, or that always fails, turns some row red: every rule has rows in both directions.

@@ -192,7 +192,7 @@ impl Walk {
         let offset = instruction.memory_displacement64().cast_signed();
         let plain = instruction.memory_index() == Register::None;
         match (instruction.memory_base(), plain) {
-            (Register::RSP, true) if offset < 0 && offset >= -0x4000_0000 => {
+            (Register::RSP, true) if (-0x4000_0000..0).contains(&offset) => {
                 self.lower(-offset, instruction.ip());
             }
             (Register::RSP, true) => self.raise(offset.clamp(0, 0x4000_0000)),
@@ -230,10 +230,8 @@ impl Walk {
                 self.fault = Some((instruction.ip(), None));
             }
         }
-        if register == Register::RBP {
-            if let Some(frame) = self.frame {
-                self.pointer = frame;
-            }
+        if let Some(frame) = self.frame.filter(|_| register == Register::RBP) {
+            self.pointer = frame;
         }
         self.restart();
     }

@@ -76,6 +76,7 @@ impl Marks {
         Self(self.0 & !other.0)
     }
 
+    #[must_use]
     pub fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }

@@ -35,6 +35,7 @@ const fn set(table: &mut [u8; 65536], first: u8, seconds: &[u8], kind: u8) {
     }
 }
 
+#[expect(clippy::large_stack_arrays, reason = "made at compile time")]
 const fn pairs() -> [u8; 65536] {
     let mut table = [NOTHING; 65536];
     let mut byte = 0;
@@ -140,12 +141,12 @@ impl Scan<'_, '_> {
             }
             COPY_OF_STACK => self.copy_of_stack(at),
             CODE_ADDRESS if self.wide(at) => self.code_address(at),
-            TRAP => {
-                // ud1 eax, [eax+2]: ubsantrap(2), which is clang's CFICheckFail.
-                if self.before(at, 1) == 0x67 && self.byte(at + 2) == 0x40 && self.byte(at + 3) == 2
-                {
-                    self.mark(at, Marks::CFI_CHECK);
-                }
+            // ud1 eax, [eax+2]: ubsantrap(2), which is clang's CFICheckFail.
+            TRAP if self.before(at, 1) == 0x67
+                && self.byte(at + 2) == 0x40
+                && self.byte(at + 3) == 2 =>
+            {
+                self.mark(at, Marks::CFI_CHECK);
             }
             RETURN => self.returns(at + 1),
             TLS if self.byte(at + 2) == 0x89 => self.mark(at, Marks::TLS_STORE),
@@ -229,7 +230,10 @@ impl Scan<'_, '_> {
         let begins = |address: u64| {
             self.code.functions.binary_search_by_key(&address, |function| function.start).is_ok()
         };
-        if here % 8 == 0 && in_row && (begins(target) || self.imports.at_stub(target).is_some()) {
+        if here.is_multiple_of(8)
+            && in_row
+            && (begins(target) || self.imports.at_stub(target).is_some())
+        {
             self.code.jump_table_entries += 1;
         }
     }

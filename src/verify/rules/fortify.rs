@@ -162,7 +162,7 @@ fn is_musl(facts: &Facts<'_>) -> bool {
 }
 
 /// Imported names with the number of calls; 0 where the code is not read.
-fn imports<'o>(object: Object<'o>) -> impl Iterator<Item = (&'o str, usize)> {
+fn imports(object: Object<'_>) -> impl Iterator<Item = (&str, usize)> {
     object.facts.symbols.iter().filter(|symbol| !symbol.defined && !symbol.name.is_empty()).map(
         move |symbol| {
             let calls = object.code.and_then(|code| code.calls.get(symbol.name)).copied();

@@ -98,7 +98,7 @@ fn file(
             member.sha256 = Some(hex::encode(Sha256::digest(&member.bytes)));
         }
         let opened = input::open_file(name, member, Limits::default(), &mut |member| {
-            one.member(member, debug)
+            one.member(member, debug);
         });
         one.findings.extend(opened.findings);
         return Ok(one);
