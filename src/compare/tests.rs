@@ -1,3 +1,5 @@
+//! Differences on small archives, their causes, and hostile ones.
+
 use super::*;
 
 /// A tar with one file.

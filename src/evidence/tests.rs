@@ -1,3 +1,5 @@
+//! Evidence of a sample record against the published schemas, signatures, and bundles with something wrong.
+
 use p256::pkcs8::EncodePrivateKey as _;
 use serde_json::Value;
 

@@ -27,6 +27,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("libc6-dev", "test programs"),
     ("lintian", "judges .deb"),
     ("mmdebstrap", "a clean root to install packages in"),
+    ("openssl", "keys and signatures that are not ours"),
     ("patch", "our patches"),
     ("pax-utils", "another checker, for verify --compare"),
     ("python3", "QEMU's own resolver, the loopback archive"),
