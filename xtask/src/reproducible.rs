@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         let name = path.to_string_lossy().into_owned();
         if name.ends_with(".record.json") {
             record = Some(name);
-        } else if name.ends_with(".deb") || name.ends_with(".rpm") {
+        } else if path.extension().is_some_and(|end| end == "deb" || end == "rpm") {
             packages.push(path);
         }
     }
