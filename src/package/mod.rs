@@ -159,10 +159,22 @@ fn isolated(plan: &Plan, scratch: &Path, purpose: &str, program: &str) -> Invoca
         .env("DPKG_DEB_THREADS_MAX", "1")
 }
 
+/// An empty directory. What a killed run left is moved away first: a program of that run may still be at work in it,
+/// and must neither stop us nor write into what is new.
 fn fresh(directory: &Path) -> Result<(), Error> {
-    match fs_err::remove_dir_all(directory) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
+    let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let parent = directory.parent().unwrap_or(Path::new("/"));
+    fs_err::create_dir_all(parent)?;
+    let old = format!(".old-{name}-");
+    if directory.exists() {
+        fs_err::rename(directory, parent.join(format!("{old}{}", std::process::id())))?;
+    }
+    for entry in fs_err::read_dir(parent)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(&old) {
+            // Fails while something still writes there; a later run removes it.
+            let _ = fs_err::remove_dir_all(entry.path());
+        }
     }
     fs_err::create_dir_all(directory)?;
     Ok(())
