@@ -552,3 +552,67 @@ fn differences_with_other_checkers_are_explained() {
         assert!(differences.iter().any(|one| one["rule"] == "relro"), "{differences:?}");
     }
 }
+
+/// The program is stripped; what its units say comes from the package of debug files beside it.
+#[test]
+fn a_debug_package_is_found_by_build_id() {
+    let sandbox = Sandbox::new();
+    let flags = [&["-g", "-Wl,--build-id"], HARDENED].concat();
+    let program = compile(&sandbox, "bin/usr/bin/x", &flags);
+    let debug = sandbox.path().join("debug/usr/lib/debug/x.debug");
+    std::fs::create_dir_all(debug.parent().unwrap()).unwrap();
+    let run = |arguments: &[&str]| {
+        assert!(Command::new("objcopy").args(arguments).status().unwrap().success());
+    };
+    let (program, debug) = (program.to_str().unwrap(), debug.to_str().unwrap());
+    run(&["--only-keep-debug", program, debug]);
+    run(&["--strip-all", program]);
+    let (package, symbols) =
+        (deb(&sandbox, "bin", "x.deb"), deb(&sandbox, "debug", "x-dbgsym.deb"));
+    let (package, symbols) = (package.to_str().unwrap(), symbols.to_str().unwrap());
+    let verify = |more: &[&str]| {
+        let arguments = [&["verify", package, "--format", "json"], more].concat();
+        json(&sandbox.quench(&arguments))
+    };
+    has(&verify(&[]), "/usr/bin/x", "evidence", "not-applicable", "fine");
+    has(&verify(&["--debug", symbols]), "/usr/bin/x", "evidence", "holds", "fine");
+    has(&verify(&["--debug", "debug"]), "/usr/bin/x", "evidence", "holds", "fine");
+}
+
+/// Bytes changed anywhere in a package: an answer, never a panic or a hang.
+#[test]
+fn no_mutation_of_a_package_makes_the_reader_panic() {
+    let sandbox = Sandbox::new();
+    let program = compile(&sandbox, "root/usr/bin/x", HARDENED);
+    let rpm = std::fs::read(rpm(&sandbox, &program)).unwrap();
+    let deb = std::fs::read(deb(&sandbox, "root", "x.deb")).unwrap();
+    let mut tar = tar::Builder::new(Vec::new());
+    tar.append_dir_all("root", sandbox.path().join("root")).unwrap();
+    let tar = tar.into_inner().unwrap();
+    let mut state = 7_u64;
+    let mut random = move || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap()
+    };
+    let start = std::time::Instant::now();
+    let (mut rounds, mut told) = (0, 0);
+    for round in 0..900 {
+        let whole = [&rpm, &deb, &tar][round % 3];
+        let mut bytes = whole.clone();
+        for _ in 0..=random() % 6 {
+            let limit = if round % 2 == 0 { bytes.len() } else { 4096.min(bytes.len()) };
+            let at = random() % limit;
+            bytes[at] =
+                [0, 1, 0x7f, 0xff, b'9', u8::try_from(random() % 256).unwrap()][random() % 6];
+        }
+        if round % 7 == 0 {
+            bytes.truncate(random() % whole.len());
+        }
+        let (_, findings) = quench::verify::input::members("mutated", &bytes);
+        told += usize::from(!findings.is_empty());
+        rounds += 1;
+    }
+    println!("{rounds} mutations, {told} with findings, {:?}", start.elapsed());
+    assert!(told > rounds / 4, "{told} of {rounds}");
+}

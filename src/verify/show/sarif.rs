@@ -20,7 +20,7 @@ const SCHEMA: &str =
 
 /// A SARIF log with one run. `texts` are the texts findings point into.
 pub fn sarif(verification: &Verification, texts: &[(String, String)]) -> Value {
-    let rules = rules();
+    let rules = rules(verification);
     let index: BTreeMap<&str, usize> =
         rules.iter().enumerate().map(|(index, (id, _))| (*id, index)).collect();
     let mut results = Vec::new();
@@ -57,8 +57,8 @@ pub fn sarif(verification: &Verification, texts: &[(String, String)]) -> Value {
     })
 }
 
-/// Reporting descriptors, sorted: rules, and codes of findings that are no rule's.
-fn rules() -> Vec<(&'static str, Value)> {
+/// Reporting descriptors, sorted: rules, and codes of findings that are no rule's, those of other modules when they occur.
+fn rules(verification: &Verification) -> Vec<(&'static str, Value)> {
     let mut rules: BTreeMap<&str, Value> = crate::verify::rule_infos()
         .map(|rule| {
             let value = json!({
@@ -70,7 +70,9 @@ fn rules() -> Vec<(&'static str, Value)> {
             (rule.name, value)
         })
         .collect();
-    for code in crate::verify::codes() {
+    let findings = verification.reports.iter().flat_map(|report| &report.findings);
+    let found = findings.chain(&verification.findings).map(|finding| finding.code);
+    for code in crate::verify::codes().into_iter().chain(found) {
         if code.name != RULE_FAILED.name {
             let value = json!({
                 "id": code.name,
