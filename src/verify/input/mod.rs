@@ -9,6 +9,7 @@ mod capability;
 mod deb;
 mod opener;
 mod rpm;
+mod rpm_header;
 mod stream;
 
 use crate::finding::{Code, Finding};

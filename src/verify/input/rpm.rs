@@ -3,26 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use rpm::{FileFlags, FileType, PackageMetadata};
-
 use super::archive::rooted;
 use super::opener::{Attributes, Opener, Seen};
+use super::rpm_header::{Listed, package};
 use super::stream::{head, unpack};
 use super::{Format, Kind, UNREADABLE, UNSAFE, format};
 
 /// A path in a cpio header.
 const MOST_NAME: u64 = 64 << 10;
-
-/// What the header says of a file.
-struct Listed {
-    path: String,
-    kind: FileType,
-    mode: u32,
-    capabilities: Option<String>,
-    target: String,
-    size: u64,
-    ghost: bool,
-}
 
 /// One header of the payload.
 enum Entry {
@@ -39,17 +27,19 @@ enum Entry {
 
 impl Opener<'_> {
     pub(super) fn rpm(&mut self, bytes: &[u8], prefix: &str, depth: usize) {
-        let metadata = match PackageMetadata::parse(&mut &bytes[..]) {
-            Ok(metadata) => metadata,
+        let package = match package(bytes) {
+            Ok(package) => package,
             Err(error) => return self.unreadable(prefix, &error),
         };
-        let listed = match listed(&metadata, prefix) {
-            Ok(listed) => listed,
-            Err(error) => return self.unreadable(prefix, &error),
-        };
-        self.scriptlets(&metadata);
-        let start = usize::try_from(metadata.get_package_segment_offsets().payload).ok();
-        let payload = start.and_then(|start| bytes.get(start..)).unwrap_or_default();
+        for (name, text) in &package.scripts {
+            self.script(name, text);
+        }
+        let payload = package.payload;
+        let listed: Vec<Listed> = package
+            .files
+            .into_iter()
+            .map(|file| Listed { path: rooted(prefix, &file.path), ..file })
+            .collect();
         let unpacked: std::io::Result<Box<dyn Read + '_>> = match format(payload) {
             Format::Closed("a cpio archive") => Ok(Box::new(payload)),
             found => unpack(found, payload, &self.budget())
@@ -58,20 +48,6 @@ impl Opener<'_> {
         let read = unpacked.and_then(|mut payload| self.cpio(&mut payload, &listed, prefix, depth));
         if let Err(error) = read {
             self.unreadable(prefix, &error);
-        }
-    }
-
-    fn scriptlets(&mut self, metadata: &PackageMetadata) {
-        let scripts = [
-            ("%pre", metadata.get_pre_install_script()),
-            ("%post", metadata.get_post_install_script()),
-            ("%pretrans", metadata.get_pre_trans_script()),
-            ("%posttrans", metadata.get_post_trans_script()),
-        ];
-        for (name, script) in scripts {
-            if let Ok(script) = script {
-                self.script(name, &script.script);
-            }
         }
     }
 
@@ -97,7 +73,10 @@ impl Opener<'_> {
                     let file = listed.get(index).ok_or_else(|| {
                         std::io::Error::other("the payload has a file the header does not list")
                     })?;
-                    (file.path.clone(), file.size, file.mode, Some(file))
+                    // A directory has a size in the header and no bytes in the payload.
+                    let directory = file.mode & 0o170_000 == 0o040_000;
+                    let size = if directory { 0 } else { file.size };
+                    (file.path.clone(), size, file.mode, Some(file))
                 }
             };
             if !self.next(&path) {
@@ -152,24 +131,6 @@ impl Opener<'_> {
         };
         self.entry(path, kind, attributes);
     }
-}
-
-fn listed(metadata: &PackageMetadata, prefix: &str) -> Result<Vec<Listed>, String> {
-    let entries = metadata.get_file_entries().map_err(|error| error.to_string())?;
-    Ok(entries
-        .iter()
-        .map(|file| Listed {
-            path: rooted(prefix, &file.path().display().to_string()),
-            kind: file.file_type(),
-            mode: u32::from(file.mode().raw_mode()),
-            // rpm stores an empty text for files without.
-            capabilities: file.caps().filter(|text| !matches!(*text, "" | "=")).map(str::to_owned),
-            target: file.linkto().unwrap_or_default().to_owned(),
-            size: file.size() as u64,
-            ghost: file.flags().contains(FileFlags::GHOST),
-        })
-        .map(|file| Listed { size: if file.kind == FileType::Dir { 0 } else { file.size }, ..file })
-        .collect())
 }
 
 fn skip(reader: &mut dyn Read, bytes: u64) -> std::io::Result<()> {

@@ -239,6 +239,16 @@ mod tests {
         }
     }
 
+    /// The example people copy.
+    #[test]
+    fn the_policy_of_the_readme_reads_without_a_finding() {
+        let readme = include_str!("../../../policies/README.md");
+        let text = readme.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+        let policy = policy(text);
+        assert_eq!(policy.name, "cloud-image");
+        assert_eq!(policy.waivers.len(), 1);
+    }
+
     #[test]
     fn later_words_win_and_privilege_only_raises() {
         let policy = policy(
