@@ -53,6 +53,7 @@ pub mod package;
 pub mod probe;
 pub mod process;
 pub mod run;
+pub mod scanned;
 pub mod source;
 pub mod stage;
 pub mod terminal;

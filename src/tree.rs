@@ -6,6 +6,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
 /// Files of a source tree. Paths use `/`, are relative, and have no leading `./`.
 #[derive(Clone, Default)]
 pub struct Tree {
@@ -42,6 +45,22 @@ impl Tree {
             .range(prefix.clone()..)
             .take_while(move |(path, _)| path.starts_with(&prefix))
             .map(|(path, bytes)| (path.as_str(), bytes.as_slice()))
+    }
+
+    /// sha256 over path and content of all files, as hexadecimal text.
+    pub fn digest(&self) -> String {
+        let files: Vec<_> = self.iter().collect();
+        let digests: Vec<[u8; 32]> = files
+            .par_iter()
+            .map(|(path, bytes)| {
+                let mut hash = Sha256::new();
+                hash.update(path);
+                hash.update([0]);
+                hash.update(bytes);
+                hash.finalize().into()
+            })
+            .collect();
+        hex::encode(Sha256::digest(digests.concat()))
     }
 
     pub fn len(&self) -> usize {

@@ -17,6 +17,7 @@ mod rust;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 pub use condition::{Condition, Configuration};
 pub use diff::{Changes, diff};
@@ -29,7 +30,7 @@ use crate::tree::Tree;
 /// Finding codes of this module.
 pub const CODES: &[&Code] = &[];
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Kind {
     Device,
     Cpu,
@@ -62,7 +63,7 @@ impl Kind {
 }
 
 /// One QOM type with everything known of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     pub name: String,
     pub kind: Kind,
@@ -76,7 +77,7 @@ pub struct Entry {
     /// `-device NAME` or `-object NAME` works.
     pub user_creatable: bool,
     /// The bus it plugs into, as `-device help` prints it.
-    pub bus: Option<&'static str>,
+    pub bus: Option<String>,
     /// Other names the command line accepts.
     pub aliases: Vec<String>,
     /// Whether the type exists is decided when the emulator starts, by what the machine has; may be in or not.
@@ -84,7 +85,7 @@ pub struct Entry {
 }
 
 /// The catalog of one tree. Several entries may share a name: the same type in different architectures' files.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Catalog {
     /// Content of `VERSION`.
     pub version: String,
@@ -356,7 +357,7 @@ impl Catalog {
             is_abstract: definition.is_abstract,
             at_start: definition.at_start,
             user_creatable,
-            bus: bus(&parents),
+            bus: bus(&parents).map(str::to_owned),
             aliases: names.map(|(alias, _)| alias.clone()).collect(),
             parents,
             file: definition.file,

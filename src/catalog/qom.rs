@@ -3,6 +3,8 @@
 //! Pure. Registration in loops over tables (`e1000_devices[]`), the virtio-pci helper with its transitional twins and
 //! the machine macros are known by their shape; a name that is none of these constants is reported as unseen.
 
+use serde::{Deserialize, Serialize};
+
 use super::backends::{self, Backend};
 use super::condition::Condition;
 use super::macros::{Macros, matching, split_commas};
@@ -31,7 +33,7 @@ pub struct TypeDef {
 }
 
 /// A `TypeInfo` whose name we could not evaluate.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unseen {
     pub file: String,
     pub line: u32,

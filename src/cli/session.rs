@@ -3,13 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::{Exit, Failure};
-use crate::catalog::{self, Catalog};
 use crate::finding::{Finding, any_error};
 use crate::hardening::{self, Probes};
-use crate::kconfig::{self, Kconfig};
 use crate::plan::{self, Inputs, Plan, SourceFacts};
 use crate::profile::{self, Profile, Source};
 use crate::record::{PatchText, SourceOrigin};
+use crate::scanned::{self, Keep, Scanned};
 use crate::source::{self, Prepared};
 use crate::terminal::Terminal;
 use crate::tree::Tree;
@@ -152,30 +151,30 @@ pub(crate) struct Context {
     pub(crate) lock: PathBuf,
 }
 
-/// A scanned source tree.
-#[derive(Debug)]
-pub(crate) struct Scanned {
-    pub(crate) tree: Tree,
-    pub(crate) catalog: Catalog,
-    pub(crate) kconfig: Kconfig,
+/// Reads and scans a tree.
+pub(crate) fn scan(directory: &Path, keep: Option<Keep<'_>>) -> Result<Scanned, Failure> {
+    scanned::scan(directory, keep).map_err(|error| {
+        let exit = match &error {
+            scanned::Error::Io(_) => Exit::Machine,
+            scanned::Error::NotQemu(_) => Exit::Usage,
+            scanned::Error::Kconfig(_) => Exit::Program,
+        };
+        Failure::new(exit, error)
+    })
 }
 
-/// Reads and scans a tree.
-pub(crate) fn scan(directory: &Path) -> Result<Scanned, Failure> {
-    let tree = source::read_tree(directory).map_err(|error| Failure::new(Exit::Machine, error))?;
-    if tree.get("VERSION").is_none() || tree.get("Kconfig").is_none() {
-        return Err(Failure::new(Exit::Usage, format!("{} is no QEMU tree", directory.display())));
+/// Scans the tree of a profile; scans are kept in the work directory.
+fn scan_prepared(prepared: &mut Prepared, work: &Path) -> Result<Scanned, Failure> {
+    let directory = work.join("scans");
+    // A tree in the work directory is never changed: its name is a digest over all that went in.
+    let ours = prepared.directory.parent().is_some_and(|parent| parent == work.join("trees"));
+    let key = ours.then_some(prepared.digest.as_str());
+    let scanned = scan(&prepared.directory, Some(Keep { directory: &directory, key }))?;
+    if prepared.digest.is_empty() {
+        prepared.digest.clone_from(&scanned.digest);
+        prepared.files = vec![("tree".to_owned(), scanned.digest.clone())];
     }
-    let catalog = catalog::scan(&tree);
-    let (kconfig, findings) = kconfig::parse(&tree, "Kconfig");
-    if any_error(&findings) {
-        let first = findings.first().map(|finding| finding.message.clone()).unwrap_or_default();
-        return Err(Failure::new(
-            Exit::Program,
-            format!("the tree's Kconfig cannot be read: {first}"),
-        ));
-    }
-    Ok(Scanned { tree, catalog, kconfig })
+    Ok(scanned)
 }
 
 /// Everything up to the plan.
@@ -190,11 +189,16 @@ pub(crate) struct Planned {
 }
 
 impl Planned {
-    /// What the plan was made from, to make others of.
-    pub(crate) fn inputs(&self) -> Inputs<'_> {
+    /// The whole tree: a kept scan has only what plans read.
+    pub(crate) fn whole_tree(&self) -> Result<Tree, Failure> {
+        source::read_tree(&self.prepared.directory).map_err(|e| Failure::new(Exit::Machine, e))
+    }
+
+    /// What the plan was made from, to make others of, with the whole tree.
+    pub(crate) fn inputs<'a>(&'a self, tree: &'a Tree) -> Inputs<'a> {
         Inputs {
             profile: &self.profile,
-            tree: &self.scanned.tree,
+            tree,
             catalog: &self.scanned.catalog,
             kconfig: &self.scanned.kconfig,
             source: facts(&self.prepared),
@@ -212,8 +216,8 @@ pub(crate) fn plan(
 ) -> Result<Planned, Failure> {
     let (profile, context) = load(name)?.checked(terminal)?;
     let work = options.work()?;
-    let prepared = prepare(&profile, &context, options, &work, for_build, terminal)?;
-    let scanned = scan(&prepared.directory)?;
+    let mut prepared = prepare(&profile, &context, options, &work, for_build, terminal)?;
+    let scanned = scan_prepared(&mut prepared, &work)?;
     let probes = probes(&profile, &work)?;
     let source = facts(&prepared);
     let inputs = Inputs {
@@ -271,8 +275,8 @@ pub(crate) fn resolve_findings(
         lock: loaded.lock.clone(),
     };
     let work = options.work()?;
-    let prepared = prepare(profile, &context, options, &work, false, terminal)?;
-    let scanned = scan(&prepared.directory)?;
+    let mut prepared = prepare(profile, &context, options, &work, false, terminal)?;
+    let scanned = scan_prepared(&mut prepared, &work)?;
     if loaded.profile.is_none() {
         return Ok(profile::check_names(profile, &scanned.catalog));
     }
@@ -413,16 +417,16 @@ fn in_place(directory: &Path) -> Result<Prepared, Failure> {
     let directory = fs_err::canonicalize(directory).map_err(usage)?;
     let version =
         fs_err::read_to_string(directory.join("VERSION")).map_err(usage)?.trim().to_owned();
-    let digest = source::digest_of_directory(&directory).map_err(usage)?;
     Ok(Prepared {
         origin: "a local tree".to_owned(),
-        files: vec![("tree".to_owned(), digest.clone())],
+        files: Vec::new(),
         patches: Vec::new(),
         patch_texts: Vec::new(),
         date: 0,
         authentication: "none: a local tree is taken as it is".to_owned(),
         version,
-        digest,
+        // Known once the tree is scanned.
+        digest: String::new(),
         directory,
     })
 }

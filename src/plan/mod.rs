@@ -35,6 +35,19 @@ use crate::finding::Code;
 use crate::hardening;
 use crate::profile::{Arch, Distribution, Format};
 
+/// Tells the files of a tree that making a plan reads: what a kept scan must hold.
+pub fn reads() -> impl Fn(&str) -> bool {
+    let quirks = quirks::known();
+    move |path| {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        name.starts_with("Kconfig")
+            || path.starts_with("configs/")
+            || matches!(path, "VERSION" | "configure" | "meson.build" | "meson_options.txt")
+            || path == options::OPTIONS_FILE
+            || quirks.iter().any(|quirk| quirk.reads(path))
+    }
+}
+
 /// Finding codes of this module.
 pub const CODES: &[&Code] = make::CODES;
 

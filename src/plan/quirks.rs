@@ -74,6 +74,11 @@ impl Quirk {
             && !self.without.iter().any(|symbol| on(symbol))
     }
 
+    /// The tree's file is evidence for this quirk.
+    pub(super) fn reads(&self, path: &str) -> bool {
+        self.calls.file == path || self.lacks.file == path
+    }
+
     /// What to do; `None` when the tree does not have the trouble. `patches` are the names of those applied to it.
     pub(super) fn answer(&self, tree: &Tree, patches: &[String]) -> Option<Answer> {
         if !has(tree, &self.calls) {

@@ -22,7 +22,7 @@ use crate::terminal::Terminal;
 use crate::tool;
 
 pub use lock::{Lock, Pinned};
-pub use read::{digest_of_directory, read_tree};
+pub use read::{digest_of_directory, read_tree, stamp};
 
 /// Version of how trees are made; a change makes old trees unused. History: 1 = first.
 const TREE_VERSION: &str = "quench.tree/1";

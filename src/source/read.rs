@@ -31,9 +31,41 @@ pub fn read_tree(root: &Path) -> Result<Tree, std::io::Error> {
     list(root, root, &mut paths, 0)?;
     paths
         .into_par_iter()
-        .map(|(relative, path)| fs_err::read(path).map(|bytes| (relative, bytes)))
+        .filter_map(|(relative, path)| match read(&path) {
+            Ok(bytes) => bytes.map(|bytes| Ok((relative, bytes))),
+            Err(error) => Some(Err(error)),
+        })
         .collect::<Result<Vec<_>, _>>()
         .map(Tree::from_iter)
+}
+
+/// The bytes of a file; `None` when it is too large to be source.
+fn read(path: &Path) -> Result<Option<Vec<u8>>, std::io::Error> {
+    let mut file = fs_err::File::open(path)?;
+    let size = file.metadata()?.len();
+    if size > LARGEST {
+        return Ok(None);
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
+    std::io::Read::read_to_end(&mut std::io::Read::take(&mut file, LARGEST), &mut bytes)?;
+    Ok(Some(bytes))
+}
+
+/// A digest over path, size and time of every file that [`read_tree`] would read: changes when the tree is touched.
+pub fn stamp(root: &Path) -> Result<String, std::io::Error> {
+    let mut paths = Vec::new();
+    list(root, root, &mut paths, 0)?;
+    let mut lines = paths
+        .into_par_iter()
+        .map(|(relative, path)| {
+            let about = fs_err::metadata(path)?;
+            Ok(format!("{relative}\0{}\0{:?}\n", about.len(), about.modified()?))
+        })
+        .collect::<Result<Vec<String>, std::io::Error>>()?;
+    lines.sort();
+    let root = fs_err::canonicalize(root)?;
+    lines.push(root.display().to_string());
+    Ok(hex::encode(&Sha256::digest(lines.concat())[..16]))
 }
 
 fn list(
@@ -52,7 +84,7 @@ fn list(
         let kind = entry.file_type()?;
         if kind.is_dir() && !SKIP.contains(&relative) {
             list(root, &path, out, depth + 1)?;
-        } else if kind.is_file() && wanted(relative) && entry.metadata()?.len() <= LARGEST {
+        } else if kind.is_file() && wanted(relative) {
             out.push((relative.to_owned(), path));
         }
     }

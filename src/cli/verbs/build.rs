@@ -262,7 +262,9 @@ fn unlinked(planned: &Planned, error: &run::Error) -> Vec<Finding> {
     match error.process() {
         Some(process::Error::Failed { log: Some(log), .. }) => {
             let log = fs_err::read(log).unwrap_or_default();
-            plan::link::explain_failure(&planned.inputs(), &String::from_utf8_lossy(&log))
+            let Ok(tree) = planned.whole_tree() else { return Vec::new() };
+            let inputs = planned.inputs(&tree);
+            plan::link::explain_failure(&inputs, &String::from_utf8_lossy(&log))
         }
         _ => Vec::new(),
     }

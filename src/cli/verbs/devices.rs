@@ -83,7 +83,7 @@ pub(super) fn list(
     wanted: &dyn Fn(&Entry) -> bool,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
-    let scanned = session::scan(source)?;
+    let scanned = session::scan(source, None)?;
     let mut entries: Vec<&Entry> =
         scanned.catalog.entries.iter().filter(|entry| wanted(entry)).collect();
     entries.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.file.cmp(&b.file)));
@@ -116,7 +116,7 @@ pub(super) fn list(
         terminal.data(&format!(
             "{:<36} {:<18} {:<40} {}:{}\n",
             entry.name.trim_end_matches("-machine"),
-            entry.bus.unwrap_or("-"),
+            entry.bus.as_deref().unwrap_or("-"),
             entry.condition.to_string(),
             entry.file,
             entry.line

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::catalog::{self, Changes};
-use crate::cli::session::{self, Scanned};
+use crate::cli::session;
 use crate::cli::{Exit, Failure};
 use crate::finding::{self, Finding};
 use crate::plan::{Options, Plan};
+use crate::scanned::Scanned;
 use crate::terminal::Terminal;
 
 /// Compare two QEMU trees: devices, machines, backends, Kconfig symbols and configure options.
@@ -42,7 +43,7 @@ struct Effect {
 }
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
-    let (old, new) = (session::scan(&args.old)?, session::scan(&args.new)?);
+    let (old, new) = (session::scan(&args.old, None)?, session::scan(&args.new, None)?);
     let mut changes: BTreeMap<&str, Changes> = catalog::diff(&old.catalog, &new.catalog);
     for (kind, of) in [
         ("symbol", symbols as fn(&Scanned) -> BTreeMap<String, BTreeSet<String>>),

@@ -27,7 +27,11 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let catalog = &planned.scanned.catalog;
     for what in &args.what {
         let text = plan::explain(&planned.plan, catalog, what);
-        let Some(text) = text.or_else(|| defined(&planned, what)) else {
+        let text = match text {
+            Some(text) => Some(text),
+            None => defined(&planned, what)?,
+        };
+        let Some(text) = text else {
             let near = catalog.suggest(Kind::Device, what);
             let message = format!("nothing named `{what}` in this plan or tree");
             return Err(Failure::new(Exit::Usage, message)
@@ -39,8 +43,9 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
 }
 
 /// A function of the tree: where it is defined, and what would compile it.
-fn defined(planned: &Planned, what: &str) -> Option<String> {
-    let inputs = planned.inputs();
+fn defined(planned: &Planned, what: &str) -> Result<Option<String>, Failure> {
+    let tree = planned.whole_tree()?;
+    let inputs = planned.inputs(&tree);
     let definitions = plan::link::definitions(inputs.tree, inputs.catalog, what);
     let mut out = String::new();
     for definition in &definitions {
@@ -50,7 +55,7 @@ fn defined(planned: &Planned, what: &str) -> Option<String> {
     for remedy in plan::link::remedies(&inputs, what) {
         out.push_str(&format!("  {remedy}\n"));
     }
-    (!definitions.is_empty()).then_some(out)
+    Ok((!definitions.is_empty()).then_some(out))
 }
 
 fn code(name: &str, terminal: &Terminal) -> Result<Exit, Failure> {
