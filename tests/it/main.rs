@@ -14,6 +14,7 @@ mod check;
 mod compare;
 mod elf_cases;
 mod evidence;
+mod hostile;
 mod kconfig;
 mod packages;
 mod real;

@@ -127,9 +127,9 @@ fn human(
             gone.len(),
             renamed.len()
         ));
-        renamed.iter().for_each(|(old, new)| out.push_str(&format!("  {old} → {new}\n")));
-        gone.iter().for_each(|name| out.push_str(&format!("  - {name}\n")));
-        appeared.iter().for_each(|name| out.push_str(&format!("  + {name}\n")));
+        out.extend(renamed.iter().map(|(old, new)| format!("  {old} → {new}\n")));
+        out.extend(gone.iter().map(|name| format!("  - {name}\n")));
+        out.extend(appeared.iter().map(|name| format!("  + {name}\n")));
     }
     terminal.data(&out);
     let Some((before, after)) = effects else { return };
@@ -141,8 +141,8 @@ fn human(
                 out.push_str("  gives the same selection and surface\n");
             }
             for (kind, gone, come) in changes {
-                gone.iter().for_each(|name| out.push_str(&format!("  - {kind} {name}\n")));
-                come.iter().for_each(|name| out.push_str(&format!("  + {kind} {name}\n")));
+                out.extend(gone.iter().map(|name| format!("  - {kind} {name}\n")));
+                out.extend(come.iter().map(|name| format!("  + {kind} {name}\n")));
             }
         }
         (_, None) => out.push_str("  cannot be planned on the newer tree:\n"),
