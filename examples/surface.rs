@@ -68,6 +68,9 @@ fn main() -> Result<()> {
         let allow = if built == 0 { Vec::new() } else { choose(&devices, &mut random) };
         let machine = if built == 0 { "q35" } else { MACHINES[random.below(MACHINES.len())] };
         let Some(plan) = plan(&arguments, machine, &allow)? else { continue };
+        if built == 0 {
+            installed(&arguments)?;
+        }
         let start = Instant::now();
         let emulator = build(&arguments)?;
         let differences = compare(&plan, &emulator)?;
@@ -188,6 +191,15 @@ fn plan(arguments: &Arguments, machine: &str, allow: &[String]) -> Result<Option
 /// What every plan turns on.
 const ALWAYS: &[&str] =
     &["coroutine-pool", "debug-info", "kvm", "pie", "seccomp", "stack-protector", "tcg"];
+
+/// What the common options need of the machine.
+fn installed(arguments: &Arguments) -> Result<()> {
+    let output = run(arguments, &["deps", "surface.toml", "--install", "--yes"])?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(String::from_utf8_lossy(&output.stderr).into())
+}
 
 /// Runs the plan's own script in the shared build directory.
 fn build(arguments: &Arguments) -> Result<PathBuf> {
