@@ -171,7 +171,7 @@ pub(crate) fn fixture(name: &str) -> Vec<u8> {
     let path = directory().join(name);
     let bytes = std::fs::read(&path)
         .unwrap_or_else(|error| panic!("{}: {error}; `cargo xtask fixtures`", path.display()));
-    if !name.ends_with(".xz") {
+    if name.strip_suffix(".xz").is_none() {
         return bytes;
     }
     let mut out = Vec::new();

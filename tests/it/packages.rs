@@ -65,7 +65,9 @@ impl Bench {
         let rpms: Vec<PathBuf> = files(&dist)
             .into_iter()
             .filter(|(name, _)| {
-                name.ends_with(".rpm") && name.starts_with(NAME) && !name.contains("-tcg-")
+                name.strip_suffix(".rpm").is_some()
+                    && name.starts_with(NAME)
+                    && !name.contains("-tcg-")
             })
             .map(|(_, path)| path)
             .collect();
@@ -141,7 +143,7 @@ impl Bench {
         let changes = file(&self.dist(), &format!("{NAME}_"), ".changes");
         let changes = std::fs::read_to_string(changes).unwrap();
         for (name, path) in files(&self.dist()) {
-            if name.starts_with(&format!("{NAME}_")) && name.ends_with(".deb") {
+            if name.starts_with(&format!("{NAME}_")) && name.strip_suffix(".deb").is_some() {
                 assert!(changes.contains(&sha256(&path)), "{name} is not the one of .changes");
             }
         }
@@ -253,7 +255,7 @@ impl Bench {
             let entry = entries.iter().find(|entry| entry["name"] == name).unwrap();
             assert_eq!(entry["signed"]["sha256"], sha256(path).as_str());
             assert_eq!(entry["unsigned"]["sha256"], sha256(&plain).as_str());
-            if name.ends_with(".rpm") {
+            if name.strip_suffix(".rpm").is_some() {
                 for (key, tag) in
                     [("sha256header", "SHA256HEADER"), ("payloaddigest", "PAYLOADDIGEST")]
                 {
@@ -298,12 +300,12 @@ impl Bench {
                 );
             }
             if output.is_dir() {
-                seen += self.all_whole(&output, &whole);
+                seen += Self::all_whole(&output, &whole);
             }
         }
         let ran = self.build("cloud-virtio", &["--output", "killed", "--repo"]);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
-        assert_eq!(self.all_whole(&output, &whole), whole.len());
+        assert_eq!(Self::all_whole(&output, &whole), whole.len());
         println!(
             "killed 6 times within {} ms of packaging; {seen} whole files seen",
             time.as_millis()
@@ -311,7 +313,7 @@ impl Bench {
     }
 
     /// How many files there are; each must have the bytes of a run that nobody killed.
-    fn all_whole(&self, output: &Path, whole: &BTreeMap<String, PathBuf>) -> usize {
+    fn all_whole(output: &Path, whole: &BTreeMap<String, PathBuf>) -> usize {
         let found = files(output);
         for (name, path) in &found {
             let good =

@@ -93,8 +93,9 @@ fn ask(peer: &Peer, program: &str, files: &[&String], scratch: &Path) -> Result<
     let mut arguments: Vec<String> = peer.arguments.iter().map(|word| (*word).to_owned()).collect();
     if peer.list {
         let list = scratch.join("list");
-        let lines: String = files.iter().map(|file| format!("{file}\n")).collect();
-        fs_err::write(&list, lines).map_err(|error| Failure::new(Exit::Machine, error))?;
+        let lines: Vec<&str> = files.iter().map(|file| file.as_str()).collect();
+        fs_err::write(&list, lines.join("\n") + "\n")
+            .map_err(|error| Failure::new(Exit::Machine, error))?;
         if let Some(last) = arguments.last_mut() {
             last.push_str(&list.display().to_string());
         }
