@@ -39,13 +39,13 @@ pub(crate) fn run(_arguments: &[String]) -> Result<(), String> {
         ),
         ("build", Box::new(|| sh("cargo", &["build", "--locked"], &[]))),
         ("trees", Box::new(|| prepare_trees(&trees, &work_text))),
-        ("surface", Box::new(|| surface::build(&work, "10.2", "2", "1"))),
         (
             "tests",
             Box::new(|| {
                 sh("cargo", &["test", "--locked", "--workspace", "--", "--nocapture"], &environment)
             }),
         ),
+        ("surface", Box::new(|| surface::build(&work, "10.2", "2", "1"))),
     ];
     let mut times = Vec::new();
     for (name, part) in &parts {
