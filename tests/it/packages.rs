@@ -281,7 +281,11 @@ impl Bench {
         let time = start.elapsed();
         let whole = files(&self.here.join("whole"));
         let mut seen = 0;
-        for part in 1..7_u32 {
+        // By time while the packages are made; by what is there while they are put in place.
+        for (part, placed) in [(1_u32, 99), (3, 99), (9, 1), (9, 2), (9, 4), (9, 9)] {
+            let _ = std::fs::remove_dir_all(&output);
+            std::fs::create_dir(&output).unwrap();
+            let start = Instant::now();
             let mut child = Command::new(env!("CARGO_BIN_EXE_quench"))
                 .args(["build", "cloud-virtio", "--output", "killed", "--repo"])
                 .current_dir(&self.here)
@@ -290,7 +294,12 @@ impl Bench {
                 .stderr(Stdio::null())
                 .spawn()
                 .unwrap();
-            std::thread::sleep(time * part / 6);
+            while start.elapsed() < time * part / 5
+                && files(&output).len() < placed
+                && child.try_wait().unwrap().is_none()
+            {
+                std::thread::sleep(std::time::Duration::from_millis(2));
+            }
             let _ = child.kill();
             child.wait().unwrap();
             let repository = output.join("packages");
@@ -299,10 +308,9 @@ impl Bench {
                     repository.join("Release").is_file() && repository.join("repodata").is_dir()
                 );
             }
-            if output.is_dir() {
-                seen += Self::all_whole(&output, &whole);
-            }
+            seen += Self::all_whole(&output, &whole);
         }
+        assert!(seen > 0, "no kill came while packages were put in place");
         let ran = self.build("cloud-virtio", &["--output", "killed", "--repo"]);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
         assert_eq!(Self::all_whole(&output, &whole), whole.len());
