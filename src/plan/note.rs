@@ -1,11 +1,10 @@
-//! The package note of the emulator, `.note.package`: a core dump names package, version, profile and source. Pure.
+//! The package note of the emulator, `.note.package`: a core dump names package, version and source. Pure.
 //!
 //! Source: UAPI group, specification 8, "package metadata for executable files". The same file is in the `.deb` and in the
 //! `.rpm`, so `type` names neither. GNU ld 2.39 and later write the note (`--package-metadata`, only behind `-Xlinker`:
 //! the commas of JSON break `-Wl,`); a section added by objcopy would be in no segment and in no core dump.
 
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use super::{Because, Item, SourceFacts};
 use crate::hardening::{Flag, Probes, Stage};
@@ -25,16 +24,12 @@ pub(super) fn flag(profile: &Profile, source: &SourceFacts, probes: &Probes) -> 
     if probes.accepted.get(PROBE.text) != Some(&true) {
         return None;
     }
-    let mut texts = Sha256::new();
-    for text in &profile.texts {
-        texts.update(&text.text);
-    }
+    // Nothing of the profile's text: a comment or a packaging revision must not change a byte of the emulator.
     let note = json!({
         "type": "quench",
         "name": profile.package.name.value,
         "version": upstream(&source.version),
         "architecture": profile.arch.value.qemu(),
-        "profile": hex::encode(&texts.finalize()[..16]),
         "source": source.digest.get(..32).unwrap_or(&source.digest),
     })
     .to_string();
