@@ -504,6 +504,10 @@ impl<'a> Scan<'a> {
             word if word.contains("CCW") => "s390-ccw-virtio",
             _ => return None,
         };
+        // Before 9.1 the i386 macros name the machine: `DEFINE_Q35_MACHINE(v7_2, "pc-q35-7.2", …)`.
+        if let Some(name) = arguments.get(1).and_then(|argument| self.string(argument)) {
+            return Some(name);
+        }
         let version: Vec<&str> = arguments.iter().map(|argument| argument.trim()).collect();
         version
             .iter()
