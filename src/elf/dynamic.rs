@@ -5,9 +5,10 @@ use goblin::elf::dynamic::{self, Dyn};
 use goblin::elf::reloc::{self, Reloc, RelocSection};
 use goblin::elf::sym::Symtab;
 
-use super::facts::{Segment, offset_of, slice};
+use super::facts::{Depth, Segment, offset_of};
+use super::image::Image;
 use super::notes::word;
-use super::symbols::{MOST_ENTRIES, Symbol, symbol, text_at};
+use super::symbols::{LONGEST, MOST_ENTRIES, Symbol, symbol, text_at};
 
 const DT_CONFIG: u64 = 0x6fff_fefa;
 const DT_DEPAUDIT: u64 = 0x6fff_fefb;
@@ -37,7 +38,7 @@ pub struct RelocationTable {
 
 /// The dynamic table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Dynamic<'a> {
+pub struct Dynamic {
     pub needed: Vec<String>,
     pub soname: Option<String>,
     pub rpath: Option<String>,
@@ -66,7 +67,6 @@ pub struct Dynamic<'a> {
     pub tables: Vec<RelocationTable>,
     /// `DT_RELR`: address and size.
     pub relr: Option<(u64, u64)>,
-    names: &'a [u8],
 }
 
 /// A relocation of data: where, and what the loader adds the load address to; `None` when a symbol is bound there.
@@ -79,22 +79,22 @@ pub(super) struct DataRelocation {
 }
 
 pub(super) fn read_dynamic<'a>(
-    bytes: &'a [u8],
+    image: Image<'a>,
+    depth: Depth,
     table: &[Dyn],
     segments: &[Segment],
     ctx: Ctx,
     symbols: &mut Vec<Symbol<'a>>,
     unreadable: &mut Vec<String>,
-) -> Dynamic<'a> {
+) -> Dynamic {
     let value = |tag: u64| table.iter().find(|entry| entry.d_tag == tag).map(|entry| entry.d_val);
     let offset = |tag: u64| value(tag).and_then(|address| offset_of(segments, address));
-    let names = offset(dynamic::DT_STRTAB)
-        .and_then(|start| {
-            let size = value(dynamic::DT_STRSZ).unwrap_or(0);
-            slice(bytes, start, size).or_else(|| bytes.get(usize::try_from(start).ok()?..))
-        })
-        .unwrap_or_default();
-    let text = |index: u64| usize::try_from(index).map_or("", |index| text_at(names, index));
+    let names = Names {
+        image,
+        start: offset(dynamic::DT_STRTAB),
+        size: value(dynamic::DT_STRSZ).unwrap_or(0),
+    };
+    let text = |index: u64| names.text(index);
     let texts = |tag: u64| {
         table.iter().filter(move |entry| entry.d_tag == tag).map(|entry| text(entry.d_val))
     };
@@ -117,7 +117,6 @@ pub(super) fn read_dynamic<'a>(
         bti_plt: value(DT_AARCH64_BTI_PLT).is_some(),
         pac_plt: value(DT_AARCH64_PAC_PLT).is_some(),
         relr: value(DT_RELR).zip(value(DT_RELRSZ)),
-        names,
         ..Dynamic::default()
     };
     for (name, tag) in [
@@ -138,10 +137,18 @@ pub(super) fn read_dynamic<'a>(
             out.arrays.push((address, size));
         }
     }
-    relocations(bytes, &value, segments, ctx, &mut out);
-    if let Some(start) = offset(dynamic::DT_SYMTAB).and_then(|start| usize::try_from(start).ok()) {
-        let count = symbol_count(bytes, table, segments, ctx).min(MOST_ENTRIES);
-        match Symtab::parse(bytes, start, count, ctx) {
+    relocations(image, &value, segments, ctx, &mut out);
+    if depth == Depth::Headers {
+        return out;
+    }
+    if let Some(start) = offset(dynamic::DT_SYMTAB) {
+        let count = symbol_count(image, table, segments, ctx).min(MOST_ENTRIES);
+        let entry = if ctx.container == Container::Big { 24 } else { 16 };
+        let bytes = image.up_to(start, entry * count as u64).unwrap_or_default();
+        let names = names.all();
+        match Symtab::parse(bytes, 0, count, ctx) {
+            // An empty table begins nowhere.
+            _ if count == 0 => {}
             Ok(table) => symbols.extend(table.iter().map(|raw| symbol(&raw, names))),
             Err(error) => unreadable.push(format!("dynamic symbols: {error}")),
         }
@@ -149,18 +156,44 @@ pub(super) fn read_dynamic<'a>(
     out
 }
 
+/// The string table of the dynamic symbols. The few strings of the dynamic table itself are read one by one.
+struct Names<'a> {
+    image: Image<'a>,
+    start: Option<u64>,
+    size: u64,
+}
+
+impl<'a> Names<'a> {
+    fn text(&self, index: u64) -> &'a str {
+        // A table without a size, or with a wrong one, goes on to the end of the file.
+        let at = self.start.and_then(|start| start.checked_add(index));
+        let bytes = at.and_then(|at| self.image.up_to(at, 256)).unwrap_or_default();
+        if memchr::memchr(0, bytes).is_some() {
+            return text_at(bytes, 0);
+        }
+        let bytes = at.and_then(|at| self.image.up_to(at, LONGEST as u64)).unwrap_or_default();
+        text_at(bytes, 0)
+    }
+
+    fn all(&self) -> &'a [u8] {
+        let Some(start) = self.start else { return &[] };
+        let whole = || self.image.up_to(start, u64::MAX);
+        self.image.slice(start, self.size).or_else(whole).unwrap_or_default()
+    }
+}
+
 /// Records the relocation tables, and reads those that bind symbols to slots.
 fn relocations(
-    bytes: &[u8],
+    image: Image<'_>,
     value: &dyn Fn(u64) -> Option<u64>,
     segments: &[Segment],
     ctx: Ctx,
-    out: &mut Dynamic<'_>,
+    out: &mut Dynamic,
 ) {
     let with_addend = value(dynamic::DT_PLTREL).is_none_or(|kind| kind == dynamic::DT_RELA);
     if let (Some(address), Some(size)) = (value(dynamic::DT_JMPREL), value(dynamic::DT_PLTRELSZ)) {
         let table = RelocationTable { address, size, with_addend };
-        out.plt_slots = entries(bytes, segments, table, ctx, 0).map(|entry| slot(&entry)).collect();
+        out.plt_slots = entries(image, segments, table, ctx, 0).map(|entry| slot(&entry)).collect();
     }
     for (start, length, count, with_addend) in [
         (dynamic::DT_RELA, dynamic::DT_RELASZ, dynamic::DT_RELACOUNT, true),
@@ -170,7 +203,7 @@ fn relocations(
         let table = RelocationTable { address, size, with_addend };
         // The linker sorts RELATIVE entries to the front and says how many; none of them binds a symbol.
         let skip = usize::try_from(value(count).unwrap_or(0)).unwrap_or(0);
-        let found = entries(bytes, segments, table, ctx, skip)
+        let found = entries(image, segments, table, ctx, skip)
             .filter(|entry| is_glob_dat(entry.r_type))
             .map(|entry| slot(&entry));
         out.slots.extend(found);
@@ -188,37 +221,34 @@ fn is_glob_dat(kind: u32) -> bool {
 }
 
 fn entries(
-    bytes: &[u8],
+    image: Image<'_>,
     segments: &[Segment],
     table: RelocationTable,
     ctx: Ctx,
     skip: usize,
 ) -> impl Iterator<Item = Reloc> {
-    let parsed = offset_of(segments, table.address)
-        .and_then(|offset| usize::try_from(offset).ok())
-        .and_then(|offset| {
-            let size = usize::try_from(table.size).unwrap_or(usize::MAX);
-            let entry = Reloc::size(table.with_addend, ctx);
-            let skipped = skip.saturating_mul(entry).min(size);
-            let start = offset.saturating_add(skipped);
-            let size = (size - skipped).min(bytes.len().saturating_sub(start));
-            RelocSection::parse(bytes, start, size, table.with_addend, ctx).ok()
-        });
+    let parsed = offset_of(segments, table.address).and_then(|offset| {
+        let entry = Reloc::size(table.with_addend, ctx) as u64;
+        let skipped = (skip as u64).saturating_mul(entry).min(table.size);
+        let start = offset.checked_add(skipped)?;
+        let bytes = image.up_to(start, table.size - skipped)?;
+        RelocSection::parse(bytes, 0, bytes.len(), table.with_addend, ctx).ok()
+    });
     parsed.into_iter().flat_map(|section| section.iter().take(MOST_ENTRIES))
 }
 
 /// Number of dynamic symbols: from `DT_HASH`, else from `DT_GNU_HASH`, else the distance to the string table that
 /// follows in GNU ld's layout.
-fn symbol_count(bytes: &[u8], table: &[Dyn], segments: &[Segment], ctx: Ctx) -> usize {
+fn symbol_count(image: Image<'_>, table: &[Dyn], segments: &[Segment], ctx: Ctx) -> usize {
     let value = |tag: u64| table.iter().find(|entry| entry.d_tag == tag).map(|entry| entry.d_val);
     let offset = |tag: u64| value(tag).and_then(|address| offset_of(segments, address));
     if let Some(chain) =
-        offset(dynamic::DT_HASH).and_then(|offset| slice(bytes, offset.checked_add(4)?, 4))
+        offset(dynamic::DT_HASH).and_then(|offset| image.slice(offset.checked_add(4)?, 4))
     {
         return usize::try_from(word(chain, ctx)).unwrap_or(0);
     }
-    let gnu = offset(dynamic::DT_GNU_HASH).and_then(|start| usize::try_from(start).ok());
-    if let Some(count) = gnu.and_then(|start| gnu_hash_count(bytes.get(start..)?, ctx)) {
+    let gnu = offset(dynamic::DT_GNU_HASH);
+    if let Some(count) = gnu.and_then(|start| gnu_hash_count(image, start, ctx)) {
         return count;
     }
     let entry = if ctx.container == Container::Big { 24 } else { 16 };
@@ -232,49 +262,55 @@ fn symbol_count(bytes: &[u8], table: &[Dyn], segments: &[Segment], ctx: Ctx) -> 
 
 /// Header: buckets, index of the first hashed symbol, words of the bloom filter, shift. The chain of the highest bucket
 /// ends at the last symbol.
-fn gnu_hash_count(hash: &[u8], ctx: Ctx) -> Option<usize> {
-    let number = |at: usize| Some(word(hash.get(at..at.checked_add(4)?)?, ctx) as usize);
+fn gnu_hash_count(image: Image<'_>, start: u64, ctx: Ctx) -> Option<usize> {
+    let number = |at: u64| Some(word(image.slice(start.checked_add(at)?, 4)?, ctx));
     let (buckets, first, bloom) = (number(0)?, number(4)?, number(8)?);
     let bloom_word = if ctx.container == Container::Big { 8 } else { 4 };
-    let start = bloom.checked_mul(bloom_word)?.checked_add(16)?;
-    let table = hash.get(start..start.checked_add(buckets.checked_mul(4)?)?)?;
-    let highest = table.chunks_exact(4).map(|bucket| word(bucket, ctx) as usize).max().unwrap_or(0);
+    let table_at = u64::from(bloom).checked_mul(bloom_word)?.checked_add(16)?;
+    let size = u64::from(buckets) * 4;
+    let table = image.slice(start.checked_add(table_at)?, size)?;
+    let highest = table.chunks_exact(4).map(|bucket| word(bucket, ctx)).max().unwrap_or(0);
     if highest < first {
         // Nothing is hashed. lld counts the symbols all the same, GNU ld writes 1.
-        return Some(first).filter(|first| *first > 1);
+        return usize::try_from(first).ok().filter(|first| *first > 1);
     }
-    let chains = start + table.len();
-    let mut index = highest;
-    loop {
-        let link = number(chains.checked_add((index - first).checked_mul(4)?)?)?;
-        index += 1;
-        if link & 1 == 1 {
-            return Some(index);
+    let chain = table_at.checked_add(size)?.checked_add(u64::from(highest - first) * 4)?;
+    let (mut at, mut index) = (start.checked_add(chain)?, highest as usize);
+    // Chains are short; of a hostile one the end is nowhere.
+    while index < MOST_ENTRIES {
+        let links = image.up_to(at, 64).filter(|links| links.len() >= 4)?;
+        for link in links.chunks_exact(4) {
+            index += 1;
+            if word(link, ctx) & 1 == 1 {
+                return Some(index);
+            }
         }
+        at = at.checked_add(64)?;
     }
+    None
 }
 
 /// Calls `visit` for every relocation of data whose result is an address of this file or of a symbol.
 pub(super) fn data_relocations(
-    bytes: &[u8],
     facts: &super::Facts<'_>,
     ctx: Ctx,
     visit: &mut dyn FnMut(DataRelocation),
 ) {
     let Some(dynamic) = &facts.dynamic else { return };
+    let image = facts.image;
     let in_place = |address: u64| {
         let offset = offset_of(&facts.segments, address)?;
         if ctx.container == Container::Big {
-            let low = word(slice(bytes, offset, 4)?, ctx);
-            let high = word(slice(bytes, offset.checked_add(4)?, 4)?, ctx);
+            let low = word(image.slice(offset, 4)?, ctx);
+            let high = word(image.slice(offset.checked_add(4)?, 4)?, ctx);
             let (low, high) = if facts.little_endian { (low, high) } else { (high, low) };
             Some(u64::from(low) | u64::from(high) << 32)
         } else {
-            Some(u64::from(word(slice(bytes, offset, 4)?, ctx)))
+            Some(u64::from(word(image.slice(offset, 4)?, ctx)))
         }
     };
     for table in &dynamic.tables {
-        for entry in entries(bytes, &facts.segments, *table, ctx, 0) {
+        for entry in entries(image, &facts.segments, *table, ctx, 0) {
             let Some(kind) = meaning(facts.machine, entry.r_type) else { continue };
             let addend = match entry.r_addend {
                 Some(addend) => addend.cast_unsigned(),
@@ -293,7 +329,7 @@ pub(super) fn data_relocations(
     }
     if let Some((address, size)) = dynamic.relr {
         let wide = ctx.container == Container::Big;
-        relr(bytes, &facts.segments, (address, size), wide, &in_place, &mut |address| {
+        relr(image, &facts.segments, (address, size), wide, &in_place, &mut |address| {
             let points_to = in_place(address);
             visit(DataRelocation { address, points_to, symbol: 0 });
         });
@@ -322,7 +358,7 @@ fn meaning(machine: super::Machine, kind: u32) -> Option<Meaning> {
 
 /// `DT_RELR`: an even word is an address, an odd one a bit map of the words that follow the last address.
 fn relr(
-    bytes: &[u8],
+    image: Image<'_>,
     segments: &[Segment],
     (address, size): (u64, u64),
     wide: bool,
@@ -331,7 +367,7 @@ fn relr(
 ) {
     let word_size: u64 = if wide { 8 } else { 4 };
     let inside = offset_of(segments, address)
-        .map_or(0, |offset| (bytes.len() as u64).saturating_sub(offset).min(size) / word_size);
+        .map_or(0, |offset| image.length().saturating_sub(offset).min(size) / word_size);
     let mut next = 0_u64;
     for index in 0..inside.min(MOST_ENTRIES as u64) {
         let Some(entry) = in_place(address.wrapping_add(index * word_size)) else { return };

@@ -6,6 +6,7 @@ use goblin::elf::header::{self, Header};
 use goblin::elf::program_header::{self, ProgramHeader};
 
 use super::dynamic::{Dynamic, read_dynamic};
+use super::image::Image;
 use super::notes::{Properties, notes};
 use super::sections::Sections;
 use super::symbols::{Symbol, static_symbols};
@@ -92,7 +93,7 @@ pub struct Segment {
 }
 
 /// Everything the rules look at, except code and debug information.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Facts<'a> {
     pub kind: Kind,
     pub machine: Machine,
@@ -100,7 +101,7 @@ pub struct Facts<'a> {
     pub little_endian: bool,
     pub entry: u64,
     pub segments: Vec<Segment>,
-    pub dynamic: Option<Dynamic<'a>>,
+    pub dynamic: Option<Dynamic>,
     pub interpreter: Option<String>,
     /// Dynamic symbols; with none, those of `.symtab`.
     pub symbols: Vec<Symbol<'a>>,
@@ -112,35 +113,51 @@ pub struct Facts<'a> {
     pub sections: Sections<'a>,
     /// Tables that could not be read.
     pub unreadable: Vec<String>,
+    /// The file.
+    pub image: Image<'a>,
+}
+
+/// How much of a file is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Depth {
+    /// Headers, notes, the dynamic table and its relocations.
+    Headers,
+    /// Symbols, too: what code and calls are judged with.
+    Symbols,
+}
+
+/// Reads all facts of a file in memory.
+pub fn facts(bytes: &[u8]) -> Result<Facts<'_>, Malformed> {
+    facts_of(Image::Whole(bytes), Depth::Symbols)
 }
 
 /// Reads the facts of a file.
-pub fn facts(bytes: &[u8]) -> Result<Facts<'_>, Malformed> {
+pub fn facts_of(image: Image<'_>, depth: Depth) -> Result<Facts<'_>, Malformed> {
+    let head = image.up_to(0, 64).unwrap_or_default();
     let header =
-        goblin::elf::Elf::parse_header(bytes).map_err(|error| Malformed(error.to_string()))?;
+        goblin::elf::Elf::parse_header(head).map_err(|error| Malformed(error.to_string()))?;
     let ctx = context(&header)?;
     let mut unreadable = Vec::new();
-    let headers = program_headers(bytes, &header, ctx, &mut unreadable);
+    let headers = program_headers(image, &header, ctx, &mut unreadable);
     let segments: Vec<Segment> = headers.iter().map(segment).collect();
     let interpreter = segments
         .iter()
         .find(|segment| segment.kind == SegmentKind::Interpreter)
-        .and_then(|segment| slice(bytes, segment.offset, segment.file_size.min(4096)))
+        .and_then(|segment| image.slice(segment.offset, segment.file_size.min(4096)))
         .map(|bytes| String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned());
-    let sections = Sections::read(bytes, &header, ctx, &mut unreadable);
-    let raw = dynamic::Dynamic::parse(bytes, &headers, ctx).unwrap_or_else(|error| {
-        unreadable.push(format!("dynamic table: {error}"));
-        None
-    });
+    let sections = Sections::read(image, &header, ctx, &mut unreadable);
     let mut symbols = Vec::new();
-    let dynamic = raw
-        .map(|raw| read_dynamic(bytes, &raw.dyns, &segments, ctx, &mut symbols, &mut unreadable));
-    if !symbols.iter().any(|symbol| !symbol.name.is_empty()) {
+    let table = dynamic_table(image, &headers, ctx, &mut unreadable);
+    let dynamic = table.map(|table| {
+        read_dynamic(image, depth, &table, &segments, ctx, &mut symbols, &mut unreadable)
+    });
+    if depth == Depth::Symbols && !symbols.iter().any(|symbol| !symbol.name.is_empty()) {
         symbols = static_symbols(&sections, ctx);
     }
-    let notes = notes(bytes, &segments, &sections, ctx);
+    let notes = notes(image, &segments, &sections, ctx);
+    let empty = is_debug_file(&segments, &sections, image);
     Ok(Facts {
-        kind: kind(&header, &segments, interpreter.is_some(), dynamic.as_ref(), bytes),
+        kind: kind(&header, interpreter.is_some(), dynamic.as_ref(), empty),
         machine: Machine::of(header.e_machine),
         is_64: ctx.container == Container::Big,
         little_endian: ctx.le == goblin::container::Endian::Little,
@@ -154,6 +171,7 @@ pub fn facts(bytes: &[u8]) -> Result<Facts<'_>, Malformed> {
         cet: (notes.1.ibt, notes.1.shstk),
         sections,
         unreadable,
+        image,
     })
 }
 
@@ -163,8 +181,31 @@ pub(super) fn context(header: &Header) -> Result<Ctx, Malformed> {
     Ok(Ctx::new(container, endian))
 }
 
+/// The entries of the first `PT_DYNAMIC`.
+fn dynamic_table(
+    image: Image<'_>,
+    headers: &[ProgramHeader],
+    ctx: Ctx,
+    unreadable: &mut Vec<String>,
+) -> Option<Vec<dynamic::Dyn>> {
+    let header = headers.iter().find(|header| header.p_type == program_header::PT_DYNAMIC)?;
+    let Some(bytes) = image.slice(header.p_offset, header.p_filesz) else {
+        unreadable.push(format!(
+            "dynamic table: {} bytes at {:#x} are not in the file",
+            header.p_filesz, header.p_offset
+        ));
+        return None;
+    };
+    let alone = ProgramHeader { p_offset: 0, ..header.clone() };
+    let parsed = dynamic::Dynamic::parse(bytes, &[alone], ctx).unwrap_or_else(|error| {
+        unreadable.push(format!("dynamic table: {error}"));
+        None
+    });
+    parsed.map(|parsed| parsed.dyns)
+}
+
 fn program_headers(
-    bytes: &[u8],
+    image: Image<'_>,
     header: &Header,
     ctx: Ctx,
     unreadable: &mut Vec<String>,
@@ -173,8 +214,9 @@ fn program_headers(
     if count == 0 {
         return Vec::new();
     }
-    let offset = usize::try_from(header.e_phoff).unwrap_or(usize::MAX);
-    ProgramHeader::parse(bytes, offset, count, ctx).unwrap_or_else(|error| {
+    let size = count.saturating_mul(ProgramHeader::size(ctx)) as u64;
+    let bytes = image.up_to(header.e_phoff, size).unwrap_or_default();
+    ProgramHeader::parse(bytes, 0, count, ctx).unwrap_or_else(|error| {
         unreadable.push(format!("program headers: {error}"));
         Vec::new()
     })
@@ -204,13 +246,6 @@ fn segment(header: &ProgramHeader) -> Segment {
     }
 }
 
-/// The bytes of a range of the file.
-pub(super) fn slice(bytes: &[u8], offset: u64, size: u64) -> Option<&[u8]> {
-    let start = usize::try_from(offset).ok()?;
-    let end = start.checked_add(usize::try_from(size).ok()?)?;
-    bytes.get(start..end)
-}
-
 /// File offset of an address, through the load segments.
 pub(super) fn offset_of(segments: &[Segment], address: u64) -> Option<u64> {
     let load =
@@ -220,19 +255,13 @@ pub(super) fn offset_of(segments: &[Segment], address: u64) -> Option<u64> {
     load.offset.checked_add(address - load.address)
 }
 
-fn kind(
-    header: &Header,
-    segments: &[Segment],
-    interpreter: bool,
-    dynamic: Option<&Dynamic<'_>>,
-    bytes: &[u8],
-) -> Kind {
+fn kind(header: &Header, interpreter: bool, dynamic: Option<&Dynamic>, empty: bool) -> Kind {
     match header.e_type {
         header::ET_REL => return Kind::Relocatable,
         header::ET_CORE => return Kind::Core,
         _ => {}
     }
-    if is_debug_file(segments, bytes) {
+    if empty {
         return Kind::DebugFile;
     }
     if header.e_type == header::ET_EXEC {
@@ -252,15 +281,19 @@ fn kind(
 }
 
 /// `objcopy --only-keep-debug` keeps the headers and drops the bytes: code segments without content.
-fn is_debug_file(segments: &[Segment], bytes: &[u8]) -> bool {
+fn is_debug_file(segments: &[Segment], sections: &Sections<'_>, image: Image<'_>) -> bool {
+    // Code that a section claims is enough to judge the file as one that is loaded.
+    let claimed = sections.list.iter().any(|section| section.executable() && section.has_bytes());
     let mut code = segments
         .iter()
         .filter(|segment| segment.kind == SegmentKind::Load && segment.execute)
         .peekable();
-    code.peek().is_some()
+    !claimed
+        && code.peek().is_some()
         && code.all(|segment| {
             segment.file_size == 0
-                || slice(bytes, segment.offset, segment.file_size)
+                || image
+                    .slice(segment.offset, segment.file_size)
                     .is_none_or(|code| code.iter().all(|byte| *byte == 0))
         })
 }

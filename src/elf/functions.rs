@@ -56,7 +56,8 @@ fn from_eh_frame(memory: &Memory<'_>, facts: &Facts<'_>) -> Vec<Range> {
     let found = header
         .and_then(|header| {
             let bases = BaseAddresses::default().set_eh_frame_hdr(header.address);
-            let bytes = memory.from(header.address)?;
+            // What follows is the table for searching.
+            let bytes = memory.at(header.address, 64)?;
             let parsed = EhFrameHdr::new(bytes, endian).parse(&bases, size).ok()?;
             match parsed.eh_frame_ptr() {
                 Pointer::Direct(address) => Some(address),

@@ -2,7 +2,8 @@
 
 use goblin::container::{Container, Ctx, Endian};
 
-use super::facts::{Segment, SegmentKind, slice};
+use super::facts::{Segment, SegmentKind};
+use super::image::Image;
 use super::sections::Sections;
 
 /// What a property note promises for all code of the file.
@@ -30,7 +31,7 @@ pub(super) fn word(bytes: &[u8], ctx: Ctx) -> u32 {
 
 /// Build-id and properties, from segments; objects have none, there the sections count.
 pub(super) fn notes(
-    bytes: &[u8],
+    image: Image<'_>,
     segments: &[Segment],
     sections: &Sections<'_>,
     ctx: Ctx,
@@ -39,7 +40,7 @@ pub(super) fn notes(
     let wanted =
         |segment: &&Segment| matches!(segment.kind, SegmentKind::Note | SegmentKind::GnuProperty);
     for segment in segments.iter().filter(wanted) {
-        let Some(data) = slice(bytes, segment.offset, segment.file_size) else { continue };
+        let Some(data) = image.slice(segment.offset, segment.file_size) else { continue };
         // Property notes are 8-aligned in ELF64, all others 4-aligned.
         let wide = segment.kind == SegmentKind::GnuProperty && ctx.container == Container::Big;
         read(data, if wide { 8 } else { 4 }, ctx, &mut found);

@@ -7,7 +7,7 @@ use goblin::container::{Container, Ctx};
 use goblin::elf::header::Header;
 use goblin::elf::section_header::{SHN_XINDEX, SHT_NOBITS, SectionHeader};
 
-use super::facts::slice;
+use super::image::Image;
 use super::notes::word;
 use super::symbols::text_at;
 
@@ -49,25 +49,35 @@ impl Section<'_> {
 }
 
 /// All section headers, and the file they are of.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Sections<'a> {
     pub list: Vec<Section<'a>>,
-    bytes: &'a [u8],
+    image: Image<'a>,
 }
 
 impl<'a> Sections<'a> {
     pub(super) fn read(
-        bytes: &'a [u8],
+        image: Image<'a>,
         header: &Header,
         ctx: Ctx,
         unreadable: &mut Vec<String>,
     ) -> Self {
-        let offset = usize::try_from(header.e_shoff).unwrap_or(usize::MAX);
+        let offset = header.e_shoff;
         if offset == 0 {
-            return Self { list: Vec::new(), bytes };
+            return Self { list: Vec::new(), image };
         }
-        let count = usize::from(header.e_shnum);
-        let raw = SectionHeader::parse(bytes, offset, count, ctx).unwrap_or_else(|error| {
+        let entry = SectionHeader::size(ctx) as u64;
+        let first = image
+            .slice(offset, entry)
+            .and_then(|bytes| SectionHeader::parse_from(bytes, 0, 1, ctx).ok());
+        // More sections than the field holds: the first one's size is their number.
+        let count = match (header.e_shnum, first.as_deref()) {
+            (0, Some([first, ..])) => usize::try_from(first.sh_size).unwrap_or(usize::MAX),
+            (count, _) => usize::from(count),
+        };
+        let size = entry.saturating_mul(count.max(1) as u64);
+        let bytes = image.up_to(offset, size).unwrap_or_default();
+        let raw = SectionHeader::parse_from(bytes, 0, count.max(1), ctx).unwrap_or_else(|error| {
             unreadable.push(format!("section headers: {error}"));
             Vec::new()
         });
@@ -78,7 +88,7 @@ impl<'a> Sections<'a> {
         let names = usize::try_from(names)
             .ok()
             .and_then(|index| raw.get(index))
-            .and_then(|table| slice(bytes, table.sh_offset, table.sh_size))
+            .and_then(|table| image.slice(table.sh_offset, table.sh_size))
             .unwrap_or_default();
         let list = raw
             .iter()
@@ -93,7 +103,7 @@ impl<'a> Sections<'a> {
                 info: section.sh_info,
             })
             .collect();
-        Self { list, bytes }
+        Self { list, image }
     }
 
     pub fn named(&self, name: &str) -> Option<&Section<'a>> {
@@ -102,7 +112,7 @@ impl<'a> Sections<'a> {
 
     /// The bytes of a section as they stand in the file.
     pub fn bytes_of(&self, section: &Section<'_>) -> Option<&'a [u8]> {
-        if section.has_bytes() { slice(self.bytes, section.offset, section.size) } else { None }
+        if section.has_bytes() { self.image.slice(section.offset, section.size) } else { None }
     }
 
     pub fn raw(&self, name: &str) -> Option<&'a [u8]> {
@@ -120,7 +130,7 @@ impl<'a> Sections<'a> {
         let head = if ctx.container == Container::Big { 24 } else { 12 };
         let data = bytes.get(head..)?;
         let mut out = Vec::new();
-        let limit = MOST_UNPACKED.min((self.bytes.len() as u64).saturating_mul(16));
+        let limit = MOST_UNPACKED.min(self.image.length().saturating_mul(16));
         let result = match word(bytes, ctx) {
             1 => flate2::read::ZlibDecoder::new(data).take(limit).read_to_end(&mut out),
             2 => zstd::stream::read::Decoder::new(data)

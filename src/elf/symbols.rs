@@ -9,7 +9,7 @@ use super::sections::Sections;
 /// The largest number of symbols and relocations we read of one table.
 pub(super) const MOST_ENTRIES: usize = 4_000_000;
 /// The longest name we show.
-const LONGEST: usize = 4096;
+pub(super) const LONGEST: usize = 4096;
 
 /// A symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

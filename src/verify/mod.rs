@@ -11,6 +11,7 @@ pub mod payload;
 pub mod policy;
 mod report;
 mod rules;
+mod selection;
 mod separate;
 mod show;
 pub mod surface;
@@ -18,12 +19,13 @@ pub mod surface;
 pub use file::{FILE_RULES, RuleInfo};
 pub use policy::{Date, Demand, Policy, policy_for};
 pub use report::{
-    DebugFiles, Examination, ObjectVerdict, Outcome, Report, RuleVerdict, Verification, judge,
-    package_digest,
+    DebugFiles, Examination, ObjectVerdict, Options, Outcome, Report, RuleVerdict, Verification,
+    judge, package_digest,
 };
 pub use rules::{RULES, Rule};
+pub use selection::Selection;
 pub use separate::SeparateFiles;
-pub use show::{comparison, human, json, junit, markdown, rules_text, sarif};
+pub use show::{comparison, human, json, junit, markdown, rules_text, sarif, shows_all};
 
 use crate::finding::Code;
 
@@ -54,6 +56,7 @@ const CODES: &[&Code] = &[
     &input::UNSAFE,
     &input::LIMIT,
     &input::TWICE,
+    &report::NOT_OPENED,
     &input::SCRIPT,
     &against::LOST,
     &against::UNMATCHED,

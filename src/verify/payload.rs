@@ -40,18 +40,7 @@ fn deb(bytes: &[u8]) -> Result<Payload, String> {
 }
 
 fn rpm(bytes: &[u8]) -> Result<Payload, String> {
-    let package = rpm::Package::parse(&mut &bytes[..]).map_err(|error| error.to_string())?;
-    let offsets = package.metadata.get_package_segment_offsets();
-    let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
-    let cut = || "the package is cut short".to_owned();
-    let header = bytes.get(at(offsets.header)..at(offsets.payload)).ok_or_else(cut)?;
-    let payload = bytes.get(at(offsets.payload)..).ok_or_else(cut)?;
-    let unpacked = package
-        .metadata
-        .header
-        .get_entry_data_as_string_array(rpm::IndexTag::RPMTAG_PAYLOADSHA256ALT)
-        .ok()
-        .and_then(|list| list.first().map(ToString::to_string));
+    let input::Signed { header, payload, unpacked } = input::signed(bytes)?;
     Ok(Payload::Rpm {
         header: hex::encode(Sha256::digest(header)),
         payload: hex::encode(Sha256::digest(payload)),

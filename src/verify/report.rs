@@ -12,8 +12,8 @@ use super::file;
 use super::input::{self, Limits, Member};
 use super::policy::{Demand, Policy, Setting, Subject};
 use super::rules::{Object, RULES};
-use super::{Date, Verdict};
-use crate::elf;
+use super::{Date, Selection, Verdict};
+use crate::elf::{self, Depth, Image};
 use crate::finding::{Code, Finding, Place};
 
 pub(in crate::verify) static RULE_FAILED: Code = Code {
@@ -26,6 +26,13 @@ pub(super) static DIGEST: Code = Code {
     name: "verify::digest",
     summary: "a file is not the one the record names",
     explain: "The record inside the package, or the one given with --record, holds the sha256 of every staged file.",
+};
+
+pub(super) static NOT_OPENED: Code = Code {
+    name: "verify::not-opened",
+    summary: "archives were not opened, as asked",
+    explain: "With `--no-archives` only files are judged, not what is in archives and compressed files. What is in them \
+              is not known.",
 };
 
 /// Members are judged in parallel, so many bytes at a time.
@@ -133,6 +140,8 @@ pub struct Examination {
     pub digests: BTreeMap<String, String>,
     /// The record inside.
     pub record: Option<Vec<u8>>,
+    /// The rules that were asked for, when not all.
+    pub only: Vec<&'static str>,
 }
 
 /// The verdicts on one input.
@@ -141,6 +150,8 @@ pub struct Report {
     pub name: String,
     pub sha256: String,
     pub policy: String,
+    /// The rules that were asked for, when not all.
+    pub only: Vec<&'static str>,
     pub objects: Vec<ObjectVerdict>,
     /// Other entries with something to say.
     pub files: Vec<ObjectVerdict>,
@@ -179,7 +190,9 @@ impl Verification {
 
 /// Examines and judges one ELF file.
 pub fn judge(path: &str, bytes: &[u8], policy: &Policy) -> Result<ObjectVerdict, elf::Malformed> {
-    let mut object = examine_elf(&Member::file(path, 0o644, Vec::new()), bytes, &|_| None)?;
+    let options = Options::new(&|_| None);
+    let mut object =
+        examine_elf(&Member::file(path, 0o644, Vec::new()), Image::Whole(bytes), &options)?;
     settle_object(&mut object, path, policy, &mut Vec::new());
     Ok(object)
 }
@@ -187,32 +200,60 @@ pub fn judge(path: &str, bytes: &[u8], policy: &Policy) -> Result<ObjectVerdict,
 /// Finds the separate debug file of a build-id.
 pub type DebugFiles<'a> = dyn Fn(&str) -> Option<Vec<u8>> + Sync + 'a;
 
+/// What is examined, and what is asked beside the file.
+pub struct Options<'a> {
+    pub debug: &'a DebugFiles<'a>,
+    pub selection: Selection,
+    /// Archives and compressed files are opened.
+    pub archives: bool,
+    /// Verdicts that hold are kept of many files, too: somebody reads them.
+    pub all: bool,
+}
+
+impl std::fmt::Debug for Options<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{:?}, archives {}, all {}", self.selection, self.archives, self.all)
+    }
+}
+
+impl<'a> Options<'a> {
+    /// All rules, all archives.
+    pub fn new(debug: &'a DebugFiles<'a>) -> Self {
+        Self { debug, selection: Selection::default(), archives: true, all: true }
+    }
+}
+
 fn examine_elf(
     member: &Member,
-    bytes: &[u8],
-    debug: &DebugFiles<'_>,
+    image: Image<'_>,
+    options: &Options<'_>,
 ) -> Result<ObjectVerdict, elf::Malformed> {
-    let facts = elf::facts(bytes)?;
-    let stripped = facts.sections.named(".debug_info").is_none();
-    let found = facts.build_id.as_deref().filter(|_| stripped).and_then(debug);
+    let with_code = options.selection.needs_code();
+    let depth = if with_code { Depth::Symbols } else { Depth::Headers };
+    let facts = elf::facts_of(image, depth)?;
+    let wanted = with_code && facts.sections.named(".debug_info").is_none();
+    let found = facts.build_id.as_deref().filter(|_| wanted).and_then(options.debug);
     // A file under the right name may be another build's.
     let separate = found
         .as_deref()
         .and_then(|bytes| elf::facts(bytes).ok())
         .filter(|separate| separate.build_id == facts.build_id);
     let separate = separate.as_ref().map(|separate| &separate.sections);
-    let code = elf::code(bytes, &facts, separate);
-    let units = elf::units(&facts, separate);
-    let object = Object { facts: &facts, bytes, code: code.as_ref(), units: &units };
-    let of_elf = RULES.iter().map(|rule| {
+    let code = if with_code { elf::code(&facts, separate) } else { None };
+    let units = if with_code { elf::units(&facts, separate) } else { Vec::new() };
+    let object = Object { facts: &facts, code: code.as_ref(), units: &units };
+    let selected = RULES.iter().filter(|rule| options.selection.has(rule.name));
+    let of_elf = selected.map(|rule| {
         let (verdict, evidence) = (rule.check)(object);
         RuleVerdict::new(rule.name, verdict, evidence)
     });
+    let rights = file::rights(member).into_iter();
+    let rights = rights.filter(|rule| options.selection.has(rule.rule));
     Ok(ObjectVerdict {
         path: member.path.clone(),
         sha256: member.sha256.clone().unwrap_or_default(),
         kind: format!("{:?}", facts.kind),
-        rules: of_elf.chain(file::rights(member)).collect(),
+        rules: of_elf.chain(rights).collect(),
         build_id: facts.build_id,
         needed: facts.dynamic.map(|dynamic| dynamic.needed).unwrap_or_default(),
         cet: facts.cet,
@@ -226,8 +267,13 @@ impl Examination {
         Self { name: name.to_owned(), ..Self::default() }
     }
 
-    /// Examines a file or package.
+    /// Examines a file or package with all rules.
     pub fn of(name: &str, bytes: &[u8], debug: &DebugFiles<'_>) -> Self {
+        Self::with(name, bytes, &Options::new(debug))
+    }
+
+    /// Examines a file or package.
+    pub fn with(name: &str, bytes: &[u8], options: &Options<'_>) -> Self {
         let mut examination = Self::new(name);
         examination.sha256 = hex::encode(Sha256::digest(bytes));
         let (mut batch, mut held) = (Vec::new(), 0);
@@ -235,11 +281,11 @@ impl Examination {
             held += member.bytes.len();
             batch.push(member);
             if held > BATCH || batch.len() > 10_000 {
-                examination.add(std::mem::take(&mut batch), debug);
+                examination.add(std::mem::take(&mut batch), options);
                 held = 0;
             }
         });
-        examination.add(batch, debug);
+        examination.add(batch, options);
         examination.findings.extend(opened.findings);
         for object in &mut examination.objects {
             object.privileged |= opened.scripts.iter().any(|text| names(text, &object.path));
@@ -248,13 +294,13 @@ impl Examination {
     }
 
     /// Examines members, in parallel; their contents are not kept.
-    pub fn add(&mut self, members: Vec<Member>, debug: &DebugFiles<'_>) {
+    pub fn add(&mut self, members: Vec<Member>, options: &Options<'_>) {
         let name = self.name.clone();
         let examined: Vec<Self> = members
             .into_par_iter()
             .map(|member| {
                 let mut one = Self::new(&name);
-                one.member(member, debug);
+                one.member(member, options);
                 one
             })
             .collect();
@@ -276,29 +322,59 @@ impl Examination {
     }
 
     /// Examines one member.
-    pub fn member(&mut self, member: Member, debug: &DebugFiles<'_>) {
+    pub fn member(&mut self, mut member: Member, options: &Options<'_>) {
+        let bytes = std::mem::take(&mut member.bytes);
         if let Some(sha256) = &member.sha256 {
             self.digests.insert(member.path.clone(), sha256.clone());
         }
-        if elf::is_elf(&member.bytes) {
-            match examine_elf(&member, &member.bytes, debug) {
-                Ok(object) => self.objects.push(object),
-                Err(error) => {
-                    let verdict = Verdict::CannotTell(error.to_string());
-                    let mut object = entry(&member, "Unreadable");
-                    object.rules.insert(0, RuleVerdict::new("readable", verdict, String::new()));
-                    self.files.push(object);
-                }
-            }
+        if elf::is_elf(&bytes) {
+            self.elf(&member, Image::Whole(&bytes), options);
             return;
         }
         self.others += 1;
-        let object = entry(&member, file::kind_name(&member.kind));
+        let mut object = entry(&member, file::kind_name(&member.kind));
+        object.rules.retain(|rule| options.selection.has(rule.rule));
         if !object.rules.is_empty() {
             self.files.push(object);
         }
-        if member.path.ends_with(&format!("/{}", crate::record::FILE_NAME)) {
-            self.record = Some(member.bytes);
+        if is_record(&member.path) {
+            self.record = Some(bytes);
+        }
+    }
+
+    /// Examines one ELF file; `member` says all but its contents.
+    pub fn elf(&mut self, member: &Member, image: Image<'_>, options: &Options<'_>) {
+        match examine_elf(member, image, options) {
+            Ok(object) => self.objects.push(object),
+            Err(error) => {
+                let verdict = Verdict::CannotTell(error.to_string());
+                let mut object = entry(member, "Unreadable");
+                object.rules.retain(|rule| options.selection.has(rule.rule));
+                object.rules.insert(0, RuleVerdict::new("readable", verdict, String::new()));
+                self.files.push(object);
+            }
+        }
+    }
+
+    /// Says how many archives were left as they are.
+    pub fn closed(&mut self, count: usize) {
+        if count > 0 {
+            let message = format!("{count} archives and compressed files were not opened");
+            self.findings
+                .push(Finding::warning(&NOT_OPENED, message).at(at(&self.name, &self.name), ""));
+        }
+    }
+
+    /// Of many files only what a policy could object to is shown: forgets rules that hold or do not apply.
+    pub fn forget_what_holds(&mut self, options: &Options<'_>) {
+        if options.all || super::shows_all(self.objects.len()) {
+            return;
+        }
+        for object in self.objects.iter_mut().chain(&mut self.files) {
+            object
+                .rules
+                .retain(|rule| !matches!(rule.verdict, Verdict::Holds | Verdict::NotApplicable(_)));
+            object.rules.shrink_to_fit();
         }
     }
 
@@ -308,6 +384,7 @@ impl Examination {
             name: self.name,
             sha256: self.sha256,
             policy: policy.name.clone(),
+            only: self.only,
             objects: self.objects,
             files: self.files,
             others: self.others,
@@ -327,6 +404,11 @@ impl Examination {
         }
         report
     }
+}
+
+/// The record of a build, by its path.
+fn is_record(path: &str) -> bool {
+    path.strip_suffix(crate::record::FILE_NAME).is_some_and(|before| before.ends_with('/'))
 }
 
 /// True when a script that gives rights names a file: then the file is as good as privileged.

@@ -8,18 +8,8 @@ use quench::kconfig::{Assignment, Mode, Request, parse, resolve};
 use quench::profile;
 use quench::tree::Tree;
 
+use crate::random::Random;
 use crate::sandbox::{Sandbox, tree};
-
-/// A small generator of our own: the mutations are the same on every machine.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % limit.max(1)
-    }
-}
 
 /// Deletes, repeats, swaps and overwrites pieces.
 fn mutated(bytes: &[u8], random: &mut Random) -> Vec<u8> {
@@ -66,7 +56,7 @@ fn mutated_files_of_a_real_tree_never_panic() {
     ];
     let read: Vec<(&str, Vec<u8>)> =
         files.iter().map(|file| (*file, std::fs::read(root.join(file)).unwrap())).collect();
-    let mut random = Random(11);
+    let mut random = Random::new(11);
     for _ in 0..300 {
         let tree: Tree =
             read.iter().map(|(file, bytes)| (*file, mutated(bytes, &mut random))).collect();
@@ -79,7 +69,7 @@ fn mutated_files_of_a_real_tree_never_panic() {
 
 #[test]
 fn mutated_profiles_give_findings() {
-    let mut random = Random(5);
+    let mut random = Random::new(5);
     for (name, text) in quench::shipped::PROFILES {
         for _ in 0..300 {
             let bytes = mutated(text.as_bytes(), &mut random);

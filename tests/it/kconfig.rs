@@ -10,18 +10,8 @@ use quench::source::read_tree;
 use quench::tree::Tree;
 use serde_json::{Value, json};
 
+use crate::random::Random;
 use crate::sandbox::tree;
-
-/// A small generator of our own: the selections are the same on every machine.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % limit
-    }
-}
 
 struct Case {
     request: Request,
@@ -61,7 +51,7 @@ fn cases(tree: &Tree, kconfig: &Kconfig, random: usize) -> Vec<Case> {
         matches!(option, "kvm" | "fdt" | "vhost-user" | "vhost-kernel" | "pixman")
     });
     let all: Vec<&str> = kconfig.symbols().collect();
-    let mut generator = Random(7);
+    let mut generator = Random::new(7);
     for _ in 0..random {
         let mut symbols: Vec<String> = vec!["Q35".to_owned()];
         for _ in 0..=generator.below(6) {

@@ -17,6 +17,7 @@ mod evidence;
 mod hostile;
 mod kconfig;
 mod packages;
+mod random;
 mod real;
 mod sandbox;
 mod source;

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::random::Random;
 use crate::sandbox::Sandbox;
 
 const PROGRAM: &str = "#include <stdio.h>\n#include <string.h>\nint main(int argc, char **argv)\n{\n    char b[64];\n    \
@@ -63,6 +64,44 @@ fn patch(file: &Path, edit: impl Fn(u32, &mut [u8])) {
 
 const PT_GNU_STACK: u32 = 0x6474_e551;
 const PT_GNU_RELRO: u32 = 0x6474_e552;
+
+#[test]
+fn some_rules_can_be_asked_for_and_archives_left_closed() {
+    let sandbox = Sandbox::new();
+    let file = build(&sandbox, "one", &["-Wl,-z,lazy", "-fno-stack-protector"]);
+    let directory = sandbox.path().join("tree");
+    std::fs::create_dir(&directory).unwrap();
+    std::fs::copy(&file, directory.join("one")).unwrap();
+    let archive = directory.join("one.a");
+    assert!(Command::new("ar").arg("rc").arg(&archive).arg(&file).status().unwrap().success());
+    let tree = directory.to_str().unwrap();
+    let ran = |more: &[&str]| {
+        let ran = sandbox.quench(&[&["verify", tree, "--format", "json"], more].concat());
+        let value: Value = serde_json::from_str(&ran.stdout).unwrap();
+        (value["inputs"][0].clone(), ran.code)
+    };
+    let (all, _) = ran(&[]);
+    assert_eq!(all["objects"].as_array().unwrap().len(), 2);
+    let (some, code) = ran(&["--only", "headers,set-id", "--no-archives"]);
+    assert_eq!(code, 1, "not bound at start");
+    let objects = some["objects"].as_array().unwrap();
+    assert_eq!(objects.len(), 1);
+    let names: Vec<&str> = objects[0]["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|rule| rule["rule"].as_str().unwrap())
+        .collect();
+    assert!(names.contains(&"relro") && names.contains(&"set-id"), "{names:?}");
+    assert!(!names.contains(&"stack-protector") && !names.contains(&"capabilities"), "{names:?}");
+    assert!(some["only"].as_array().unwrap().contains(&Value::from("relro")));
+    let findings = some["findings"].to_string();
+    assert!(findings.contains("1 archives and compressed files were not opened"), "{findings}");
+    // What does not hold was not asked for.
+    assert_eq!(ran(&["--only", "pie", "--no-archives"]).1, 0);
+    let wrong = sandbox.quench(&["verify", tree, "--only", "reelro"]);
+    assert!(wrong.stderr.contains("did you mean `relro`?"), "{}", wrong.stderr);
+}
 
 #[test]
 fn a_hardened_program_holds_every_rule_of_the_distribution_policy() {
@@ -191,23 +230,17 @@ fn no_mutation_makes_the_elf_reader_panic() {
     let sandbox = Sandbox::new();
     let whole = std::fs::read(build(&sandbox, "whole", &[])).unwrap();
     let policy = quench::verify::Policy::named("distribution").unwrap();
-    let mut state = 9_u64;
-    let mut random = move || {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(state >> 33).unwrap()
-    };
+    let mut random = Random::new(9);
     for round in 0..4000 {
         let mut bytes = whole.clone();
-        for _ in 0..=random() % 8 {
+        for _ in 0..=random.below(8) {
             // Mostly headers and tables, sometimes anywhere.
             let limit = if round % 3 == 0 { bytes.len() } else { 2048.min(bytes.len()) };
-            let at = random() % limit;
-            bytes[at] =
-                [0, 1, 0x7f, 0x80, 0xff, u8::try_from(random() % 256).unwrap()][random() % 6];
+            let at = random.below(limit);
+            bytes[at] = [0, 1, 0x7f, 0x80, 0xff, random.byte()][random.below(6)];
         }
         if round % 10 == 0 {
-            bytes.truncate(random() % whole.len());
+            bytes.truncate(random.below(whole.len()));
         }
         let _ = quench::verify::judge("mutated", &bytes, &policy);
     }

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::random::Random;
 use crate::sandbox::{Ran, Sandbox};
 
 const HARDENED: &[&str] = &[
@@ -92,6 +93,33 @@ fn rpm(sandbox: &Sandbox, program: &Path) -> PathBuf {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let machine = std::fs::read_dir(top.join("RPMS")).unwrap().next().unwrap().unwrap().path();
     std::fs::read_dir(machine).unwrap().next().unwrap().unwrap().path()
+}
+
+/// What rpm itself says was signed.
+#[test]
+fn digests_of_an_rpm_s_parts_are_those_it_names() {
+    let sandbox = Sandbox::new();
+    let program = compile(&sandbox, "root/usr/bin/x", HARDENED);
+    let path = rpm(&sandbox, &program);
+    let output = Command::new("rpm")
+        .args(["-qp", "--qf", "%{SHA256HEADER} %{PAYLOADDIGEST} %{PAYLOADDIGESTALT}"])
+        .arg(&path)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    match quench::verify::payload::of(&bytes).unwrap() {
+        quench::verify::payload::Payload::Rpm { header, payload, unpacked } => {
+            assert_eq!(format!("{header} {payload} {}", unpacked.unwrap()), said);
+        }
+        deb @ quench::verify::payload::Payload::Deb { .. } => panic!("{deb:?}"),
+    }
+    // Offsets that lead out of the header.
+    for at in (96..bytes.len().min(9000)).step_by(4) {
+        let mut hostile = bytes.clone();
+        hostile[at..at + 4].fill(0xff);
+        let _ = quench::verify::payload::of(&hostile);
+    }
 }
 
 fn json(ran: &Ran) -> Value {
@@ -589,27 +617,22 @@ fn no_mutation_of_a_package_makes_the_reader_panic() {
     let mut tar = tar::Builder::new(Vec::new());
     tar.append_dir_all("root", sandbox.path().join("root")).unwrap();
     let tar = tar.into_inner().unwrap();
-    let mut state = 7_u64;
-    let mut random = move || {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(state >> 33).unwrap()
-    };
+    let mut random = Random::new(7);
     let start = std::time::Instant::now();
     let (mut rounds, mut told) = (0, 0);
     for round in 0..900 {
         let whole = [&rpm, &deb, &tar][round % 3];
         let mut bytes = whole.clone();
-        for _ in 0..=random() % 6 {
+        for _ in 0..=random.below(6) {
             let limit = if round % 2 == 0 { bytes.len() } else { 4096.min(bytes.len()) };
-            let at = random() % limit;
-            bytes[at] =
-                [0, 1, 0x7f, 0xff, b'9', u8::try_from(random() % 256).unwrap()][random() % 6];
+            let at = random.below(limit);
+            bytes[at] = [0, 1, 0x7f, 0xff, b'9', random.byte()][random.below(6)];
         }
         if round % 7 == 0 {
-            bytes.truncate(random() % whole.len());
+            bytes.truncate(random.below(whole.len()));
         }
         let (_, findings) = quench::verify::input::members("mutated", &bytes);
+        let _ = quench::verify::payload::of(&bytes);
         told += usize::from(!findings.is_empty());
         rounds += 1;
     }

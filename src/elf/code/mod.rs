@@ -174,11 +174,7 @@ impl<'a> Code<'a> {
 
 /// Reads the code. `debug` are the sections of the separate debug file. `None` when the instruction set is not one we
 /// read, or the file has no code.
-pub fn code<'a>(
-    bytes: &'a [u8],
-    facts: &Facts<'a>,
-    debug: Option<&Sections<'a>>,
-) -> Option<Code<'a>> {
+pub fn code<'a>(facts: &Facts<'a>, debug: Option<&Sections<'a>>) -> Option<Code<'a>> {
     if !readable(facts.machine) || matches!(facts.kind, Kind::DebugFile | Kind::Core) {
         return None;
     }
@@ -186,7 +182,7 @@ pub fn code<'a>(
         if facts.is_64 { Container::Big } else { Container::Little },
         if facts.little_endian { Endian::Little } else { Endian::Big },
     );
-    let memory = Memory::of(bytes, facts);
+    let memory = Memory::of(facts);
     let relocatable = facts.kind == Kind::Relocatable;
     let mut names = symbols::functions(&facts.sections, relocatable, ctx);
     if let Some(debug) = debug.filter(|_| names.is_empty()) {
@@ -227,7 +223,7 @@ pub fn code<'a>(
         }
         _ => arm::scan(&memory, &imports, &mut out, &mut taken),
     }
-    out.targets = targets::targets(bytes, facts, ctx, &memory, &out, taken);
+    out.targets = targets::targets(facts, ctx, &memory, &out, taken);
     for (name, count) in imports.counts() {
         *out.calls.entry(name).or_default() += count;
     }

@@ -25,7 +25,6 @@ pub struct Targets {
 }
 
 pub(super) fn targets(
-    bytes: &[u8],
     facts: &Facts<'_>,
     ctx: Ctx,
     memory: &Memory<'_>,
@@ -42,7 +41,7 @@ pub(super) fn targets(
         facts.dynamic.iter().flat_map(|dynamic| &dynamic.arrays).map(|(start, _)| *start).collect();
     let mut of_start_files = Vec::new();
     let relro = super::super::relro::range(facts, super::super::relro::PAGE);
-    data_relocations(bytes, facts, ctx, &mut |relocation| {
+    data_relocations(facts, ctx, &mut |relocation| {
         let Some(address) = relocation.points_to.filter(|address| memory.executable(*address))
         else {
             return;
@@ -108,12 +107,9 @@ pub(super) fn targets(
 
 /// Files at a fixed address have no relocations for pointers to functions: words of data that are one.
 fn words_of_data(memory: &Memory<'_>, code: &Code<'_>, taken: &mut Vec<u64>) {
-    for region in memory.regions.iter().filter(|region| !region.execute) {
-        for word in region.bytes.chunks_exact(8) {
-            let value = u64::from_le_bytes(word.try_into().unwrap_or_default());
-            if code.functions.binary_search_by_key(&value, |function| function.start).is_ok() {
-                taken.push(value);
-            }
+    memory.words_of_data(&mut |value| {
+        if code.functions.binary_search_by_key(&value, |function| function.start).is_ok() {
+            taken.push(value);
         }
-    }
+    });
 }

@@ -17,6 +17,7 @@ use crate::finding::{Code, Finding};
 pub(super) use archive::ar;
 pub use capability::capabilities;
 pub use opener::path_leaves;
+pub(super) use rpm_header::{Signed, signed};
 
 pub(crate) static UNREADABLE: Code = Code {
     name: "verify::unreadable",

@@ -22,6 +22,8 @@ const PRETRANS: u32 = 1151;
 const POSTTRANS: u32 = 1152;
 const LONGFILESIZES: u32 = 5008;
 const FILECAPS: u32 = 5010;
+/// The payload's digest before it was compressed.
+const PAYLOADSHA256ALT: u32 = 5097;
 
 /// What the header says of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,15 +54,38 @@ struct Header<'a> {
     data: &'a [u8],
 }
 
-/// Reads a package.
-pub(super) fn package(bytes: &[u8]) -> Result<Package<'_>, String> {
+/// What a signature of a package covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::verify) struct Signed<'a> {
+    /// The header that is signed, as it stands.
+    pub(in crate::verify) header: &'a [u8],
+    /// Compressed.
+    pub(in crate::verify) payload: &'a [u8],
+    /// Digest of the payload before it was compressed, as the header has it.
+    pub(in crate::verify) unpacked: Option<String>,
+}
+
+/// Finds what is signed.
+pub(in crate::verify) fn signed(bytes: &[u8]) -> Result<Signed<'_>, String> {
+    let rest = after_signature(bytes)?;
+    let (found, payload) = header(rest)?;
+    let header = rest.get(..rest.len() - payload.len()).unwrap_or_default();
+    Ok(Signed { header, payload, unpacked: found.strings(PAYLOADSHA256ALT).into_iter().next() })
+}
+
+/// From the header that is signed on.
+fn after_signature(bytes: &[u8]) -> Result<&[u8], String> {
     let rest = bytes.get(LEAD..).ok_or("the lead is cut short")?;
     let (signature, rest) = header(rest)?;
     // The signature is padded to eight bytes, the header is not.
     let length = 16 + signature.index.len() + signature.data.len();
     let padding = length.next_multiple_of(8) - length;
-    let rest = rest.get(padding..).ok_or("the signature is cut short")?;
-    let (header, payload) = header(rest)?;
+    Ok(rest.get(padding..).ok_or("the signature is cut short")?)
+}
+
+/// Reads a package.
+pub(super) fn package(bytes: &[u8]) -> Result<Package<'_>, String> {
+    let (header, payload) = header(after_signature(bytes)?)?;
     let scripts =
         [("%pre", PREIN), ("%post", POSTIN), ("%pretrans", PRETRANS), ("%posttrans", POSTTRANS)];
     Ok(Package {

@@ -56,7 +56,11 @@ impl Policy {
 pub fn account(policy: &Policy, reports: &[Report]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for waiver in &policy.waivers {
-        let judged = || reports.iter().filter(|report| report.policy == policy.name);
+        // A rule that was not asked for says nothing of its waivers.
+        let asked =
+            |report: &Report| report.only.is_empty() || report.only.contains(&waiver.rule.as_str());
+        let judged =
+            || reports.iter().filter(|report| report.policy == policy.name && asked(report));
         if !judged().any(|report| waiver.belongs(&report.name)) {
             continue;
         }

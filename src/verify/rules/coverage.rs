@@ -57,7 +57,7 @@ fn unseen(object: Object<'_>) -> Answer {
 pub(super) fn is_go(object: Object<'_>) -> bool {
     object.facts.sections.named(".go.buildinfo").is_some()
         || object.code.is_some_and(|code| code.covered * 10 < code.bytes)
-            && memchr::memmem::find(object.bytes, b"\xff Go buildinf:").is_some()
+            && object.facts.image.contains(b"\xff Go buildinf:")
 }
 
 /// The code, when enough of it lies in functions we know.

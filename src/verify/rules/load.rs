@@ -33,7 +33,7 @@ pub(super) fn relro(object: Object<'_>) -> Answer {
         };
     };
     // glibc's start code protects static programs, too (csu/libc-start.c, _dl_protect_relro); musl's does not.
-    let glibc = || memchr::memmem::find(object.bytes, b"glibc.").is_some();
+    let glibc = || facts.image.contains(b"glibc.");
     if is_static && !glibc() {
         let why = "static without glibc: only its start code could tell whether it protects what PT_GNU_RELRO names";
         return (Verdict::CannotTell(why.to_owned()), String::new());

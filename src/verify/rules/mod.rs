@@ -16,7 +16,6 @@ use crate::elf::{Code, Facts, Unit};
 #[derive(Debug, Clone, Copy)]
 pub struct Object<'a> {
     pub facts: &'a Facts<'a>,
-    pub bytes: &'a [u8],
     /// `None` where the code is not read.
     pub code: Option<&'a Code<'a>>,
     /// Compilation units, of the file or of its debug file.
@@ -31,7 +30,18 @@ pub struct Rule {
     pub summary: &'static str,
     /// Where the rule comes from.
     pub source: &'static str,
+    pub needs: Needs,
     pub check: fn(Object<'_>) -> (Verdict, String),
+}
+
+/// How much of a file a rule looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    Headers,
+    /// Every byte, once.
+    Bytes,
+    /// Code, symbols, compilation units.
+    Code,
 }
 
 /// All rules, in the order reports show them.
@@ -40,138 +50,161 @@ pub static RULES: &[Rule] = &[
         name: "pie",
         summary: "the program is loaded at a random address",
         source: "ld.so(8), kernel fs/binfmt_elf.c",
+        needs: Needs::Headers,
         check: link::pie,
     },
     Rule {
         name: "relro",
         summary: "after start, the loader makes every GOT slot, .dynamic and the init arrays read-only",
         source: "glibc elf/dl-reloc.c _dl_protect_relro: start and end are rounded down to pages",
+        needs: Needs::Headers,
         check: load::relro,
     },
     Rule {
         name: "bind-now",
         summary: "all symbols are bound at start",
         source: "gABI: DT_BIND_NOW, DF_BIND_NOW, DF_1_NOW; any one suffices",
+        needs: Needs::Headers,
         check: link::bind_now,
     },
     Rule {
         name: "stack",
         summary: "no stack is executable",
         source: "kernel fs/binfmt_elf.c: the last PT_GNU_STACK wins",
+        needs: Needs::Headers,
         check: load::stack,
     },
     Rule {
         name: "wx",
         summary: "no segment is both writable and executable",
         source: "kernel fs/binfmt_elf.c maps PT_LOAD with its flags",
+        needs: Needs::Headers,
         check: load::write_execute,
     },
     Rule {
         name: "textrel",
         summary: "the loader writes to no code page",
         source: "gABI: DT_TEXTREL, DF_TEXTREL",
+        needs: Needs::Headers,
         check: link::textrel,
     },
     Rule {
         name: "separate-code",
         summary: "code shares no page with data",
         source: "ld -z separate-code",
+        needs: Needs::Headers,
         check: load::separate_code,
     },
     Rule {
         name: "rpath",
         summary: "no library is looked up where somebody else could put one",
         source: "rpm check-rpaths-worker's classes",
+        needs: Needs::Headers,
         check: link::rpath,
     },
     Rule {
         name: "nodlopen",
         summary: "the file cannot be opened with dlopen",
         source: "ld -z nodlopen: DF_1_NOOPEN",
+        needs: Needs::Headers,
         check: link::nodlopen,
     },
     Rule {
         name: "interpreter",
         summary: "the program is started by the system's own loader",
         source: "kernel fs/binfmt_elf.c: PT_INTERP",
+        needs: Needs::Headers,
         check: state::interpreter,
     },
     Rule {
         name: "loader-tags",
         summary: "nothing makes the loader ask other files than those that are needed",
         source: "ld.so(8): DT_AUDIT, DT_DEPAUDIT, DT_FILTER, DT_AUXILIARY, DT_CONFIG",
+        needs: Needs::Headers,
         check: state::loader_tags,
     },
     Rule {
         name: "headers",
         summary: "program headers, dynamic table and section headers do not contradict each other",
         source: "the kernel and the loader read the former, many tools the latter",
+        needs: Needs::Headers,
         check: state::headers,
     },
     Rule {
         name: "stack-protector",
         summary: "functions that take the address of a local check a canary before they return",
         source: "GCC, clang -fstack-protector-strong: fs:[0x28], __stack_chk_guard",
+        needs: Needs::Code,
         check: units::stack_protector,
     },
     Rule {
         name: "stack-clash",
         summary: "no frame grows past a guard page without touching it",
         source: "GCC, clang -fstack-clash-protection; kernel and glibc keep one guard page",
+        needs: Needs::Code,
         check: units::stack_clash,
     },
     Rule {
         name: "branch-targets",
         summary: "indirect branches land on endbr64 or bti, and the property note says so",
         source: "x86-64 psABI, Arm ARM: IBT and BTI",
+        needs: Needs::Code,
         check: coverage::branch_targets,
     },
     Rule {
         name: "return-addresses",
         summary: "return addresses are on a shadow stack, or signed",
         source: "x86-64 psABI SHSTK; AArch64 pointer authentication",
+        needs: Needs::Code,
         check: coverage::return_addresses,
     },
     Rule {
         name: "zeroed-registers",
         summary: "call-used registers are zeroed before functions return",
         source: "GCC, clang -fzero-call-used-regs",
+        needs: Needs::Code,
         check: coverage::zeroed_registers,
     },
     Rule {
         name: "cfi",
         summary: "indirect calls check the type of what they call",
         source: "clang -fsanitize=cfi",
+        needs: Needs::Code,
         check: coverage::cfi,
     },
     Rule {
         name: "safe-stack",
         summary: "variables whose address is taken live on a second stack",
         source: "clang -fsanitize=safe-stack",
+        needs: Needs::Code,
         check: coverage::safe_stack,
     },
     Rule {
         name: "evidence",
         summary: "compilation units, code and notes do not contradict each other",
         source: "DW_AT_producer of every unit, the code, the property notes",
+        needs: Needs::Code,
         check: units::evidence,
     },
     Rule {
         name: "fortify",
         summary: "string and memory functions are the checked ones",
         source: "glibc _FORTIFY_SOURCE: __NAME_chk",
+        needs: Needs::Code,
         check: fortify::fortify,
     },
     Rule {
         name: "fortify-level",
         summary: "checked functions are told sizes that are only known at run time, too (level 3)",
         source: "_FORTIFY_SOURCE=3: .debug_macro, recorded command lines",
+        needs: Needs::Code,
         check: fortify::level,
     },
     Rule {
         name: "build-path",
         summary: "no path of the build machine is in the file",
         source: "reproducible-builds.org, build path",
+        needs: Needs::Bytes,
         check: strings::build_path,
     },
 ];

@@ -73,7 +73,7 @@ pub(super) fn headers(object: Object<'_>) -> Answer {
     let facts = object.facts;
     let mut faults = facts.unreadable.clone();
     doubles(facts, &mut faults);
-    segments(facts, object.bytes.len() as u64, &mut faults);
+    segments(facts, facts.image.length(), &mut faults);
     sections(facts, &mut faults);
     let evidence = if facts.sections.list.is_empty() {
         "no section headers to compare with".to_owned()

@@ -10,15 +10,25 @@ const WIDTH: usize = 110;
 /// Up to so many files, every verdict is shown.
 const FEW: usize = 5;
 
+/// True when a table of so many files shows every verdict.
+pub fn shows_all(files: usize) -> bool {
+    files <= FEW
+}
+
 /// A report for people: with `all`, every verdict; else those a policy has something to say about, and of few files all.
 pub fn human(report: &Report, all: bool) -> String {
-    let all = all || report.objects.len() <= FEW;
+    let all = all || shows_all(report.objects.len());
     let mut out = format!(
-        "{}: {} ELF files, {} others, policy {}: {}\n",
+        "{}: {} ELF files, {} others, policy {}{}: {}\n",
         report.name,
         report.objects.len(),
         report.others,
         report.policy,
+        if report.only.is_empty() {
+            String::new()
+        } else {
+            format!(" (only {})", report.only.join(" "))
+        },
         if report.passes() { "passes" } else { "FAILS" }
     );
     for object in report.judged() {

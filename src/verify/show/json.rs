@@ -16,6 +16,7 @@ pub fn json(verification: &Verification) -> Value {
             "name": report.name,
             "sha256": report.sha256,
             "policy": report.policy,
+            "only": report.only,
             "passes": report.passes(),
             "others": report.others,
             "objects": report.objects.iter().map(object).collect::<Vec<_>>(),

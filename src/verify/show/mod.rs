@@ -6,7 +6,7 @@ mod junit;
 mod markdown;
 mod sarif;
 
-pub use human::{comparison, human, rules_text};
+pub use human::{comparison, human, rules_text, shows_all};
 pub use json::json;
 pub use junit::junit;
 pub use markdown::markdown;

@@ -6,6 +6,7 @@ mod directory;
 mod provenance;
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -17,7 +18,7 @@ use crate::verify::against::{self, Past};
 use crate::verify::compare::Comparison;
 use crate::verify::input::{self, Format};
 use crate::verify::policy::{self, date_of_epoch};
-use crate::verify::{self, Date, DebugFiles, Examination, Policy, Report, Verification};
+use crate::verify::{self, Date, Examination, Options, Policy, Report, Selection, Verification};
 
 /// Verify ELF files, directories and packages.
 ///
@@ -50,6 +51,12 @@ pub(crate) struct Args {
     /// Separate debug files: packages, directories or files; /usr/lib/debug is looked at in any case.
     #[arg(long, value_name = "PATH")]
     debug: Vec<PathBuf>,
+    /// Judge these rules only: names, or the groups headers, files and code. Headers alone need a few kilobytes of a file.
+    #[arg(long, value_name = "RULE|GROUP", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Do not open archives and compressed files in directories; how many there are is a warning.
+    #[arg(long)]
+    no_archives: bool,
     /// List the rules and the shipped policies, and judge nothing.
     #[arg(long)]
     rules: bool,
@@ -106,14 +113,23 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut policies: BTreeMap<String, Policy> = BTreeMap::new();
     let separate = debug::read(&args.debug)?;
     let debug = |build_id: &str| debug::find(&separate, build_id);
+    let all = terminal.verbosity() >= Verbosity::Verbose;
+    let waivers = explicit.as_ref().is_some_and(|policy| !policy.waivers.is_empty());
+    let options = Options {
+        selection: selection(args)?,
+        archives: !args.no_archives,
+        all: all || digests || waivers || args.against.is_some() || args.compare,
+        ..Options::new(&debug)
+    };
     for path in &args.paths {
-        let examination = examine(path, digests, &debug)?;
+        let mut examination = examine(path, digests, &options)?;
+        examination.only = options.selection.names().unwrap_or_default().to_vec();
         let judged = judge(examination, path, explicit.as_ref(), record.as_ref(), today)?;
         policies.insert(judged.1.name.clone(), judged.1);
         verification.reports.push(judged.0);
     }
     if let Some(old) = &args.against {
-        let past = past(old, explicit.as_ref(), today, &debug)?;
+        let past = past(old, explicit.as_ref(), today, &options)?;
         verification.findings.extend(against::lost(&past, &verification.reports));
     }
     if args.compare {
@@ -127,7 +143,6 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         texts.extend(policy.texts.iter().cloned());
     }
     let provenance = provenance::check(&args.provenance, &mut verification)?;
-    let all = terminal.verbosity() >= Verbosity::Verbose;
     terminal.data(&render(&verification, args.format, &texts, all)?);
     if let (Some(checked), OutputFormat::Human) = (&provenance, args.format) {
         terminal.data(&checked.text());
@@ -182,7 +197,7 @@ fn past(
     old: &Path,
     explicit: Option<&Policy>,
     today: Date,
-    debug: &DebugFiles<'_>,
+    options: &Options<'_>,
 ) -> Result<Past, Failure> {
     let name = old.display().to_string();
     if old.is_file() {
@@ -198,7 +213,7 @@ fn past(
             });
         }
     }
-    let (report, _) = judge(examine(old, false, debug)?, old, explicit, None, today)?;
+    let (report, _) = judge(examine(old, false, options)?, old, explicit, None, today)?;
     Ok(Past::of_reports(&name, &[report]))
 }
 
@@ -265,17 +280,34 @@ fn read_record(path: &Path) -> Result<Record, Failure> {
 }
 
 /// Reads one argument: a directory, a package or archive, or a file with the rights it has here.
-fn examine(path: &Path, digests: bool, debug: &DebugFiles<'_>) -> Result<Examination, Failure> {
+fn examine(path: &Path, digests: bool, options: &Options<'_>) -> Result<Examination, Failure> {
     let name = path.display().to_string();
     let failure = |error| Failure::new(Exit::Usage, error);
     if path.is_dir() {
-        return Ok(directory::examine(path, digests, debug));
+        return Ok(directory::examine(path, digests, options));
     }
-    let bytes = fs_err::read(path).map_err(failure)?;
-    match input::format(&bytes) {
-        Format::Elf | Format::Other => directory::examine_file(path, bytes, debug).map_err(failure),
-        _ => Ok(Examination::of(&name, &bytes, debug)),
+    let mut head = Vec::new();
+    let file = fs_err::File::open(path).map_err(failure)?;
+    file.take(input::HEAD as u64).read_to_end(&mut head).map_err(failure)?;
+    match input::format(&head) {
+        Format::Elf | Format::Other => directory::examine_file(path, options).map_err(failure),
+        _ => Ok(Examination::with(&name, &fs_err::read(path).map_err(failure)?, options)),
     }
+}
+
+/// The rules that were asked for.
+fn selection(args: &Args) -> Result<Selection, Failure> {
+    if args.only.is_empty() {
+        return Ok(Selection::default());
+    }
+    Selection::of(args.only.iter().map(String::as_str)).map_err(|word| {
+        let names: Vec<&str> = verify::rule_names().chain(["headers", "files", "code"]).collect();
+        let hint = crate::finding::closest(&word, &names)
+            .map_or("`quench verify --rules` lists them".to_owned(), |other| {
+                format!("did you mean `{other}`?")
+            });
+        Failure::new(Exit::Usage, format!("no rule or group `{word}`")).with_hint(Some(hint))
+    })
 }
 
 /// Judges by the policy given, else by the one the record names, else by `distribution`.

@@ -1,0 +1,243 @@
+//! The bytes of a file: all of them, or the ranges that were asked for. Pure: who opens the file lends a function.
+//!
+//! A loader reads a few hundred bytes of a program; so do the rules about headers. Ranges are read once, in whole pages,
+//! and stay until the file is done with. A hostile file that has itself read in a thousand places is read whole instead,
+//! so that no more than twice the file is ever held.
+
+use std::borrow::Cow;
+use std::cell::{Cell, OnceCell};
+
+/// What is read at once at least, and where reads begin.
+const PAGE: u64 = 4096;
+/// More ranges than any linker's file needs.
+const MOST_PARTS: usize = 64;
+/// What is searched at once.
+const CHUNK: u64 = 256 << 10;
+
+/// Reads at an offset into a buffer and says how many bytes there were.
+pub type ReadAt<'s> = dyn Fn(u64, &mut [u8]) -> usize + 's;
+
+/// A file as rules see it.
+#[derive(Debug, Clone, Copy)]
+pub enum Image<'a> {
+    Whole(&'a [u8]),
+    Parts(&'a Parts<'a>),
+}
+
+/// A file of which ranges are read when they are asked for.
+pub struct Parts<'s> {
+    length: u64,
+    read_at: &'s ReadAt<'s>,
+    first: OnceCell<Box<Part>>,
+    count: Cell<usize>,
+    held: Cell<u64>,
+    whole: OnceCell<Vec<u8>>,
+}
+
+struct Part {
+    offset: u64,
+    bytes: Vec<u8>,
+    next: OnceCell<Box<Part>>,
+}
+
+impl std::fmt::Debug for Parts<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{} bytes, {} held", self.length, self.held.get())
+    }
+}
+
+impl<'s> Parts<'s> {
+    /// A file of a length, of which the first bytes were read already.
+    pub fn new(length: u64, head: Vec<u8>, read_at: &'s ReadAt<'s>) -> Self {
+        let held = Cell::new(head.len() as u64);
+        let first = OnceCell::new();
+        let part = Part { offset: 0, bytes: head, next: OnceCell::new() };
+        first.get_or_init(|| Box::new(part));
+        Self { length, read_at, first, count: Cell::new(1), held, whole: OnceCell::new() }
+    }
+
+    fn slice(&self, offset: u64, size: u64) -> Option<&[u8]> {
+        let end = offset.checked_add(size).filter(|end| *end <= self.length)?;
+        if let Some(whole) = self.whole.get() {
+            return cut(whole, offset, size);
+        }
+        let mut place = &self.first;
+        while let Some(part) = place.get() {
+            if offset >= part.offset
+                && let Some(found) = cut(&part.bytes, offset - part.offset, size)
+            {
+                return Some(found);
+            }
+            place = &part.next;
+        }
+        let start = offset & !(PAGE - 1);
+        let length = end.checked_next_multiple_of(PAGE)?.min(self.length) - start;
+        if self.count.get() >= MOST_PARTS || self.held.get().saturating_add(length) > self.length {
+            let whole = self.whole.get_or_init(|| self.read(0, self.length));
+            return cut(whole, offset, size);
+        }
+        self.count.set(self.count.get() + 1);
+        self.held.set(self.held.get().saturating_add(length));
+        let part = place.get_or_init(|| {
+            let bytes = self.read(start, length);
+            Box::new(Part { offset: start, bytes, next: OnceCell::new() })
+        });
+        cut(&part.bytes, offset - part.offset, size)
+    }
+
+    fn read(&self, offset: u64, length: u64) -> Vec<u8> {
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+        let read = self.fill(offset, &mut bytes);
+        bytes.truncate(read);
+        bytes
+    }
+
+    fn fill(&self, offset: u64, buffer: &mut [u8]) -> usize {
+        let mut done = 0;
+        while done < buffer.len() {
+            match (self.read_at)(offset.saturating_add(done as u64), &mut buffer[done..]) {
+                0 => break,
+                read => done += read.min(buffer.len() - done),
+            }
+        }
+        done
+    }
+}
+
+fn cut(bytes: &[u8], offset: u64, size: u64) -> Option<&[u8]> {
+    let start = usize::try_from(offset).ok()?;
+    let end = start.checked_add(usize::try_from(size).ok()?)?;
+    bytes.get(start..end)
+}
+
+impl<'a> Image<'a> {
+    pub fn length(self) -> u64 {
+        match self {
+            Self::Whole(bytes) => bytes.len() as u64,
+            Self::Parts(parts) => parts.length,
+        }
+    }
+
+    /// The bytes of a range that lies in the file.
+    pub fn slice(self, offset: u64, size: u64) -> Option<&'a [u8]> {
+        match self {
+            Self::Whole(bytes) => cut(bytes, offset, size),
+            Self::Parts(parts) => parts.slice(offset, size),
+        }
+    }
+
+    /// As many bytes of a range as the file has.
+    pub fn up_to(self, offset: u64, size: u64) -> Option<&'a [u8]> {
+        let left = self.length().checked_sub(offset)?;
+        self.slice(offset, size.min(left))
+    }
+
+    /// As many bytes of a range as the file has; they are not kept.
+    pub(super) fn peek(self, offset: u64, size: u64) -> Cow<'a, [u8]> {
+        let size = size.min(self.length().saturating_sub(offset));
+        match self {
+            Self::Whole(bytes) => Cow::Borrowed(cut(bytes, offset, size).unwrap_or_default()),
+            Self::Parts(parts) => Cow::Owned(parts.read(offset, size)),
+        }
+    }
+
+    /// Calls `look` with the file piece by piece, each beginning with the last `overlap` bytes of the one before, until it
+    /// answers. Nothing of it is kept.
+    pub fn search<T>(self, overlap: usize, look: &mut dyn FnMut(&[u8]) -> Option<T>) -> Option<T> {
+        let parts = match self {
+            Self::Whole(bytes) => return look(bytes),
+            Self::Parts(parts) => match parts.whole.get() {
+                Some(whole) => return look(whole),
+                None => parts,
+            },
+        };
+        let length = usize::try_from(CHUNK.min(parts.length)).unwrap_or(0) + overlap;
+        let mut buffer = vec![0; length];
+        let mut at = 0;
+        let mut kept = 0;
+        loop {
+            let read = parts.fill(at, &mut buffer[kept..]);
+            let filled = kept + read;
+            if read == 0 {
+                return None;
+            }
+            if let Some(found) = look(&buffer[..filled]) {
+                return Some(found);
+            }
+            at = at.saturating_add(read as u64);
+            kept = overlap.min(filled);
+            buffer.copy_within(filled - kept..filled, 0);
+        }
+    }
+
+    /// True when the bytes stand somewhere in the file.
+    pub fn contains(self, needle: &[u8]) -> bool {
+        let finder = memchr::memmem::Finder::new(needle);
+        let found = self.search(needle.len(), &mut |bytes| finder.find(bytes));
+        found.is_some()
+    }
+
+    /// The whole file.
+    pub fn whole(self) -> Cow<'a, [u8]> {
+        match self {
+            Self::Whole(bytes) => Cow::Borrowed(bytes),
+            Self::Parts(parts) => match parts.whole.get() {
+                Some(whole) => Cow::Borrowed(whole),
+                None => Cow::Owned(parts.read(0, parts.length)),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Image, Parts};
+
+    fn pattern() -> Vec<u8> {
+        (0..600_000_u32).map(|at| u8::try_from(at * 31 % 251).unwrap()).collect()
+    }
+
+    #[test]
+    fn ranges_are_those_of_the_file_and_no_more_than_twice_it_is_held() {
+        let bytes = pattern();
+        let read = std::cell::Cell::new(0);
+        let read_at = |offset: u64, buffer: &mut [u8]| {
+            let from = &bytes[usize::try_from(offset).unwrap().min(bytes.len())..];
+            // Reads may be short.
+            let length = from.len().min(buffer.len()).min(5000);
+            buffer[..length].copy_from_slice(&from[..length]);
+            read.set(read.get() + length);
+            length
+        };
+        let parts = Parts::new(bytes.len() as u64, bytes[..4096].to_vec(), &read_at);
+        let image = Image::Parts(&parts);
+        assert_eq!(image.slice(10, 100), bytes.get(10..110));
+        assert_eq!(read.get(), 0, "the head is known");
+        for (offset, size) in [(4090, 20), (599_000, 1000), (300_001, 9000), (300_500, 10)] {
+            assert_eq!(image.slice(offset, size), Image::Whole(&bytes).slice(offset, size));
+        }
+        assert!(read.get() < 40_000, "{}", read.get());
+        for (offset, size) in [(599_000, 1001), (u64::MAX, 1), (0, u64::MAX)] {
+            assert_eq!(image.slice(offset, size), None);
+        }
+        for at in 0..580_u64 {
+            assert_eq!(image.slice(at * 1000, 5000), Image::Whole(&bytes).slice(at * 1000, 5000));
+        }
+        assert!(read.get() <= 2 * bytes.len(), "{}", read.get());
+    }
+
+    #[test]
+    fn a_text_is_found_where_two_pieces_meet() {
+        let mut bytes = vec![0; 600_000];
+        bytes[262_140..262_150].copy_from_slice(b"0123456789");
+        let read_at = |offset: u64, buffer: &mut [u8]| {
+            let from = &bytes[usize::try_from(offset).unwrap().min(bytes.len())..];
+            let length = from.len().min(buffer.len());
+            buffer[..length].copy_from_slice(&from[..length]);
+            length
+        };
+        let parts = Parts::new(bytes.len() as u64, Vec::new(), &read_at);
+        assert!(Image::Parts(&parts).contains(b"0123456789"));
+        assert!(!Image::Parts(&parts).contains(b"0123456780"));
+    }
+}
