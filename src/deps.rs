@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use crate::isolate::Isolation;
 use crate::plan::{Invocation, Plan};
 use crate::profile::Format;
 use crate::record::ToolVersion;
@@ -79,6 +80,11 @@ pub fn missing(plan: &Plan) -> Result<Vec<Dependency>, Error> {
     Ok(needed(plan)?.into_iter().filter(|dependency| !present(&dependency.probe)).collect())
 }
 
+/// Whether this machine's Python can make environments with pip.
+pub fn has_ensurepip() -> bool {
+    present("python:ensurepip")
+}
+
 fn present(probe: &str) -> bool {
     if let Some(library) = probe.strip_prefix("pkg:") {
         let ask = Invocation::new("ask pkg-config", "pkg-config", "/")
@@ -134,9 +140,45 @@ pub fn python(work: &Path, tree: &Path) -> PathBuf {
 /// Makes the private meson environment where the tree needs it and it is not there.
 pub fn ensure_meson(work: &Path, tree: &Path, offline: bool) -> Result<PathBuf, Error> {
     let python = python(work, tree);
-    let directory = environment(work);
-    if !python.starts_with(&directory) || directory.join("complete").is_file() {
+    if python.starts_with(environment(work)) {
+        private(work, offline)?;
+    }
+    Ok(python)
+}
+
+/// The private meson for a closed root, whose Python may be another: an environment made inside, with the same wheel.
+/// `isolation` must have `WORK/meson` among its writable places. Returns the path outside.
+pub fn ensure_meson_inside(
+    isolation: &Isolation,
+    root: &str,
+    work: &Path,
+    offline: bool,
+) -> Result<PathBuf, Error> {
+    let directory = work.join("meson").join(format!("{MESON}-{}", root.get(..16).unwrap_or(root)));
+    let python = directory.join("bin/python3");
+    if directory.join("complete").is_file() {
         return Ok(python);
+    }
+    private(work, offline)?;
+    let _ = fs_err::remove_dir_all(&directory);
+    // The wheel is pure Python: what was unpacked from it is good for every version.
+    let script = "python3 -m venv --without-pip \"$1\" && cp -r \"$2\"/lib/python3*/site-packages/mesonbuild \
+                  \"$2\"/lib/python3*/site-packages/meson-* \"$1\"/lib/python3*/site-packages/";
+    let make = Invocation::new("make the meson of the closed root", "sh", "/")
+        .args(["-c", script, "sh"])
+        .args([directory.display().to_string(), environment(work).display().to_string()])
+        .env("PATH", tool::PATH)
+        .env("LC_ALL", "C.UTF-8");
+    process::output(&isolation.wrap(&make))?;
+    fs_err::write(directory.join("complete"), MESON)?;
+    Ok(python)
+}
+
+/// Makes the private environment where it is not there.
+fn private(work: &Path, offline: bool) -> Result<(), Error> {
+    let directory = environment(work);
+    if directory.join("complete").is_file() {
+        return Ok(());
     }
     if offline {
         return Err(Error::Io(std::io::Error::new(
@@ -180,13 +222,14 @@ pub fn ensure_meson(work: &Path, tree: &Path, offline: bool) -> Result<PathBuf, 
     ];
     process::output(&make(&pip, &words))?;
     fs_err::write(directory.join("complete"), MESON)?;
-    Ok(python)
+    Ok(())
 }
 
 /// The private meson as the record names it: its version, and the digest of the list that pins its wheels by hash.
 /// `None` when `python` is the host's.
 pub fn private_meson(python: &Path) -> Option<ToolVersion> {
-    let private = python.components().any(|part| part.as_os_str() == MESON);
+    let private =
+        python.components().any(|part| part.as_os_str().to_string_lossy().starts_with(MESON));
     private.then(|| ToolVersion {
         name: PRIVATE_MESON.to_owned(),
         version: MESON.to_owned(),

@@ -1,19 +1,19 @@
 //! What the host contributes to a build beside programs: its distribution, the installed packages a build stands on, and
 //! which package a file belongs to.
 //!
-//! Shell: reads `/etc/os-release` and dpkg's status file, asks `dpkg-query -S`. On a host without dpkg the lists are empty
-//! and the record says which distribution it was.
+//! Shell: reads `/etc/os-release` and dpkg's status file, asks `dpkg-query -S`; all three below a root, which is `/` or a
+//! closed root. On a host without dpkg the lists are empty and the record says which distribution it was.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::plan::Invocation;
 use crate::process;
 use crate::record::{Host, Installed, Library};
 use crate::tool;
 
-/// dpkg's database of installed packages.
-const STATUS: &str = "/var/lib/dpkg/status";
+/// dpkg's database.
+const DATABASE: &str = "var/lib/dpkg";
 
 /// One installed package of dpkg's status file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,12 +28,21 @@ struct Package {
 /// Installed packages by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Packages {
+    root: PathBuf,
     packages: BTreeMap<String, Package>,
 }
 
 /// The distribution this machine runs.
 pub fn host() -> Host {
-    let text = fs_err::read_to_string("/etc/os-release").unwrap_or_default();
+    of_root(Path::new("/"))
+}
+
+/// The distribution below a root.
+pub fn of_root(root: &Path) -> Host {
+    let text = fs_err::read_to_string(root.join("etc/os-release"))
+        // An absolute link would lead out of a root.
+        .or_else(|_| fs_err::read_to_string(root.join("usr/lib/os-release")))
+        .unwrap_or_default();
     let value = |key: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
         line.unwrap_or_default().trim_matches('"').to_owned()
@@ -48,10 +57,16 @@ pub fn host() -> Host {
 impl Packages {
     /// Reads the host's packages; empty where dpkg is not.
     pub fn read() -> Self {
-        Self::parse(&fs_err::read_to_string(STATUS).unwrap_or_default())
+        Self::of_root(Path::new("/"))
     }
 
-    fn parse(text: &str) -> Self {
+    /// Reads the packages of a root.
+    pub fn of_root(root: &Path) -> Self {
+        let status = root.join(DATABASE).join("status");
+        Self::parse(root, &fs_err::read_to_string(status).unwrap_or_default())
+    }
+
+    fn parse(root: &Path, text: &str) -> Self {
         let mut packages = BTreeMap::new();
         for paragraph in text.split("\n\n") {
             let field = |key: &str| {
@@ -70,7 +85,7 @@ impl Packages {
             };
             packages.insert(field("Package"), package);
         }
-        Self { packages }
+        Self { root: root.to_owned(), packages }
     }
 
     /// The installed package of that name.
@@ -107,6 +122,7 @@ impl Packages {
     /// The package a file belongs to.
     pub fn owner(&self, path: &str) -> Option<Installed> {
         let ask = Invocation::new("ask which package has a file", "dpkg-query", "/")
+            .arg(format!("--admindir={}", self.root.join(DATABASE).display()))
             .args(["--search", path])
             .env("PATH", tool::PATH)
             .env("LC_ALL", "C.UTF-8");
@@ -116,11 +132,13 @@ impl Packages {
         names.find_map(|name| self.get(name))
     }
 
-    /// The package of a program or library, found through links and merged `/usr`.
+    /// The package of a program or library, found through links and merged `/usr`. The path is one below the root.
     pub fn owner_of_file(&self, path: &Path) -> Option<Installed> {
-        let real = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let candidates = [path.to_owned(), real];
-        candidates.iter().find_map(|path| {
+        // Links of another root are not ours to follow.
+        let ours = self.root == Path::new("/");
+        let real = if ours { fs_err::canonicalize(path).ok() } else { None };
+        let candidates = [Some(path.to_owned()), real];
+        candidates.iter().flatten().find_map(|path| {
             let text = path.display().to_string();
             self.owner(&text).or_else(|| self.owner(text.strip_prefix("/usr")?))
         })
@@ -158,7 +176,7 @@ mod tests {
                     Package: c\nStatus: install ok installed\nVersion: 4\nArchitecture: all\nPre-Depends: a\n\n\
                     Package: d\nStatus: install ok installed\nVersion: 5\nArchitecture: all\nProvides: virtual (= 5)\n\n\
                     Package: e\nStatus: install ok installed\nVersion: 6\nArchitecture: all\n";
-        let packages = Packages::parse(text);
+        let packages = Packages::parse(Path::new("/"), text);
         let closure = packages.closure(&["a".to_owned(), "gone".to_owned()]);
         let shown: Vec<String> =
             closure.iter().map(|package| format!("{} {}", package.name, package.version)).collect();

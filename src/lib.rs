@@ -52,6 +52,7 @@ pub mod measure;
 pub mod package;
 pub mod probe;
 pub mod process;
+pub mod root;
 pub mod run;
 pub mod scanned;
 pub mod source;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::isolate::Isolation;
 use crate::plan::Invocation;
 use crate::process::{self, Conversation};
 use crate::record::Measured;
@@ -43,19 +44,34 @@ struct Qmp {
     emulator: String,
 }
 
-fn invocation(emulator: &Path, purpose: &str) -> Invocation {
-    Invocation::new(purpose, emulator.display().to_string(), "/")
-        .env("PATH", tool::PATH)
-        .env("LC_ALL", "C.UTF-8")
+/// An emulator, and the root whose libraries it was linked with.
+#[derive(Debug, Clone, Copy)]
+struct Built<'a> {
+    emulator: &'a Path,
+    isolation: &'a Isolation,
+}
+
+impl Built<'_> {
+    fn invocation(self, purpose: &str, words: &[String]) -> Invocation {
+        let command = Invocation::new(purpose, self.emulator.display().to_string(), "/")
+            .args(words.iter().cloned())
+            .env("PATH", tool::PATH)
+            .env("LC_ALL", "C.UTF-8");
+        self.isolation.wrap(&command)
+    }
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 impl Qmp {
-    fn start(emulator: &Path, arguments: &[String]) -> Result<(Self, Value), Error> {
-        let command = invocation(emulator, "start the emulator")
-            .args(["-nodefaults", "-no-user-config", "-display", "none", "-qmp", "stdio"])
-            .args(arguments.iter().cloned());
-        let talk = Conversation::start(&command)?;
-        let mut qmp = Self { talk, emulator: emulator.display().to_string() };
+    fn start(built: Built<'_>, arguments: &[String]) -> Result<(Self, Value), Error> {
+        let mut all =
+            words(&["-nodefaults", "-no-user-config", "-display", "none", "-qmp", "stdio"]);
+        all.extend(arguments.iter().cloned());
+        let talk = Conversation::start(&built.invocation("start the emulator", &all))?;
+        let mut qmp = Self { talk, emulator: built.emulator.display().to_string() };
         let greeting = qmp.read()?;
         qmp.execute("qmp_capabilities", &json!({}))?;
         Ok((qmp, greeting))
@@ -102,9 +118,15 @@ fn names(list: &Value) -> BTreeSet<String> {
         .collect()
 }
 
-/// Measures the surface.
+/// Measures the surface of an emulator that runs on this host.
 pub fn surface(emulator: &Path) -> Result<Measured, Error> {
-    let (mut qmp, greeting) = Qmp::start(emulator, &["-M".to_owned(), "none".to_owned()])?;
+    surface_in(&Isolation::default(), emulator)
+}
+
+/// Measures the surface.
+pub fn surface_in(isolation: &Isolation, emulator: &Path) -> Result<Measured, Error> {
+    let built = Built { emulator, isolation };
+    let (mut qmp, greeting) = Qmp::start(built, &["-M".to_owned(), "none".to_owned()])?;
     let version = greeting.pointer("/QMP/version/qemu");
     let number =
         |part: &str| version.and_then(|v| v.get(part)).and_then(Value::as_u64).unwrap_or(0);
@@ -119,35 +141,30 @@ pub fn surface(emulator: &Path) -> Result<Measured, Error> {
             .collect(),
         objects: qmp.types("user-creatable")?,
         qmp_commands: commands.as_array().map_or(0, Vec::len),
-        netdevs: help(emulator, &["-netdev", "help"])?,
-        chardevs: help(emulator, &["-chardev", "help"])?,
-        accelerators: help(emulator, &["-accel", "help"])?,
-        block_formats: drive_formats(emulator)?,
-        displays: help(emulator, &["-display", "help"])?,
-        audio: help(emulator, &["-audiodev", "help"])?,
+        netdevs: help(built, &["-netdev", "help"])?,
+        chardevs: help(built, &["-chardev", "help"])?,
+        accelerators: help(built, &["-accel", "help"])?,
+        block_formats: drive_formats(built)?,
+        displays: help(built, &["-display", "help"])?,
+        audio: help(built, &["-audiodev", "help"])?,
     };
     let _ = qmp.execute("quit", &json!({}));
     Ok(measured)
 }
 
 /// One name per line after a headline. `none` is no backend but its absence; QEMU follows the list with advice.
-fn help(emulator: &Path, words: &[&str]) -> Result<BTreeSet<String>, Error> {
-    let command = invocation(emulator, "read the emulator's help")
-        .args(["-M", "none", "-nodefaults"])
-        .args(words.iter().copied());
+fn help(built: Built<'_>, more: &[&str]) -> Result<BTreeSet<String>, Error> {
+    let all = [words(&["-M", "none", "-nodefaults"]), words(more)].concat();
+    let command = built.invocation("read the emulator's help", &all);
     let text = process::output(&command)?.text();
     let lines = text.lines().map(str::trim);
     let names = lines.filter(|line| !line.contains([' ', ':']) && !line.is_empty());
     Ok(names.filter(|name| *name != "none").map(str::to_owned).collect())
 }
 
-fn drive_formats(emulator: &Path) -> Result<BTreeSet<String>, Error> {
-    let command = invocation(emulator, "read the block formats").args([
-        "-M",
-        "none",
-        "-drive",
-        "format=help",
-    ]);
+fn drive_formats(built: Built<'_>) -> Result<BTreeSet<String>, Error> {
+    let all = words(&["-M", "none", "-drive", "format=help"]);
+    let command = built.invocation("read the block formats", &all);
     let text = process::output(&command)?.text();
     Ok(text
         .lines()
@@ -177,8 +194,9 @@ pub struct Property {
 }
 
 /// Asks for the usage of devices that a user can create.
-pub fn usage(emulator: &Path, devices: &[String]) -> Result<Usage, Error> {
-    let (mut qmp, _) = Qmp::start(emulator, &["-M".to_owned(), "none".to_owned()])?;
+pub fn usage(isolation: &Isolation, emulator: &Path, devices: &[String]) -> Result<Usage, Error> {
+    let built = Built { emulator, isolation };
+    let (mut qmp, _) = Qmp::start(built, &["-M".to_owned(), "none".to_owned()])?;
     let mut out = Usage::default();
     for device in devices {
         let list = qmp.execute("device-list-properties", &json!({ "typename": device }))?;
@@ -187,7 +205,7 @@ pub fn usage(emulator: &Path, devices: &[String]) -> Result<Usage, Error> {
         out.devices.insert(device.clone(), properties);
     }
     let _ = qmp.execute("quit", &json!({}));
-    let command = invocation(emulator, "read the emulator's help").arg("-help");
+    let command = built.invocation("read the emulator's help", &words(&["-help"]));
     let text = process::output(&command)?.text();
     let lines: Vec<&str> = text
         .lines()
@@ -211,7 +229,8 @@ fn property(entry: &Value) -> Option<(String, Property)> {
 
 /// Every QOM type of an emulator, abstract ones included.
 pub fn types(emulator: &Path) -> Result<BTreeSet<String>, Error> {
-    let (mut qmp, _) = Qmp::start(emulator, &["-M".to_owned(), "none".to_owned()])?;
+    let built = Built { emulator, isolation: &Isolation::default() };
+    let (mut qmp, _) = Qmp::start(built, &["-M".to_owned(), "none".to_owned()])?;
     let list = qmp.execute("qom-list-types", &json!({}))?;
     let _ = qmp.execute("quit", &json!({}));
     Ok(names(&list))
@@ -239,7 +258,8 @@ pub fn realise(
             "-device".to_owned(),
             device.clone(),
         ];
-        let result = match Qmp::start(emulator, &arguments) {
+        let built = Built { emulator, isolation: &Isolation::default() };
+        let result = match Qmp::start(built, &arguments) {
             Ok((mut qmp, _)) => {
                 let _ = qmp.execute("quit", &json!({}));
                 Ok(())

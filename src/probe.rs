@@ -8,6 +8,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use crate::hardening::{Flag, Probes, Stage};
+use crate::isolate::Isolation;
 use crate::plan::Invocation;
 use crate::process;
 use crate::tool;
@@ -18,8 +19,15 @@ const PROGRAM: &str = "#include <string.h>\n#include <stdio.h>\nint (*volatile f
                        return f(b) < argc; }\n";
 
 /// Probes every flag of a level with a compiler (`gcc`, `clang`).
-pub fn run(compiler: &str, flags: &[Flag], work: &Path) -> Result<Probes, tool::Error> {
-    let found = tool::find(compiler)?;
+///
+/// `isolation` says where the compiler is; with a closed root, `WORK/probes` must be one of its writable places.
+pub fn run(
+    isolation: &Isolation,
+    compiler: &str,
+    flags: &[Flag],
+    work: &Path,
+) -> Result<Probes, tool::Error> {
+    let found = isolation.find(compiler)?;
     let mut hasher = Sha256::new();
     hasher.update(format!("quench.probe/1 {} {}", found.sha256, found.version));
     for flag in flags {
@@ -32,14 +40,14 @@ pub fn run(compiler: &str, flags: &[Flag], work: &Path) -> Result<Probes, tool::
     {
         return Ok(Probes { compiler: found.version, accepted });
     }
-    let scratch = tempfile::tempdir()?;
+    fs_err::create_dir_all(&directory)?;
+    let scratch = tempfile::tempdir_in(&directory)?;
     fs_err::write(scratch.path().join("probe.c"), PROGRAM)?;
     let mut probes = Probes { compiler: found.version, ..Probes::default() };
     for flag in flags.iter().filter(|flag| matches!(flag.stage, Stage::Compile | Stage::Link)) {
-        let accepted = accepts(&found.path.display().to_string(), flag, scratch.path())?;
+        let accepted = accepts(isolation, &found.path, flag, scratch.path())?;
         probes.accepted.insert(flag.text.to_owned(), accepted);
     }
-    fs_err::create_dir_all(&directory)?;
     let part = cache.with_extension("part");
     if let Ok(text) = serde_json::to_string(&probes.accepted) {
         fs_err::write(&part, text)?;
@@ -48,14 +56,20 @@ pub fn run(compiler: &str, flags: &[Flag], work: &Path) -> Result<Probes, tool::
     Ok(probes)
 }
 
-fn accepts(compiler: &str, flag: &Flag, directory: &Path) -> Result<bool, tool::Error> {
+fn accepts(
+    isolation: &Isolation,
+    compiler: &Path,
+    flag: &Flag,
+    directory: &Path,
+) -> Result<bool, tool::Error> {
+    let compiler = compiler.display().to_string();
     let command =
         Invocation::new(format!("probe {}", flag.text), compiler, directory.display().to_string())
             .args(["-O2", "-Werror", "-Wno-error=stack-protector", "-o", "probe", "probe.c"])
             .args(flag.text.split(' '))
             .env("PATH", tool::PATH)
             .env("LC_ALL", "C.UTF-8");
-    match process::output(&command) {
+    match process::output(&isolation.wrap(&command)) {
         Ok(_) => Ok(true),
         Err(process::Error::Failed { .. }) => Ok(false),
         Err(error) => Err(error.into()),

@@ -356,7 +356,8 @@ fn pump<R: std::io::Read + Send + 'static>(
 }
 
 fn command(invocation: &Invocation) -> Result<Command, Error> {
-    if !Path::new(&invocation.directory).is_dir() {
+    let directory = if invocation.elsewhere { "/" } else { invocation.directory.as_str() };
+    if !Path::new(directory).is_dir() {
         return Err(Error::Directory {
             purpose: invocation.purpose.clone(),
             directory: invocation.directory.clone(),
@@ -365,18 +366,22 @@ fn command(invocation: &Invocation) -> Result<Command, Error> {
     let path =
         invocation.environment.get("PATH").map_or("/usr/local/bin:/usr/bin:/bin", String::as_str);
     let find = |name: &str| {
-        which::which_in(name, Some(path), &invocation.directory).map_err(|_| Error::Missing {
+        which::which_in(name, Some(path), directory).map_err(|_| Error::Missing {
             purpose: invocation.purpose.clone(),
             program: name.to_owned(),
         })
     };
-    let program = find(&invocation.program)?;
+    let program = if invocation.elsewhere {
+        invocation.program.clone().into()
+    } else {
+        find(&invocation.program)?.into_os_string()
+    };
     let mut words = Vec::new();
     if let Some((first, rest)) = invocation.wrapper.split_first() {
         words.push(find(first)?.into_os_string());
         words.extend(rest.iter().map(std::ffi::OsString::from));
     }
-    words.push(program.into_os_string());
+    words.push(program);
     // Killed with Quench: SIGKILL leaves no chance to clean up ourselves.
     if let Ok(setpriv) = which::which_in("setpriv", Some("/usr/bin:/bin"), "/") {
         let ours = [setpriv.into_os_string(), "--pdeathsig".into(), "TERM".into(), "--".into()];
@@ -384,7 +389,7 @@ fn command(invocation: &Invocation) -> Result<Command, Error> {
     }
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]);
-    command.args(&invocation.arguments).current_dir(&invocation.directory);
+    command.args(&invocation.arguments).current_dir(directory);
     command.env_clear().envs(&invocation.environment).process_group(0);
     Ok(command)
 }

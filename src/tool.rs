@@ -51,6 +51,8 @@ pub const TOOLS: &[Tool] = &[
     tool("curl", "curl", "curl", "--version"),
     tool("bwrap", "bubblewrap", "bubblewrap", "--version"),
     tool("ccache", "ccache", "ccache", "--version"),
+    tool("mmdebstrap", "mmdebstrap", "mmdebstrap", "--version"),
+    tool("dpkg-deb", "dpkg", "dpkg", "--version"),
     tool("faketime", "faketime", "libfaketime", "--version"),
     tool("setarch", "util-linux", "util-linux", "--version"),
     tool("diffoscope", "diffoscope-minimal", "diffoscope", "--version"),

@@ -1,5 +1,6 @@
 //! The command line: one file per verb, typed arguments, exit codes.
 
+pub(crate) mod closed;
 mod failure;
 pub(crate) mod session;
 pub(crate) mod verbs;

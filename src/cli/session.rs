@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{Exit, Failure};
 use crate::finding::{Finding, any_error};
 use crate::hardening::{self, Probes};
+use crate::isolate::Isolation;
 use crate::plan::{self, Inputs, Plan, SourceFacts};
 use crate::profile::{self, Profile, Source};
 use crate::record::{PatchText, SourceOrigin};
@@ -214,25 +215,64 @@ pub(crate) fn plan(
     for_build: bool,
     terminal: &Terminal,
 ) -> Result<Planned, Failure> {
+    ready(name, options, for_build, terminal)?.plan(&Isolation::default(), terminal)
+}
+
+/// All a plan is made of but what the compiler says.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    pub(crate) profile: Profile,
+    pub(crate) context: Context,
+    pub(crate) prepared: Prepared,
+    pub(crate) scanned: Scanned,
+    pub(crate) work: PathBuf,
+}
+
+/// Loads the profile and prepares its source.
+pub(crate) fn ready(
+    name: &str,
+    options: &SourceOptions,
+    for_build: bool,
+    terminal: &Terminal,
+) -> Result<Ready, Failure> {
     let (profile, context) = load(name)?.checked(terminal)?;
     let work = options.work()?;
     let mut prepared = prepare(&profile, &context, options, &work, for_build, terminal)?;
     let scanned = scan_prepared(&mut prepared, &work)?;
-    let probes = probes(&profile, &work)?;
-    let source = facts(&prepared);
-    let inputs = Inputs {
-        profile: &profile,
-        tree: &scanned.tree,
-        catalog: &scanned.catalog,
-        kconfig: &scanned.kconfig,
-        source,
-        probes: &probes,
-    };
-    let (plan, findings) = plan::make(inputs);
-    terminal.findings(&findings, &context.texts);
-    match plan {
-        Some(plan) => Ok(Planned { profile, plan, prepared, scanned, work, probes }),
-        None => Err(Failure::new(Exit::Usage, "no plan can be made of this profile")),
+    Ok(Ready { profile, context, prepared, scanned, work })
+}
+
+impl Ready {
+    fn make(&self, probes: &Probes) -> (Option<Plan>, Vec<Finding>) {
+        plan::make(Inputs {
+            profile: &self.profile,
+            tree: &self.scanned.tree,
+            catalog: &self.scanned.catalog,
+            kconfig: &self.scanned.kconfig,
+            source: facts(&self.prepared),
+            probes,
+        })
+    }
+
+    /// The plan with no compiler asked: what it needs to build does not depend on flags.
+    pub(crate) fn draft(&self) -> Option<Plan> {
+        self.make(&Probes::default()).0
+    }
+
+    /// The plan, with the flags of the compiler that `isolation` leads to.
+    pub(crate) fn plan(
+        self,
+        isolation: &Isolation,
+        terminal: &Terminal,
+    ) -> Result<Planned, Failure> {
+        let probes = probes(isolation, &self.profile, &self.work)?;
+        let (plan, findings) = self.make(&probes);
+        terminal.findings(&findings, &self.context.texts);
+        let Self { profile, prepared, scanned, work, .. } = self;
+        match plan {
+            Some(plan) => Ok(Planned { profile, plan, prepared, scanned, work, probes }),
+            None => Err(Failure::new(Exit::Usage, "no plan can be made of this profile")),
+        }
     }
 }
 
@@ -431,11 +471,11 @@ fn in_place(directory: &Path) -> Result<Prepared, Failure> {
     })
 }
 
-fn probes(profile: &Profile, work: &Path) -> Result<Probes, Failure> {
+fn probes(isolation: &Isolation, profile: &Profile, work: &Path) -> Result<Probes, Failure> {
     let mut flags = hardening::candidates(profile.level.value, profile.compiler.value);
     flags.push(plan::note::PROBE);
     let compiler = profile::compiler_name(profile.compiler.value);
-    probe::run(compiler, &flags, work).map_err(|error| {
+    probe::run(isolation, compiler, &flags, work).map_err(|error| {
         let hint = error.hint();
         Failure::new(Exit::Machine, error).with_hint(hint)
     })

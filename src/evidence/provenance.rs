@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::parts::{self, package_purl, plan, sha256, source_files, source_purl};
 use super::{Inputs, Resource, Statement, level};
-use crate::record::{NamedDigest, Record};
+use crate::record::{Installed, NamedDigest, Record};
 
 /// `predicateType`.
 pub(super) const PREDICATE: &str = "https://slsa.dev/provenance/v1";
@@ -70,9 +70,22 @@ fn dependencies(record: &Record) -> Vec<Resource> {
         resource.annotations = Some(json!({ "version": tool.version }));
         out.push(resource);
     }
-    let packages = record.build_dependencies.iter();
-    let uris = packages.filter_map(|package| package_purl(&record.host, package));
-    out.extend(uris.map(Resource::uri));
+    if let Some(root) = &record.root {
+        // Whatever could have had a say is in the root, and nothing else is.
+        out.extend(root.packages.iter().filter_map(|package| {
+            let installed = Installed {
+                name: package.name.clone(),
+                version: package.version.clone(),
+                architecture: package.architecture.clone(),
+            };
+            let uri = package_purl(&record.host, &installed)?;
+            Some(Resource::uri(uri).sha256(&package.sha256))
+        }));
+    } else {
+        let packages = record.build_dependencies.iter();
+        let uris = packages.filter_map(|package| package_purl(&record.host, package));
+        out.extend(uris.map(Resource::uri));
+    }
     out
 }
 

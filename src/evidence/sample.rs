@@ -93,6 +93,7 @@ pub(crate) fn record() -> Record {
             },
             Library { soname: "libunknown.so.1".to_owned(), package: None },
         ],
+        root: None,
         config_host: vec!["#define CONFIG_X 1".to_owned()],
         files: vec![
             file("/usr/lib/qemu-x/bin/qemu-system-x86_64", 'a'),

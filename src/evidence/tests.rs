@@ -269,3 +269,38 @@ fn a_cached_unsandboxed_build_of_a_local_tree_says_so() {
     ];
     assert_eq!((level.level, names), (1, wanted.to_vec()));
 }
+
+#[test]
+fn a_closed_root_is_no_taint_and_each_of_its_packages_is_a_dependency_with_a_digest() {
+    let mut record = record();
+    record.root = Some(crate::record::Root {
+        schema: "quench.root/1".to_owned(),
+        suite: "bookworm".to_owned(),
+        architecture: "amd64".to_owned(),
+        wanted: vec!["gcc".to_owned()],
+        packages: vec![crate::record::RootPackage {
+            name: "gcc-12".to_owned(),
+            version: "12.2.0-14".to_owned(),
+            architecture: "amd64".to_owned(),
+            sha256: parts::sha256(b"gcc"),
+        }],
+    });
+    record.observed = Some(serde_json::json!({
+        "isolation": "bubblewrap 0.8.0: no network", "root": "closed root: 1 packages of bookworm", "compiler-cache": null,
+    }));
+    let level = level(&record, true);
+    assert!(level.taints.iter().all(|(name, _)| *name != "open-root"), "{:?}", level.taints);
+    let files = evidence(&record, None);
+    let line = text(&files, ".intoto.jsonl").lines().next().unwrap();
+    let envelope: Envelope = serde_json::from_str(line).unwrap();
+    let statement: Value = serde_json::from_slice(&envelope.bytes().unwrap()).unwrap();
+    let all = &statement["predicate"]["buildDefinition"]["resolvedDependencies"];
+    let found = all
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|dependency| dependency["digest"]["sha256"] == parts::sha256(b"gcc").as_str());
+    let uri = found.expect("the package")["uri"].as_str().unwrap();
+    assert!(uri.starts_with("pkg:deb/debian/gcc-12@12.2.0-14"), "{uri}");
+    assert!(!all.to_string().contains("libc6-dev"), "the host has no say");
+}

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Error, sources};
+use crate::isolate::Isolation;
 use crate::licence::Group;
 use crate::measure::{self, Usage};
 use crate::plan::Plan;
@@ -40,6 +41,7 @@ pub fn facts(
     build: &Path,
     measured: &Measured,
     root: &Path,
+    isolation: &Isolation,
 ) -> Result<Facts, Error> {
     let emulator = build.join("stripped").join(plan.emulator());
     let debug = build.join("stripped").join(format!("{}.debug", plan.emulator()));
@@ -63,7 +65,8 @@ pub fn facts(
         .map(|(name, _)| name.clone())
         .collect();
     let scratch = root.join("package/facts");
-    let compiled = sources::compiled(plan, &debug, &scratch, &root.join("logs/facts.log"))?;
+    let compiled =
+        sources::compiled(plan, &debug, &scratch, &root.join("logs/facts.log"), isolation)?;
     let groups = sources::licences(&compiled, tree)?;
     let facts = Facts {
         version: VERSION,
@@ -71,7 +74,7 @@ pub fn facts(
         licence: sources::expression(&groups),
         sources: compiled,
         groups,
-        usage: measure::usage(&emulator, &devices)?,
+        usage: measure::usage(isolation, &emulator, &devices)?,
     };
     let text = serde_json::to_string(&facts).map_err(std::io::Error::from)?;
     super::write_text(&cache, &text)?;

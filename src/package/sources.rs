@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::{Error, isolated, text};
+use crate::isolate::Isolation;
 use crate::licence::{self, Group};
 use crate::plan::Plan;
 use crate::process;
@@ -19,6 +20,7 @@ pub fn compiled(
     debug: &Path,
     scratch: &Path,
     log: &Path,
+    isolation: &Isolation,
 ) -> Result<BTreeSet<String>, Error> {
     fs_err::create_dir_all(scratch)?;
     let plain = scratch.join("plain.debug");
@@ -27,11 +29,11 @@ pub fn compiled(
     let unpack = isolated(plan, scratch, "unpack the debug information", "objcopy")
         .arg("--decompress-debug-sections")
         .args([debug.display().to_string(), plain.display().to_string()]);
-    process::run(&unpack, Some(log), &mut |_| {})?;
+    process::run(&isolation.wrap(&unpack), Some(log), &mut |_| {})?;
     let ask = isolated(plan, scratch, "list the compiled sources", "debugedit")
         .args(["--base-dir", MAPPED, "--dest-dir", MAPPED, "--list-file"])
         .args([list.display().to_string(), plain.display().to_string()]);
-    process::run(&ask, Some(log), &mut |_| {})?;
+    process::run(&isolation.wrap(&ask), Some(log), &mut |_| {})?;
     let names = fs_err::read(&list)?;
     fs_err::remove_file(&plain)?;
     fs_err::remove_file(&list)?;

@@ -2,6 +2,7 @@
 //!
 //! No I/O.
 
+use crate::date::{Civil, civil};
 use crate::plan::{Plan, Provider};
 use crate::profile::Distribution;
 
@@ -93,23 +94,6 @@ pub(super) fn fill(template: &str, values: &[(&str, String)]) -> String {
         .fold(template.to_owned(), |text, (key, value)| text.replace(&format!("@{key}@"), value))
 }
 
-/// Seconds since 1970 in UTC, as (year, month from 1, day, weekday from Sunday, seconds of the day).
-/// Civil-from-days after Howard Hinnant's public description.
-fn civil(date: i64) -> (i64, i64, i64, i64, i64) {
-    let days = date.div_euclid(86_400);
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day, (days + 4).rem_euclid(7), date.rem_euclid(86_400))
-}
-
 fn name(list: &'static str, index: i64) -> &'static str {
     list.split(' ').nth(usize::try_from(index).unwrap_or(0)).unwrap_or("")
 }
@@ -119,27 +103,34 @@ const MONTHS: &str = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec";
 
 /// As a Debian changelog and a `Release` file write it.
 pub(super) fn rfc2822(date: i64) -> String {
-    let (year, month, day, weekday, seconds) = civil(date);
+    let c = civil(date);
     format!(
-        "{}, {day:02} {} {year} {:02}:{:02}:{:02} +0000",
-        name(WEEKDAYS, weekday),
-        name(MONTHS, month - 1),
-        seconds / 3600,
-        seconds / 60 % 60,
-        seconds % 60
+        "{}, {:02} {} {} {:02}:{:02}:{:02} +0000",
+        weekday(&c),
+        c.day,
+        name(MONTHS, c.month - 1),
+        c.year,
+        c.hour,
+        c.minute,
+        c.second
     )
 }
 
 /// As an RPM changelog writes it.
 pub(super) fn rpm_date(date: i64) -> String {
-    let (year, month, day, weekday, _) = civil(date);
-    format!("{} {} {day:02} {year}", name(WEEKDAYS, weekday), name(MONTHS, month - 1))
+    let c = civil(date);
+    format!("{} {} {:02} {}", weekday(&c), name(MONTHS, c.month - 1), c.day, c.year)
 }
 
 /// As a manual page writes it.
 pub(super) fn iso_date(date: i64) -> String {
-    let (year, month, day, ..) = civil(date);
-    format!("{year}-{month:02}-{day:02}")
+    let c = civil(date);
+    format!("{}-{:02}-{:02}", c.year, c.month, c.day)
+}
+
+fn weekday(date: &Civil) -> &'static str {
+    // Day 0 was a Thursday.
+    name(WEEKDAYS, (date.days + 4).rem_euclid(7))
 }
 
 #[cfg(test)]

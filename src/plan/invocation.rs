@@ -9,6 +9,8 @@ use std::fmt;
 pub struct Invocation {
     /// Words before the program that shut it in (`bwrap … --`); empty in a plan, set by `isolate` when a step runs.
     pub wrapper: Vec<String>,
+    /// The wrapper leads into a root of its own: program and directory are there, not on this machine.
+    pub elsewhere: bool,
     /// What it is for, fit for "failed to {purpose}".
     pub purpose: String,
     /// Program name (looked up on `PATH` of `environment`) or absolute path.
@@ -27,6 +29,7 @@ impl Invocation {
     ) -> Self {
         Self {
             wrapper: Vec::new(),
+            elsewhere: false,
             purpose: purpose.into(),
             program: program.into(),
             arguments: Vec::new(),
@@ -67,7 +70,8 @@ pub fn shell_quote(word: &str) -> String {
 /// A line that can be pasted: `cd DIR && env -i A=b program args`.
 impl fmt::Display for Invocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cd {} && env -i", shell_quote(&self.directory))?;
+        let directory = if self.elsewhere { "/" } else { &self.directory };
+        write!(f, "cd {} && env -i", shell_quote(directory))?;
         for (name, value) in &self.environment {
             write!(f, " {name}={}", shell_quote(value))?;
         }

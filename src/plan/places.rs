@@ -69,6 +69,7 @@ impl Places {
     pub fn apply(&self, invocation: &Invocation) -> Invocation {
         Invocation {
             wrapper: invocation.wrapper.clone(),
+            elsewhere: invocation.elsewhere,
             purpose: invocation.purpose.clone(),
             program: self.fill(&invocation.program),
             arguments: invocation.arguments.iter().map(|argument| self.fill(argument)).collect(),

@@ -50,6 +50,24 @@ pub fn diff(a: &Record, b: &Record) -> Vec<String> {
             .collect()
     };
     map(&mut out, "tool", &tools(a), &tools(b));
+    let root = |record: &Record| -> BTreeMap<String, String> {
+        let packages = record.root.iter().flat_map(|root| &root.packages);
+        packages
+            .map(|package| {
+                (package.name.clone(), format!("{} {}", package.version, package.sha256))
+            })
+            .collect()
+    };
+    let kind = |record: &Record| {
+        record
+            .root
+            .as_ref()
+            .map_or("open host".to_owned(), |root| format!("closed, {}", root.suite))
+    };
+    value(&mut out, "root", kind(a), kind(b));
+    if a.root.is_some() && b.root.is_some() {
+        map(&mut out, "root package", &root(a), &root(b));
+    }
     let files = |record: &Record| -> BTreeMap<String, String> {
         let entry = |file: &super::StagedFile| {
             (file.path.clone(), format!("{} bytes, {}", file.size, file.sha256))

@@ -114,6 +114,31 @@ pub struct PatchText {
     pub text: String,
 }
 
+/// A package of a closed root.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RootPackage {
+    pub name: String,
+    pub version: String,
+    pub architecture: String,
+    /// Of the `.deb`.
+    pub sha256: String,
+}
+
+/// The closed root a build ran in: what its lock file says. The same packages make the same root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Root {
+    /// `quench.root/1`
+    pub schema: String,
+    pub suite: String,
+    pub architecture: String,
+    /// What was asked for; the other packages are what these stand on.
+    pub wanted: Vec<String>,
+    #[serde(rename = "package")]
+    pub packages: Vec<RootPackage>,
+}
+
 /// A staged file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StagedFile {
@@ -149,6 +174,9 @@ pub struct Record {
     pub build_dependencies: Vec<Installed>,
     #[serde(default)]
     pub libraries: Vec<Library>,
+    /// The closed root; absent where the host itself was the root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<Root>,
     /// `config-host.h` as configure wrote it: what headers and functions of the host decided.
     pub config_host: Vec<String>,
     pub files: Vec<StagedFile>,

@@ -40,7 +40,9 @@ pub(super) fn fetch(
             "run once without --offline",
         ));
     }
-    let state = State::new(&options.work.join("apt").join(suite), suite, options)?;
+    let archives = archives(options.apt_sources.as_deref())?;
+    let list = sources("deb-src", suite, &archives)?;
+    let state = State::new(&options.work.join("apt").join(suite), &list, options.stale_index)?;
     terminal.status("Updating", &format!("the package index of {suite}"));
     state.update(suite)?;
     let versions = state.versions(package, series)?;
@@ -108,17 +110,12 @@ struct State {
 }
 
 impl State {
-    fn new(root: &Path, suite: &str, options: &Options) -> Result<Self, Error> {
+    fn new(root: &Path, list: &str, stale_index: bool) -> Result<Self, Error> {
         for directory in ["lists/partial", "cache/archives/partial", "log"] {
             fs_err::create_dir_all(root.join(directory))?;
         }
-        let archives = match &options.apt_sources {
-            Some(file) => read_sources(file)?,
-            None => host_sources()?,
-        };
-        let list = sources(suite, &archives)?;
         fs_err::write(root.join("sources.list"), list)?;
-        Ok(Self { root: root.to_owned(), stale_index: options.stale_index })
+        Ok(Self { root: root.to_owned(), stale_index })
     }
 
     fn command(&self, purpose: &str, program: &str, directory: &Path) -> Invocation {
@@ -217,6 +214,63 @@ impl State {
         }
         files.sort();
         Ok(files)
+    }
+}
+
+/// Binary packages of a suite, for closed roots: the same mirror, keyring and private state as sources have.
+pub(crate) struct Binaries {
+    state: State,
+}
+
+impl Binaries {
+    /// Fetches the signed index of a suite.
+    pub(crate) fn open(
+        work: &Path,
+        suite: &str,
+        apt_sources: Option<&Path>,
+        stale_index: bool,
+    ) -> Result<Self, Error> {
+        let list = sources("deb", suite, &archives(apt_sources)?)?;
+        let root = work.join("apt").join(format!("{suite}-binary"));
+        let state = State::new(&root, &list, stale_index)?;
+        state.update(suite)?;
+        Ok(Self { state })
+    }
+
+    /// Downloads the packages of a minimal system with `wanted` into `archives`, everything they depend on included.
+    pub(crate) fn system(&self, wanted: &[String], archives: &Path) -> Result<(), Error> {
+        fs_err::create_dir_all(archives.join("partial"))?;
+        let command = self
+            .state
+            .command("download the packages of the closed root", "apt-get", archives)
+            .arg("-o")
+            .arg(format!("Dir::Cache::archives={}", archives.display()))
+            // Nothing is installed here: dpkg's lock is not ours to take.
+            .args(["-o", "Debug::NoLocking=1"])
+            .args(["-q", "-y", "install", "--download-only", "--no-install-recommends"])
+            .arg("?essential")
+            .args(wanted.iter().cloned());
+        process::output(&command)?;
+        Ok(())
+    }
+
+    /// Downloads exact versions, `NAME=VERSION`, into `archives`; those that left the archive are an error of apt's.
+    pub(crate) fn exact(&self, packages: &[String], archives: &Path) -> Result<(), Error> {
+        let command = self
+            .state
+            .command("download packages of the closed root", "apt-get", archives)
+            .args(["-q", "download"])
+            .args(packages.iter().cloned());
+        process::output(&command)?;
+        Ok(())
+    }
+}
+
+/// The archives of the host, or those of a file.
+fn archives(file: Option<&Path>) -> Result<Vec<Archive>, Error> {
+    match file {
+        Some(file) => read_sources(file),
+        None => host_sources(),
     }
 }
 
@@ -375,7 +429,7 @@ fn stanzas(text: &str) -> Vec<Archive> {
 }
 
 /// The private sources.list: the host's distribution archive with the suite replaced.
-fn sources(suite: &str, host: &[Archive]) -> Result<String, Error> {
+fn sources(kind: &str, suite: &str, host: &[Archive]) -> Result<String, Error> {
     let is_debian = |archive: &&Archive| {
         let path = archive.uri.trim_end_matches('/');
         (path.ends_with("/debian") || path.ends_with("/ubuntu"))
@@ -394,7 +448,10 @@ fn sources(suite: &str, host: &[Archive]) -> Result<String, Error> {
     let line = |archive: &Archive, suite: &str| {
         let signed =
             archive.signed_by.as_ref().map(|key| format!("[signed-by={key}] ")).unwrap_or_default();
-        format!("deb-src {signed}{} {suite} main\n", archive.uri)
+        // Ubuntu keeps half of what a build needs there.
+        let universe = archive.uri.trim_end_matches('/').ends_with("/ubuntu") && kind == "deb";
+        let more = if universe { " universe" } else { "" };
+        format!("{kind} {signed}{} {suite} main{more}\n", archive.uri)
     };
     let mut out = line(main, suite);
     if !ROLLING.contains(&suite)
@@ -420,13 +477,15 @@ mod tests {
              Suites: bookworm-security\nSigned-By: /k.gpg\n",
         );
         assert_eq!(
-            sources("trixie", &old).unwrap(),
+            sources("deb-src", "trixie", &old).unwrap(),
             "deb-src [signed-by=/k.gpg] http://mirror.test/debian trixie main\n"
         );
         assert!(
-            sources("trixie", &new).unwrap().ends_with("/debian-security trixie-security main\n")
+            sources("deb-src", "trixie", &new)
+                .unwrap()
+                .ends_with("/debian-security trixie-security main\n")
         );
-        assert_eq!(sources("sid", &new).unwrap().lines().count(), 1);
+        assert_eq!(sources("deb", "sid", &new).unwrap().lines().count(), 1);
     }
 
     #[test]

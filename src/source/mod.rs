@@ -21,6 +21,7 @@ use crate::profile::{Profile, Source};
 use crate::terminal::Terminal;
 use crate::tool;
 
+pub(crate) use apt::Binaries;
 pub use lock::{Lock, Pinned};
 pub use read::{digest_of_directory, read_tree, stamp};
 

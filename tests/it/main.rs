@@ -19,6 +19,7 @@ mod kconfig;
 mod packages;
 mod random;
 mod real;
+mod root;
 mod sandbox;
 mod source;
 mod truth;

@@ -34,6 +34,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("python3-venv", "the private meson"),
     ("rpm", "a second opinion on .rpm"),
     ("rpmlint", "judges .rpm"),
+    ("uidmap", "closed roots of people who are not root"),
     ("xz-utils", "source packages"),
 ];
 

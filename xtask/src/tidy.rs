@@ -21,9 +21,9 @@ const PURE: [&str; 15] = [
     "tree",
     "verify",
 ];
-const SHELL: [&str; 13] = [
-    "cli", "deps", "host", "isolate", "measure", "package", "probe", "process", "run", "scanned",
-    "source", "stage", "terminal",
+const SHELL: [&str; 14] = [
+    "cli", "deps", "host", "isolate", "measure", "package", "probe", "process", "root", "run",
+    "scanned", "source", "stage", "terminal",
 ];
 
 /// (crate or call, modules that may name it)

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use super::deps as deps_verb;
-use crate::cli::session::{self, Planned, SourceOptions};
-use crate::cli::{Exit, Failure};
+use crate::cli::session::{self, Planned, Ready, SourceOptions};
+use crate::cli::{Exit, Failure, closed};
 use crate::finding::{Finding, any_error};
 use crate::package::{self, repo, sign};
 use crate::plan::StepId;
 use crate::terminal::Terminal;
-use crate::{deps, evidence, isolate, plan, process, run, verify};
+use crate::{deps, evidence, isolate, plan, process, record, run, verify};
 
 /// Source, patch, configure, compile, stage, package, verify, record.
 ///
@@ -39,6 +39,15 @@ pub(crate) struct Args {
     /// Run the steps in a sandbox: no network, read-only host, private /tmp.
     #[arg(long, value_enum, default_value = "auto")]
     sandbox: isolate::Want,
+    /// Build in a closed root: a small Debian system of exactly the .deb files that LOCK lists, made with mmdebstrap. The
+    /// first run makes LOCK from the host's mirror (--update makes it anew); later runs need no network [default LOCK:
+    /// PROFILE.root.lock].
+    #[arg(long, value_name = "LOCK", require_equals = true)]
+    #[expect(clippy::option_option, reason = "no option, the option, the option with a file")]
+    root: Option<Option<PathBuf>>,
+    /// Suite of a new root lock [default: the host's].
+    #[arg(long, value_name = "SUITE", requires = "root")]
+    root_suite: Option<String>,
     /// Put ccache in front of the compiler; its cache is in the work directory.
     #[arg(long)]
     ccache: bool,
@@ -79,15 +88,23 @@ impl Until {
 }
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
+    if args.root.is_some() && args.sandbox == isolate::Want::Never {
+        let message = "--root needs the sandbox: --sandbox never contradicts it";
+        return Err(Failure::new(Exit::Usage, message));
+    }
     if args.install_deps {
-        deps_verb::bootstrap(args.yes, terminal)?;
+        deps_verb::bootstrap(args.root.is_some(), args.yes, terminal)?;
     }
     if args.until == Until::Source {
         let prepared = session::source(&args.profile, &args.source, terminal)?;
         terminal.data(&format!("{}\n", prepared.directory.display()));
         return Ok(Exit::Done);
     }
-    let planned = session::plan(&args.profile, &args.source, true, terminal)?;
+    let ready = session::ready(&args.profile, &args.source, true, terminal)?;
+    if let Some(lock) = &args.root {
+        return in_root(args, lock.clone(), ready, terminal);
+    }
+    let planned = ready.plan(&isolate::Isolation::default(), terminal)?;
     if args.install_deps {
         deps_verb::install(&planned, args.yes, args.source.offline, terminal)?;
     }
@@ -98,24 +115,62 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let python =
         deps::ensure_meson(&planned.work, &planned.prepared.directory, args.source.offline)
             .map_err(deps_verb::failure)?;
-    execute(args, &planned, python, terminal)
+    let isolation = isolation(args, &planned, terminal)?;
+    execute(args, &planned, python, isolation, None, terminal)
+}
+
+/// Everything after the source happens in the closed root: the host's compiler and headers play no part.
+fn in_root(
+    args: &Args,
+    lock: Option<PathBuf>,
+    ready: Ready,
+    terminal: &Terminal,
+) -> Result<Exit, Failure> {
+    let wanted =
+        closed::Wanted { lock, suite: args.root_suite.clone(), locked: args.source.locked };
+    let made = closed::prepare(&ready, &wanted, &args.source, terminal)?;
+    let meson = ready.work.join("meson");
+    let questions = closed::for_questions(&made, &ready.work, &meson)?;
+    let planned = ready.plan(&questions, terminal)?;
+    let python =
+        deps::ensure_meson_inside(&questions, &made.digest, &planned.work, args.source.offline)
+            .map_err(deps_verb::failure)?;
+    let mut isolation = closed::for_build(
+        &made,
+        planned.work.join("builds").join(&planned.plan.name),
+        &planned.prepared.directory,
+        &meson,
+        args.ccache.then(|| planned.work.join("ccache")),
+    )?;
+    if args.ccache {
+        isolation.cache =
+            Some(isolate::ccache_inside(&isolation, &planned.work).map_err(tool_failure)?);
+    }
+    execute(args, &planned, python, isolation, Some(made.lock), terminal)
+}
+
+fn tool_failure(error: isolate::Error) -> Failure {
+    let hint = error.hint();
+    Failure::new(Exit::Machine, error).with_hint(hint)
 }
 
 fn execute(
     args: &Args,
     planned: &Planned,
     python: PathBuf,
+    isolation: isolate::Isolation,
+    root: Option<record::Root>,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
     let machine = |error| Failure::new(Exit::Machine, error);
     fs_err::create_dir_all(&args.output).map_err(machine)?;
-    let isolation = isolation(args, planned, terminal)?;
     let key = match &args.provenance_key {
         Some(path) => Some(signing_key(path)?),
         None => None,
     };
     let request = run::Request {
         isolation,
+        root,
         key,
         builder: args.builder.clone(),
         origin: session::origin(&planned.profile, &planned.prepared),
@@ -220,22 +275,19 @@ fn isolation(
     planned: &Planned,
     terminal: &Terminal,
 ) -> Result<isolate::Isolation, Failure> {
-    let failure = |error: isolate::Error| {
-        let hint = error.hint();
-        Failure::new(Exit::Machine, error).with_hint(hint)
-    };
     let writable = [planned.work.join("builds").join(&planned.plan.name)];
     let readable = [planned.prepared.directory.clone(), planned.work.join("meson")]
         .into_iter()
         .filter(|path| path.exists())
         .collect::<Vec<_>>();
-    let mut isolation = isolate::sandbox(args.sandbox, &writable, &readable).map_err(failure)?;
+    let mut isolation =
+        isolate::sandbox(args.sandbox, &writable, &readable).map_err(tool_failure)?;
     if isolation.sandbox.is_none() && args.sandbox == isolate::Want::Auto {
         terminal.warn(&format!("no sandbox: {}", isolation.without));
     }
     if args.ccache {
         let compilers = ["gcc", "g++", "cc", "clang"];
-        isolation.cache = Some(isolate::ccache(&planned.work, &compilers).map_err(failure)?);
+        isolation.cache = Some(isolate::ccache(&planned.work, &compilers).map_err(tool_failure)?);
     }
     Ok(isolation)
 }

@@ -27,7 +27,7 @@ pub(crate) struct Args {
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     // The source itself cannot be unpacked or scanned for flags without these.
     if args.install {
-        bootstrap(args.yes, terminal)?;
+        bootstrap(false, args.yes, terminal)?;
     }
     let planned = session::plan(&args.profile, &args.source, false, terminal)?;
     if args.install {
@@ -44,21 +44,25 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     if missing.is_empty() { Ok(Exit::Done) } else { Err(lacking(&missing)) }
 }
 
-/// What fetching and planning need, before there is a plan.
-pub(crate) fn bootstrap(yes: bool, terminal: &Terminal) -> Result<(), Failure> {
-    let wanted = [
-        ("gcc", "gcc"),
-        ("ld", "binutils"),
-        ("dpkg-source", "dpkg-dev"),
-        ("patch", "patch"),
-        ("xz", "xz-utils"),
-    ];
+/// What fetching and planning need, before there is a plan; for a closed root, what makes it.
+pub(crate) fn bootstrap(root: bool, yes: bool, terminal: &Terminal) -> Result<(), Failure> {
+    let mut wanted = vec![("dpkg-source", "dpkg-dev"), ("patch", "patch"), ("xz", "xz-utils")];
+    if root {
+        wanted.extend([("mmdebstrap", "mmdebstrap"), ("bwrap", "bubblewrap")]);
+        // For user namespaces of people who are not root.
+        wanted.push(("newuidmap", "uidmap"));
+    } else {
+        wanted.extend([("gcc", "gcc"), ("ld", "binutils")]);
+    }
     let mut packages: Vec<String> = wanted
         .iter()
         .filter(|(program, _)| crate::tool::path(program).is_err())
         .map(|(_, package)| (*package).to_owned())
         .collect();
-    if !std::path::Path::new("/usr/include/stdio.h").exists() {
+    if root && !deps::has_ensurepip() {
+        packages.push("python3-venv".to_owned());
+    }
+    if !root && !std::path::Path::new("/usr/include/stdio.h").exists() {
         packages.push("libc6-dev".to_owned());
     }
     if packages.is_empty() { Ok(()) } else { install_packages(&packages, yes, terminal) }

@@ -11,6 +11,15 @@ const MOST: usize = 20;
 
 /// Says what does not match; true when everything does.
 pub(super) fn report(record: &Record, terminal: &Terminal) -> bool {
+    if let Some(root) = &record.root {
+        let text = format!(
+            "a closed root of {}: {} packages, each by sha256",
+            root.suite,
+            root.packages.len()
+        );
+        terminal.status("Matches", &text);
+        return true;
+    }
     let mut lines = Vec::new();
     // The private meson is pinned by Quench itself; it is on no PATH.
     let tools = record.tools.iter().filter(|tool| tool.name != deps::PRIVATE_MESON);

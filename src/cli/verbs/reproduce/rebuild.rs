@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::Args;
-use crate::cli::session::{self, SourceOptions};
+use crate::cli::closed::{self, Wanted};
+use crate::cli::session::{self, Planned, Ready, SourceOptions};
 use crate::cli::verbs::{build, deps as deps_verb};
 use crate::cli::{Exit, Failure};
-use crate::isolate::{self, Vary};
+use crate::isolate::{self, Isolation, Vary};
 use crate::record::Record;
 use crate::source::{Lock, sha256_of};
 use crate::terminal::Terminal;
-use crate::{deps, evidence, plan, run};
+use crate::{deps, evidence, plan, root, run};
 
 /// What a rebuild left.
 pub(super) struct Rebuilt {
@@ -72,22 +73,12 @@ pub(super) fn build(
         by_digest: true,
         ..args.source.clone()
     };
-    let planned = session::plan(&profile.display().to_string(), &options, true, terminal)?;
+    let ready = session::ready(&profile.display().to_string(), &options, true, terminal)?;
+    let (planned, python, mut isolation) = match &record.root {
+        Some(_) => in_root(args, ready, &main, terminal)?,
+        None => on_host(args, ready, &main, terminal)?,
+    };
     check_plan(record, &planned.plan, terminal)?;
-    let missing = deps::missing(&planned.plan).map_err(deps_verb::failure)?;
-    if !missing.is_empty() {
-        return Err(deps_verb::lacking(&missing));
-    }
-    // The path of meson's Python enters no byte; one for all rebuilds is enough.
-    let python = deps::ensure_meson(&main, &planned.prepared.directory, args.source.offline)
-        .map_err(deps_verb::failure)?;
-    let writable = [work.join("builds").join(&planned.plan.name)];
-    let readable = [planned.prepared.directory.clone(), main.join("meson")];
-    let readable: Vec<PathBuf> = readable.into_iter().filter(|path| path.exists()).collect();
-    let mut isolation = isolate::sandbox(args.sandbox, &writable, &readable).map_err(|error| {
-        let hint = error.hint();
-        Failure::new(Exit::Machine, error).with_hint(hint)
-    })?;
     isolation.vary.clone_from(vary);
     let varied = isolation.effective();
     say_variations(vary, &isolation, terminal);
@@ -96,6 +87,7 @@ pub(super) fn build(
     let output = fs_err::canonicalize(output).map_err(machine)?;
     let request = run::Request {
         isolation,
+        root: record.root.clone(),
         key: None,
         builder: evidence::WORKSTATION.to_owned(),
         // What the record says of its source stays what it says.
@@ -114,7 +106,54 @@ pub(super) fn build(
     Ok(Rebuilt { output, varied })
 }
 
-fn say_variations(vary: &BTreeSet<Vary>, isolation: &isolate::Isolation, terminal: &Terminal) {
+type Set = (Planned, PathBuf, Isolation);
+
+/// With the programs and headers of this machine.
+fn on_host(args: &Args, ready: Ready, main: &Path, terminal: &Terminal) -> Result<Set, Failure> {
+    let planned = ready.plan(&Isolation::default(), terminal)?;
+    let missing = deps::missing(&planned.plan).map_err(deps_verb::failure)?;
+    if !missing.is_empty() {
+        return Err(deps_verb::lacking(&missing));
+    }
+    // The path of meson's Python enters no byte; one for all rebuilds is enough.
+    let python = deps::ensure_meson(main, &planned.prepared.directory, args.source.offline)
+        .map_err(deps_verb::failure)?;
+    let writable = [planned.work.join("builds").join(&planned.plan.name)];
+    let readable = [planned.prepared.directory.clone(), main.join("meson")];
+    let readable: Vec<PathBuf> = readable.into_iter().filter(|path| path.exists()).collect();
+    let isolation = isolate::sandbox(args.sandbox, &writable, &readable).map_err(|error| {
+        let hint = error.hint();
+        Failure::new(Exit::Machine, error).with_hint(hint)
+    })?;
+    Ok((planned, python, isolation))
+}
+
+/// In the recorded root, made of the same packages; roots, packages and meson of the main work directory serve.
+fn in_root(
+    args: &Args,
+    mut ready: Ready,
+    main: &Path,
+    terminal: &Terminal,
+) -> Result<Set, Failure> {
+    let wanted = Wanted {
+        lock: Some(ready.context.lock.with_extension("root.lock")),
+        suite: None,
+        locked: true,
+    };
+    let work = std::mem::replace(&mut ready.work, main.to_owned());
+    let made = closed::prepare(&ready, &wanted, &args.source, terminal)?;
+    ready.work = work;
+    let meson = main.join("meson");
+    let questions = closed::for_questions(&made, &ready.work, &meson)?;
+    let planned = ready.plan(&questions, terminal)?;
+    let python = deps::ensure_meson_inside(&questions, &made.digest, main, args.source.offline)
+        .map_err(deps_verb::failure)?;
+    let build = planned.work.join("builds").join(&planned.plan.name);
+    let isolation = closed::for_build(&made, build, &planned.prepared.directory, &meson, None)?;
+    Ok((planned, python, isolation))
+}
+
+fn say_variations(vary: &BTreeSet<Vary>, isolation: &Isolation, terminal: &Terminal) {
     let effective = isolation.effective();
     for vary in &effective {
         terminal.detail(&format!("varied {}: {}", vary.name(), vary.value()));
@@ -197,6 +236,10 @@ fn write_profile(record: &Record, directory: &Path) -> Result<PathBuf, std::io::
     Lock::new(version.unwrap_or(""), &pairs)
         .write(&profile.with_extension("lock"))
         .map_err(|error| std::io::Error::other(error.to_string()))?;
+    if let Some(root) = &record.root {
+        let text = root::text(root).map_err(|error| std::io::Error::other(error.to_string()))?;
+        fs_err::write(profile.with_extension("root.lock"), text)?;
+    }
     Ok(profile)
 }
 

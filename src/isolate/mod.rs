@@ -1,9 +1,13 @@
 //! Shuts build steps in, and varies what must not matter.
 //!
-//! Shell: asks once whether bubblewrap works here. [`Isolation::wrap`] itself is a function of values: it turns a
-//! command into the same command behind `bwrap` (no network, the host read-only, private `/tmp`, `/run`, `/home`), with a
+//! Shell: asks once whether bubblewrap works here. [`Isolation::wrap`] turns a command into the same command behind
+//! `bwrap` (no network, the host read-only or a closed root in its place, private `/tmp`, `/run`, `/home`), with a
 //! compiler cache in front of the compiler, or in a deliberately different environment. Writes nothing but the links of
 //! the compiler cache's directory.
+
+mod closed;
+
+pub use closed::{Closed, Place};
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -95,6 +99,8 @@ pub struct Sandbox {
     writable: Vec<PathBuf>,
     /// Directories that must stay visible although one of [`HIDDEN`] is above them.
     readable: Vec<PathBuf>,
+    /// The root in place of the host.
+    closed: Option<Closed>,
 }
 
 /// How steps run.
@@ -168,16 +174,26 @@ pub fn sandbox(want: Want, writable: &[PathBuf], readable: &[PathBuf]) -> Result
         version: found.version,
         writable: writable.to_vec(),
         readable: readable.to_vec(),
+        closed: None,
     };
     let isolation = Isolation { sandbox: Some(sandbox), ..Isolation::default() };
-    let ask = Invocation::new("try the sandbox", "true", "/").env("PATH", tool::PATH);
-    match process::output(&isolation.wrap(&ask)) {
-        Ok(_) => Ok(isolation),
-        Err(process::Error::Failed { tail, .. }) => {
-            without(tail.last().cloned().unwrap_or_else(|| "bwrap failed".to_owned()))
-        }
-        Err(error) => without(error.to_string()),
+    isolation.tried().or_else(without)
+}
+
+/// The sandbox with a closed root in place of the host; there is no doing without it.
+pub fn closed(root: Closed) -> Result<Isolation, Error> {
+    let found = tool::find("bwrap")?;
+    for place in &root.places {
+        fs_err::create_dir_all(&place.outside)?;
     }
+    let sandbox = Sandbox {
+        version: found.version,
+        writable: Vec::new(),
+        readable: Vec::new(),
+        closed: Some(root),
+    };
+    let isolation = Isolation { sandbox: Some(sandbox), ..Isolation::default() };
+    isolation.tried().map_err(Error::Sandbox)
 }
 
 /// Puts ccache in front of `compilers`; `work` keeps links and cache.
@@ -197,10 +213,36 @@ pub fn ccache(work: &Path, compilers: &[&str]) -> Result<Cache, Error> {
     Ok(Cache { version: found.version, links, directory })
 }
 
+/// The ccache of a closed root, with its cache in `work`, which must be one of its places.
+pub fn ccache_inside(isolation: &Isolation, work: &Path) -> Result<Cache, Error> {
+    let found = isolation.find("ccache")?;
+    // Debian's package keeps links named like the compilers.
+    Ok(Cache {
+        version: found.version,
+        links: "/usr/lib/ccache".into(),
+        directory: work.join("ccache"),
+    })
+}
+
 impl Isolation {
+    /// Itself where it works here, else why not.
+    fn tried(self) -> Result<Self, String> {
+        let ask = Invocation::new("try the sandbox", "true", "/").env("PATH", tool::PATH);
+        match process::output(&self.wrap(&ask)) {
+            Ok(_) => Ok(self),
+            Err(process::Error::Failed { tail, .. }) => {
+                Err(tail.last().cloned().unwrap_or_else(|| "bwrap failed".to_owned()))
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
     /// What the record says.
     pub fn text(&self) -> String {
         match &self.sandbox {
+            Some(Sandbox { closed: Some(_), version, .. }) => format!(
+                "{version}: no network, nothing of the host, fixed paths, private /tmp, cleared environment"
+            ),
             Some(sandbox) => format!(
                 "{}: no network, read-only host, private /tmp, cleared environment",
                 sandbox.version
@@ -216,11 +258,18 @@ impl Isolation {
     pub fn effective(&self) -> BTreeSet<Vary> {
         let possible = |vary: &Vary| match vary {
             Vary::Hostname | Vary::User => self.sandbox.is_some(),
-            Vary::Clock => tool::path("faketime").is_ok(),
-            Vary::Kernel => tool::path("setarch").is_ok(),
+            Vary::Clock => self.has("faketime"),
+            Vary::Kernel => self.has("setarch"),
             _ => true,
         };
         self.vary.iter().copied().filter(possible).collect()
+    }
+
+    fn has(&self, program: &str) -> bool {
+        match self.closed() {
+            Some(closed) => closed.directory.join("usr/bin").join(program).exists(),
+            None => tool::path(program).is_ok(),
+        }
     }
 
     /// The command as it runs here.
@@ -228,11 +277,20 @@ impl Isolation {
         let mut out = invocation.clone();
         let vary = self.effective();
         environment(&mut out, &vary);
+        if let Some(closed) = self.closed() {
+            let varied = vary.contains(&Vary::Path);
+            let fill = |text: &mut String| *text = closed.translate(text, varied);
+            out.elsewhere = true;
+            fill(&mut out.program);
+            fill(&mut out.directory);
+            out.arguments.iter_mut().for_each(fill);
+            out.environment.values_mut().for_each(fill);
+        }
         if let Some(cache) = &self.cache {
             let path = out.environment.get("PATH").cloned().unwrap_or_default();
             out = out
-                .env("PATH", format!("{}:{path}", cache.links.display()))
-                .env("CCACHE_DIR", cache.directory.display().to_string())
+                .env("PATH", format!("{}:{path}", self.inside(&cache.links)))
+                .env("CCACHE_DIR", self.inside(&cache.directory))
                 // The prefix maps of the plan already take the directory out of the result.
                 .env("CCACHE_NOHASHDIR", "1");
         }
@@ -255,9 +313,28 @@ impl Isolation {
     }
 
     fn bwrap(&self, sandbox: &Sandbox, directory: &str, vary: &BTreeSet<Vary>) -> Vec<String> {
-        let mut words: Vec<String> = ["bwrap", "--die-with-parent", "--ro-bind", "/", "/"]
+        let mut words = vec!["bwrap".to_owned(), "--die-with-parent".to_owned()];
+        match &sandbox.closed {
+            Some(closed) => words.extend(closed.words(vary.contains(&Vary::Path))),
+            None => words.extend(self.open(sandbox)),
+        }
+        let mut add = |more: &[&str]| words.extend(more.iter().map(|word| (*word).to_owned()));
+        add(&["--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]);
+        add(&[
+            "--hostname",
+            if vary.contains(&Vary::Hostname) { "varied.invalid" } else { "quench" },
+        ]);
+        if vary.contains(&Vary::User) {
+            add(&["--unshare-user", "--uid", "4321", "--gid", "4321"]);
+        }
+        add(&["--cap-drop", "ALL", "--chdir", directory, "--"]);
+        words
+    }
+
+    /// Words that show the host, read-only, without what is private.
+    fn open(&self, sandbox: &Sandbox) -> Vec<String> {
+        let mut words: Vec<String> = ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]
             .into_iter()
-            .chain(["--dev", "/dev", "--proc", "/proc"])
             .map(str::to_owned)
             .collect();
         let mut add = |more: &[&str]| words.extend(more.iter().map(|word| (*word).to_owned()));
@@ -277,15 +354,6 @@ impl Isolation {
             let path = path.display().to_string();
             add(&["--bind", &path, &path]);
         }
-        add(&["--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]);
-        add(&[
-            "--hostname",
-            if vary.contains(&Vary::Hostname) { "varied.invalid" } else { "quench" },
-        ]);
-        if vary.contains(&Vary::User) {
-            add(&["--unshare-user", "--uid", "4321", "--gid", "4321"]);
-        }
-        add(&["--cap-drop", "ALL", "--chdir", directory, "--"]);
         words
     }
 }
@@ -373,5 +441,38 @@ mod tests {
         let seconds = |text: &str| text.lines().last().unwrap().parse::<i64>().unwrap();
         let later = seconds(&varied) - seconds(&plain) > 300 * 86_400;
         assert_eq!(later, effective.contains(&Vary::Clock), "{plain}{varied}");
+    }
+
+    #[test]
+    fn a_closed_root_shows_its_places_under_fixed_names_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("root");
+        std::fs::create_dir_all(root.join("etc")).unwrap();
+        std::fs::write(root.join("etc/of-the-root"), "").unwrap();
+        std::os::unix::fs::symlink("usr/bin", root.join("bin")).unwrap();
+        for (name, target) in [("lib", "usr/lib"), ("lib64", "usr/lib64")] {
+            std::os::unix::fs::symlink(target, root.join(name)).unwrap();
+        }
+        let work = directory.path().join("work");
+        let place = |outside: &Path, inside, writable| Place {
+            outside: outside.to_owned(),
+            inside,
+            writable,
+        };
+        let closed = Closed {
+            directory: root.clone(),
+            text: "closed root: a test".to_owned(),
+            digest: "0".repeat(64),
+            places: vec![place(&work, "work", true)],
+        };
+        std::fs::create_dir_all(root.join("usr")).unwrap();
+        let words = closed.words(false).join(" ");
+        assert!(words.contains("--symlink usr/bin /bin"), "{words}");
+        assert!(words.contains(&format!("--ro-bind {}/etc /etc", root.display())), "{words}");
+        assert!(words.contains(&format!("--bind {} /quench/work", work.display())), "{words}");
+        assert!(!words.contains("--ro-bind / /"), "{words}");
+        let text = format!("--extra={}/build", work.display());
+        assert_eq!(closed.translate(&text, false), "--extra=/quench/work/build");
+        assert_eq!(closed.translate(&text, true), "--extra=/varied/much/deeper/work/build");
     }
 }

@@ -5,32 +5,33 @@
 //! after each step, so a killed run never claims more than was finished. Packages, verdict and record appear in the
 //! output directory by rename.
 
+mod written;
+
+use written::Staged;
+pub use written::recorded_plan;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::deps;
-use crate::elf;
 use crate::evidence::{self, SigningKey};
 use crate::finding::Finding;
-use crate::host::{self, Packages};
+use crate::host::Packages;
 use crate::isolate::Isolation;
 use crate::measure;
 use crate::package::{self, Facts, Job};
-use crate::plan::{Invocation, Places, Plan, Provider, StepId, show};
+use crate::plan::{Invocation, Places, Plan, Provider, StepId, Variable};
 use crate::process;
 use crate::profile::{self, Format, Profile};
-use crate::record::{
-    self, Measured, NamedDigest, PatchText, Record, SourceOrigin, StagedFile, ToolVersion,
-};
+use crate::record::{self, Measured, PatchText, Record, SourceOrigin, ToolVersion};
 use crate::source::sha256_of;
-use crate::stage::{self, Content, Documents, Entry};
+use crate::stage::{self, Content, Entry};
 use crate::terminal::Terminal;
 use crate::tool;
-use crate::verify::{self, Examination, Report, Verification};
+use crate::verify::{self, Examination, Report};
 
 /// Version of what the steps do; a change makes all of them stale. History: 1 = first.
 const STEP_VERSION: &str = "1";
@@ -54,6 +55,8 @@ pub struct Request {
     pub until: StepId,
     /// How programs of the steps run.
     pub isolation: Isolation,
+    /// The closed root's lock, where there is one.
+    pub root: Option<record::Root>,
     /// What the record says of the source beside its digests.
     pub origin: SourceOrigin,
     pub patches: Vec<PatchText>,
@@ -154,13 +157,6 @@ impl Stale {
     }
 }
 
-/// What is ready to be packaged.
-struct Staged {
-    record: Record,
-    entries: Vec<Entry>,
-    facts: Facts,
-}
-
 struct Run<'a> {
     plan: &'a Plan,
     profile: &'a Profile,
@@ -192,11 +188,12 @@ pub fn build(
         terminal.status("Waiting", &format!("for another quench in {}", root.display()));
         lock.lock().map_err(|_| Error::Busy(root.display().to_string()))?;
     }
+    let inside = |path: &Path| request.isolation.inside(path);
     let places = Places::new(
-        &request.source.display().to_string(),
-        &root.join("build").display().to_string(),
-        &request.python.display().to_string(),
-        &root.join("home").display().to_string(),
+        &inside(&request.source),
+        &inside(&root.join("build")),
+        &inside(&request.python),
+        &inside(&root.join("home")),
     );
     let state = fs_err::read_to_string(root.join("state.json"))
         .ok()
@@ -259,10 +256,10 @@ impl Run<'_> {
         if self.plan.package.formats.contains(&Format::Rpm) {
             names.push("rpmbuild");
         }
-        let packages = Packages::read();
+        let packages = Packages::of_root(self.isolation().root());
         let mut tools = Vec::new();
         for name in names {
-            let found = tool::find(name)?;
+            let found = self.isolation().find(name)?;
             tools.push(ToolVersion {
                 package: packages.owner_of_file(&found.path),
                 name: found.name,
@@ -367,6 +364,9 @@ impl Run<'_> {
         {
             inputs.insert(format!("tool {}", tool.name), tool.sha256.clone());
         }
+        if let Some(closed) = self.isolation().closed() {
+            inputs.insert("closed root".to_owned(), closed.digest.clone());
+        }
         if self.begin(step, &inputs).is_none() {
             return Ok(());
         }
@@ -422,7 +422,9 @@ impl Run<'_> {
         let io = |source| Error::Io { step: step.name(), source };
         let Some(planned) = self.plan.step(step).cloned() else { return Ok(()) };
         for (path, text) in &planned.writes {
-            let path = PathBuf::from(self.places.fill(path));
+            // The file is written from outside, what is in it is read inside.
+            let build = self.build_directory().display().to_string();
+            let path = PathBuf::from(path.replace(Variable::Build.name(), &build));
             if let Some(parent) = path.parent() {
                 fs_err::create_dir_all(parent).map_err(io)?;
             }
@@ -463,78 +465,6 @@ impl Run<'_> {
         )
     }
 
-    /// The complete profile. Where it lay is nobody's business: the same profile gives the same file from everywhere.
-    fn placeless_profile(&self) -> String {
-        self.profile.texts.iter().fold(profile::expanded(self.profile), |text, profile| {
-            let file = &profile.file;
-            let name = file.rsplit('/').next().unwrap_or(file);
-            text.replace(&format!("  # {file}:"), &format!("  # {name}:"))
-        })
-    }
-
-    /// The staging tree with the record inside, and the record as it is so far.
-    fn staged(&mut self, tools: &[ToolVersion]) -> Result<Staged, Error> {
-        let io = |source| Error::Io { step: "stage", source };
-        let failed = |source| Error::Package { step: "stage", source };
-        let build = self.build_directory();
-        let emulator = build.join("stripped").join(self.plan.emulator());
-        let surface = self.surface(&emulator)?;
-        let facts = package::facts(self.plan, &self.request.source, &build, &surface, &self.root)
-            .map_err(failed)?;
-        let manual = package::man::render(self.plan, &surface, &facts.usage);
-        let documents = Documents {
-            profile: self.placeless_profile(),
-            copyright: package::copyright::render(self.plan, &facts.groups),
-            manual: package::man::compressed(&manual).map_err(io)?,
-        };
-        let entries = stage::entries(self.plan, &self.request.source, &build, documents);
-        let config =
-            fs_err::read_to_string(self.build_directory().join("config-host.h")).map_err(io)?;
-        let source = self.request.source.display().to_string();
-        let work = self.request.work.display().to_string();
-        let config_host = config
-            .lines()
-            .filter(|line| line.starts_with("#define") || line.starts_with("#undef"))
-            .filter(|line| !line.contains(&source) && !line.contains(&work))
-            .map(str::to_owned)
-            .collect();
-        let texts = self.profile.texts.iter().map(|text| record::ProfileFile {
-            file: text.file.rsplit('/').next().unwrap_or(&text.file).to_owned(),
-            text: text.text.clone(),
-        });
-        let plan = recorded_plan(self.plan);
-        let packages = Packages::read();
-        let roots: Vec<String> =
-            deps::needed(self.plan)?.into_iter().map(|dependency| dependency.debian).collect();
-        let bytes = fs_err::read(&emulator).map_err(io)?;
-        let needed = elf::facts(&bytes)
-            .ok()
-            .and_then(|facts| facts.dynamic)
-            .map(|dynamic| dynamic.needed)
-            .unwrap_or_default();
-        let mut record = Record {
-            schema: record::SCHEMA.to_owned(),
-            quench: env!("CARGO_PKG_VERSION").to_owned(),
-            name: self.plan.name.clone(),
-            profile: texts.collect(),
-            plan,
-            source: self.request.origin.clone(),
-            patches: self.request.patches.clone(),
-            host: host::host(),
-            tools: tools.to_vec(),
-            build_dependencies: packages.closure(&roots),
-            libraries: packages.libraries(&needed),
-            config_host,
-            files: Vec::new(),
-            surface,
-            verdict: None,
-            packages: Vec::new(),
-            observed: None,
-        };
-        record.files = files_of(&entries).map_err(io)?;
-        Ok(Staged { record, entries, facts })
-    }
-
     /// Measures the emulator once per emulator.
     fn surface(&self, emulator: &Path) -> Result<Measured, Error> {
         let io = |source| Error::Io { step: "stage", source };
@@ -545,7 +475,7 @@ impl Run<'_> {
         if let Some(measured) = known {
             return Ok(measured);
         }
-        let measured = measure::surface(emulator)
+        let measured = measure::surface_in(&self.isolation().for_questions(), emulator)
             .map_err(|source| Error::Measure { step: "stage", source })?;
         let text =
             serde_json::to_string(&measured).map_err(|error| Error::Record(error.to_string()))?;
@@ -665,68 +595,6 @@ impl Run<'_> {
         findings.extend(verify::surface::budget(size, limit));
         Ok((reports, findings))
     }
-
-    /// Verdict and record into the output directory.
-    fn record(
-        &mut self,
-        record: &mut Record,
-        packages: &[PathBuf],
-        reports: &[Report],
-    ) -> Result<(), Error> {
-        let io = |source| Error::Io { step: "record", source };
-        let verdict =
-            verify::json(&Verification { reports: reports.to_vec(), ..Verification::default() });
-        record.verdict = Some(verdict.clone());
-        for package in packages.iter().filter(|path| package::is_package(path)) {
-            record.packages.push(NamedDigest {
-                name: package
-                    .file_name()
-                    .map(|name| name.to_string_lossy().into_owned())
-                    .unwrap_or_default(),
-                sha256: sha256_of(package).map_err(io)?,
-            });
-        }
-        record.observed = Some(json!({
-            "isolation": self.isolation().text(),
-            "root": "open host",
-            "compiler-cache": self.isolation().cache.as_ref().map(|cache| cache.version.clone()),
-        }));
-        let name = &self.plan.package.name;
-        let text = record.to_text().map_err(|error| Error::Record(error.to_string()))?;
-        let verdict = serde_json::to_string_pretty(&verdict)
-            .map_err(|error| Error::Record(error.to_string()))?
-            + "\n";
-        let mut files = vec![
-            evidence::File { name: format!("{name}.record.json"), text },
-            evidence::File { name: format!("{name}.verdict.json"), text: verdict },
-        ];
-        let inputs = evidence::Inputs {
-            record,
-            package: name,
-            byproducts: files.iter().map(evidence::File::digest).collect(),
-            builder: &self.request.builder,
-            key: self.request.key.as_ref(),
-        };
-        let made = evidence::files(&inputs).map_err(|error| Error::Record(error.to_string()))?;
-        files.extend(made);
-        for evidence::File { name: file, text } in files {
-            let target = self.request.output.join(&file);
-            if fs_err::read_to_string(&target).ok().as_ref() == Some(&text) {
-                continue;
-            }
-            package::write_text(&target, &text).map_err(io)?;
-        }
-        let level = evidence::level(record, self.request.key.is_some());
-        self.terminal.status("Provenance", &level.text());
-        Ok(())
-    }
-}
-
-/// The plan as the record keeps it.
-pub fn recorded_plan(plan: &Plan) -> Value {
-    let mut value = show::json(plan);
-    without_directories(&mut value);
-    value
 }
 
 /// `[12/345] …` of ninja.
@@ -738,47 +606,4 @@ fn ninja_status(line: &str) -> Option<(u64, u64)> {
 
 fn digest(text: &str) -> String {
     hex::encode(Sha256::digest(text))
-}
-
-/// Files of the staging tree as they will be.
-fn files_of(entries: &[Entry]) -> Result<Vec<StagedFile>, std::io::Error> {
-    entries
-        .iter()
-        .map(|entry| {
-            let (size, sha256) = match &entry.content {
-                Content::File(path) => (fs_err::metadata(path)?.len(), sha256_of(path)?),
-                Content::Text(text) => (text.len() as u64, digest(text)),
-                Content::Bytes(bytes) => (bytes.len() as u64, hex::encode(Sha256::digest(bytes))),
-            };
-            Ok(StagedFile {
-                path: entry.path.clone(),
-                mode: format!("{:04o}", entry.mode),
-                size,
-                sha256,
-            })
-        })
-        .collect()
-}
-
-/// Places of profiles in reasons are kept by file name: directories of this machine are nobody's business.
-fn without_directories(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            let full = map.get("file").and_then(Value::as_str).map(str::to_owned);
-            if let Some(full) =
-                full.filter(|_| map.get("kind").and_then(Value::as_str) == Some("asked"))
-            {
-                let name = full.rsplit('/').next().unwrap_or(&full).to_owned();
-                if let Some(text) =
-                    map.get("text").and_then(Value::as_str).map(|text| text.replace(&full, &name))
-                {
-                    map.insert("text".to_owned(), Value::String(text));
-                }
-                map.insert("file".to_owned(), Value::String(name));
-            }
-            map.values_mut().for_each(without_directories);
-        }
-        Value::Array(list) => list.iter_mut().for_each(without_directories),
-        _ => {}
-    }
 }

@@ -1,0 +1,102 @@
+//! The closed root as verbs use it: which packages a plan needs in it, and which directories steps see.
+
+use std::path::{Path, PathBuf};
+
+use super::session::{Ready, SourceOptions};
+use super::{Exit, Failure};
+use crate::isolate::{self, Closed, Isolation, Place};
+use crate::root::{self, Made};
+use crate::terminal::Terminal;
+use crate::{deps, process, source};
+
+/// Which root.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    /// The lock file; beside the profile's own where none is named.
+    pub(crate) lock: Option<PathBuf>,
+    pub(crate) suite: Option<String>,
+    pub(crate) locked: bool,
+}
+
+/// Makes the root of a profile, or finds it made.
+pub(crate) fn prepare(
+    ready: &Ready,
+    wanted: &Wanted,
+    options: &SourceOptions,
+    terminal: &Terminal,
+) -> Result<Made, Failure> {
+    let Some(draft) = ready.draft() else {
+        return Err(Failure::new(Exit::Usage, "no plan can be made of this profile"));
+    };
+    let needed = deps::needed(&draft).map_err(|error| Failure::new(Exit::Machine, error))?;
+    let lock =
+        wanted.lock.clone().unwrap_or_else(|| ready.context.lock.with_extension("root.lock"));
+    let options = root::Options {
+        work: &ready.work,
+        lock,
+        suite: wanted.suite.clone(),
+        wanted: needed.into_iter().map(|dependency| dependency.debian).collect(),
+        offline: options.offline,
+        locked: wanted.locked,
+        update: options.update,
+        stale_index: options.stale_index,
+        apt_sources: options.apt_sources.as_deref(),
+    };
+    root::prepare(&options, terminal).map_err(failure)
+}
+
+fn failure(error: root::Error) -> Failure {
+    let hint = error.hint();
+    let exit = match &error {
+        root::Error::Changed { .. } | root::Error::Source(source::Error::Refused(_)) => {
+            Exit::Program
+        }
+        root::Error::Lock { .. } | root::Error::Lacking { .. } => Exit::Usage,
+        root::Error::Process(process::Error::Interrupted { signal, .. }) => Exit::Signal(*signal),
+        root::Error::Process(process::Error::Failed { .. }) => Exit::Program,
+        _ => Exit::Machine,
+    };
+    Failure::new(exit, error).with_hint(hint)
+}
+
+fn isolation(made: &Made, places: Vec<Place>) -> Result<Isolation, Failure> {
+    let closed = Closed {
+        directory: made.directory.clone(),
+        text: made.text.clone(),
+        digest: made.digest.clone(),
+        places,
+    };
+    isolate::closed(closed).map_err(|error| {
+        let hint = error.hint();
+        Failure::new(Exit::Machine, error).with_hint(hint)
+    })
+}
+
+fn place(outside: PathBuf, inside: &'static str, writable: bool) -> Place {
+    Place { outside, inside, writable }
+}
+
+/// For questions to the compiler, and for making the private meson.
+pub(crate) fn for_questions(made: &Made, work: &Path, meson: &Path) -> Result<Isolation, Failure> {
+    isolation(
+        made,
+        vec![place(work.join("probes"), "probes", true), place(meson.to_owned(), "meson", true)],
+    )
+}
+
+/// For the steps of a build. `cache` is the directory of a compiler cache.
+pub(crate) fn for_build(
+    made: &Made,
+    build: PathBuf,
+    source: &Path,
+    meson: &Path,
+    cache: Option<PathBuf>,
+) -> Result<Isolation, Failure> {
+    let mut places = vec![
+        place(build, "work", true),
+        place(source.to_owned(), "source", false),
+        place(meson.to_owned(), "meson", false),
+    ];
+    places.extend(cache.map(|cache| place(cache, "ccache", true)));
+    isolation(made, places)
+}
