@@ -16,6 +16,9 @@ use crate::process::{self, Conversation};
 use crate::record::Measured;
 use crate::tool;
 
+/// No machine, and no accelerator: an emulator for KVM only would not start where there is none, not even for help.
+const NONE: [&str; 4] = ["-M", "none", "-accel", "qtest"];
+
 /// How long one answer may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -126,7 +129,7 @@ pub fn surface(emulator: &Path) -> Result<Measured, Error> {
 /// Measures the surface.
 pub fn surface_in(isolation: &Isolation, emulator: &Path) -> Result<Measured, Error> {
     let built = Built { emulator, isolation };
-    let (mut qmp, greeting) = Qmp::start(built, &["-M".to_owned(), "none".to_owned()])?;
+    let (mut qmp, greeting) = Qmp::start(built, &words(&NONE))?;
     let version = greeting.pointer("/QMP/version/qemu");
     let number =
         |part: &str| version.and_then(|v| v.get(part)).and_then(Value::as_u64).unwrap_or(0);
@@ -154,7 +157,7 @@ pub fn surface_in(isolation: &Isolation, emulator: &Path) -> Result<Measured, Er
 
 /// One name per line after a headline. `none` is no backend but its absence; QEMU follows the list with advice.
 fn help(built: Built<'_>, more: &[&str]) -> Result<BTreeSet<String>, Error> {
-    let all = [words(&["-M", "none", "-nodefaults"]), words(more)].concat();
+    let all = [words(&NONE), words(&["-nodefaults"]), words(more)].concat();
     let command = built.invocation("read the emulator's help", &all);
     let text = process::output(&command)?.text();
     let lines = text.lines().map(str::trim);
@@ -163,7 +166,7 @@ fn help(built: Built<'_>, more: &[&str]) -> Result<BTreeSet<String>, Error> {
 }
 
 fn drive_formats(built: Built<'_>) -> Result<BTreeSet<String>, Error> {
-    let all = words(&["-M", "none", "-drive", "format=help"]);
+    let all = [words(&NONE), words(&["-drive", "format=help"])].concat();
     let command = built.invocation("read the block formats", &all);
     let text = process::output(&command)?.text();
     Ok(text
@@ -196,7 +199,7 @@ pub struct Property {
 /// Asks for the usage of devices that a user can create.
 pub fn usage(isolation: &Isolation, emulator: &Path, devices: &[String]) -> Result<Usage, Error> {
     let built = Built { emulator, isolation };
-    let (mut qmp, _) = Qmp::start(built, &["-M".to_owned(), "none".to_owned()])?;
+    let (mut qmp, _) = Qmp::start(built, &words(&NONE))?;
     let mut out = Usage::default();
     for device in devices {
         let list = qmp.execute("device-list-properties", &json!({ "typename": device }))?;
@@ -230,7 +233,7 @@ fn property(entry: &Value) -> Option<(String, Property)> {
 /// Every QOM type of an emulator, abstract ones included.
 pub fn types(emulator: &Path) -> Result<BTreeSet<String>, Error> {
     let built = Built { emulator, isolation: &Isolation::default() };
-    let (mut qmp, _) = Qmp::start(built, &["-M".to_owned(), "none".to_owned()])?;
+    let (mut qmp, _) = Qmp::start(built, &words(&NONE))?;
     let list = qmp.execute("qom-list-types", &json!({}))?;
     let _ = qmp.execute("quit", &json!({}));
     Ok(names(&list))

@@ -127,7 +127,9 @@ pub(super) fn make(job: &Job<'_>) -> Result<Vec<PathBuf>, Error> {
         "clamp_mtime_to_source_date_epoch 1".to_owned(),
         "build_mtime_policy clamp_to_source_date_epoch".to_owned(),
         "_build_id_links none".to_owned(),
-        "_binary_payload w19.zstdio".to_owned(),
+        // Most of it is debug sections, compressed before, and sources. Level 19 takes twenty times as long to save a
+        // tenth; one thread, because threads change bytes.
+        "_binary_payload w9.zstdio".to_owned(),
         "__os_install_post %{nil}".to_owned(),
         "debug_package %{nil}".to_owned(),
     ] {

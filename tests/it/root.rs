@@ -27,6 +27,8 @@ fn a_root_is_locked_online_and_builds_offline_of_exactly_these_packages() {
         let common = ["build", "microvm", "--root", "--stale-index", "--until", "configure"];
         quench(sandbox.path(), &work, &[&common, more].concat())
     };
+    let source = ["build", "microvm", "--until", "source", "--stale-index"];
+    assert_eq!(quench(sandbox.path(), &work, &source).code, 0);
     let ran = run(&["--offline"]);
     assert!(ran.code == 4 && ran.stderr.contains("root lock"), "{} {}", ran.code, ran.stderr);
     let ran = run(&["--install-deps", "--yes"]);
