@@ -14,7 +14,7 @@ use crate::catalog::{self, Catalog};
 use crate::finding::any_error;
 use crate::kconfig::{self, Kconfig};
 use crate::plan;
-use crate::source;
+use crate::source::Listing;
 use crate::tree::Tree;
 
 /// A scanned tree.
@@ -57,11 +57,14 @@ struct Kept {
 
 /// Scans a tree, or takes the kept scan.
 pub fn scan(directory: &Path, keep: Option<Keep<'_>>) -> Result<Scanned, Error> {
+    let plan_reads = plan::reads();
+    let wanted = |path: &str| catalog::reads(path) || plan_reads(path);
+    let mut listing = None;
     let path = match keep {
         Some(keep) => {
             let key = match keep.key {
                 Some(key) => key.to_owned(),
-                None => source::stamp(directory)?,
+                None => listing.insert(Listing::of(directory, &wanted)?).stamp(),
             };
             Some(keep.directory.join(format!("{key}-{}", program()?)))
         }
@@ -72,12 +75,17 @@ pub fn scan(directory: &Path, keep: Option<Keep<'_>>) -> Result<Scanned, Error> 
         let kconfig = kconfig_of(&tree)?;
         return Ok(Scanned { tree, catalog: kept.catalog, kconfig, digest: kept.digest });
     }
-    let tree = source::read_tree(directory)?;
+    let listing = match listing {
+        Some(listing) => listing,
+        None => Listing::of(directory, &wanted)?,
+    };
+    let tree = listing.read()?;
     if tree.get("VERSION").is_none() || tree.get("Kconfig").is_none() {
         return Err(Error::NotQemu(directory.display().to_string()));
     }
-    let kconfig = kconfig_of(&tree)?;
-    let scanned = Scanned { digest: tree.digest(), catalog: catalog::scan(&tree), tree, kconfig };
+    let (catalog, (kconfig, digest)) =
+        rayon::join(|| catalog::scan(&tree), || (kconfig_of(&tree), tree.digest()));
+    let scanned = Scanned { digest, catalog, kconfig: kconfig?, tree };
     if let Some(path) = path {
         // A scan that cannot be kept is only slower the next time.
         let _ = write(&path, &scanned);

@@ -2,7 +2,10 @@
 //!
 //! Pure. Not a preprocessor: it knows enough of C to join literals and expand macros whose body is a string.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+
+use rayon::prelude::*;
 
 /// How deep macros may expand into each other.
 const DEPTH: usize = 16;
@@ -10,62 +13,65 @@ const DEPTH: usize = 16;
 /// How many words one expression may expand to. Depth alone does not bound it: each level can multiply the words.
 const WORDS: usize = 4096;
 
+/// A macro, from the end of its name to the end of its line: `(a, b) body` or ` body`.
 #[derive(Debug, Clone)]
-struct Macro {
-    parameters: Option<Vec<String>>,
-    body: String,
+struct Macro<'a>(Cow<'a, str>);
+
+impl Macro<'_> {
+    /// Parameters, if it is one that takes arguments, and the body.
+    fn parts(&self) -> Option<(Option<Vec<&str>>, &str)> {
+        match self.0.strip_prefix('(') {
+            Some(rest) => {
+                let (list, body) = rest.split_once(')')?;
+                Some((Some(list.split(',').map(str::trim).collect()), body.trim()))
+            }
+            None => Some((None, self.0.trim())),
+        }
+    }
+
+    /// A string can come of it: other macros and literals side by side, and nothing that calculates.
+    fn may_be_string(&self) -> bool {
+        let Some((_, body)) = self.parts() else { return false };
+        let calculates = |c: u8| !(c.is_ascii_alphanumeric() || b"_ \t(),#".contains(&c));
+        let first = body.bytes().next().is_some_and(|c| c.is_ascii_uppercase() || c == b'(');
+        body.len() < 400 && (body.contains('"') || first && !body.bytes().any(calculates))
+    }
 }
 
 /// Macros by name. The first definition wins: QEMU writes the 64-bit or enabled case first.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Macros {
-    macros: BTreeMap<String, Macro>,
+pub(super) struct Macros<'a> {
+    macros: BTreeMap<&'a str, Macro<'a>>,
 }
 
-impl Macros {
-    /// Adds the macros of a text that could matter to a string. Continued lines are joined by the caller.
-    pub(super) fn add(&mut self, text: &str) {
-        for start in memchr::memmem::find_iter(text.as_bytes(), b"define") {
-            let before = text[..start].trim_end_matches([' ', '\t']);
-            if before.ends_with('#') {
-                self.define(logical_line(&text[start + "define".len()..]).trim());
-            }
+impl<'a> Macros<'a> {
+    /// The macros of many texts; of the same name, that of the first text.
+    pub(super) fn of(texts: &'a [Cow<'a, str>]) -> Self {
+        let each: Vec<Vec<(&str, Macro<'_>)>> =
+            texts.par_iter().map(|text| defined(text).collect()).collect();
+        let mut out = Self::default();
+        for (name, definition) in each.into_iter().flatten() {
+            out.macros.entry(name).or_insert(definition);
         }
+        out
     }
 
-    fn define(&mut self, line: &str) {
-        let end = line.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(line.len());
-        let (name, rest) = line.split_at(end);
-        if name.is_empty() || self.macros.contains_key(name) {
-            return;
-        }
-        let (parameters, body) = match rest.strip_prefix('(') {
-            Some(rest) => match rest.split_once(')') {
-                Some((list, body)) => (
-                    Some(list.split(',').map(|parameter| parameter.trim().to_owned()).collect()),
-                    body,
-                ),
-                None => return,
-            },
-            None => (None, rest),
-        };
-        let body = body.trim();
-        let interesting = body.contains('"')
-            || body.chars().next().is_some_and(|c| c.is_ascii_uppercase() || c == '(');
-        if interesting && body.len() < 400 {
-            self.macros.insert(name.to_owned(), Macro { parameters, body: body.to_owned() });
+    /// Adds the macros of a text that could matter to a string.
+    pub(super) fn add(&mut self, text: &'a str) {
+        for (name, definition) in defined(text) {
+            self.macros.entry(name).or_insert(definition);
         }
     }
 
     /// The string a constant expression means, if it is one.
-    pub(super) fn evaluate(&self, expression: &str, own: Option<&Self>) -> Option<String> {
+    pub(super) fn evaluate(&self, expression: &str, own: Option<&Macros<'_>>) -> Option<String> {
         self.eval(expression, own, 0, &mut { WORDS })
     }
 
     fn eval(
         &self,
         expression: &str,
-        own: Option<&Self>,
+        own: Option<&Macros<'_>>,
         depth: usize,
         words: &mut usize,
     ) -> Option<String> {
@@ -92,8 +98,8 @@ impl Macros {
                     rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
                 let (name, after) = rest.split_at(end);
                 rest = after.trim_start();
-                let definition =
-                    own.and_then(|own| own.macros.get(name)).or_else(|| self.macros.get(name));
+                let definition = own.and_then(|own| own.macros.get(name));
+                let definition = definition.or_else(|| self.macros.get(name));
                 out.push_str(&self.expand(name, definition, &mut rest, own, depth, words)?);
             }
         }
@@ -103,9 +109,9 @@ impl Macros {
     fn expand(
         &self,
         name: &str,
-        definition: Option<&Macro>,
+        definition: Option<&Macro<'_>>,
         rest: &mut &str,
-        own: Option<&Self>,
+        own: Option<&Macros<'_>>,
         depth: usize,
         words: &mut usize,
     ) -> Option<String> {
@@ -120,12 +126,11 @@ impl Macros {
         if name == "stringify" {
             return Some(arguments?.first()?.trim().to_owned());
         }
-        let definition = definition?;
-        match (&definition.parameters, arguments) {
-            (None, None) => self.eval(&definition.body, own, depth + 1, words),
-            (Some(parameters), Some(arguments)) => {
-                let mut body = definition.body.clone();
-                for (parameter, argument) in parameters.iter().zip(&arguments) {
+        match (definition?.parts()?, arguments) {
+            ((None, body), None) => self.eval(body, own, depth + 1, words),
+            ((Some(parameters), body), Some(arguments)) => {
+                let mut body = body.to_owned();
+                for (parameter, argument) in parameters.into_iter().zip(&arguments) {
                     body = replace_word(&body, parameter, argument.trim());
                 }
                 self.eval(&body, own, depth + 1, words)
@@ -135,7 +140,24 @@ impl Macros {
     }
 }
 
-fn logical_line(text: &str) -> String {
+/// Every `#define` of a text that could matter to a string.
+fn defined(text: &str) -> impl Iterator<Item = (&str, Macro<'_>)> {
+    memchr::memmem::find_iter(text.as_bytes(), b"define").filter_map(|start| {
+        let directive = text.as_bytes()[..start].trim_ascii_end().ends_with(b"#");
+        let rest = text[start + "define".len()..].trim_start_matches([' ', '\t']);
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        let (name, rest) = rest.split_at(end);
+        let definition = (directive && !name.is_empty()).then(|| Macro(logical_line(rest)))?;
+        definition.may_be_string().then_some((name, definition))
+    })
+}
+
+/// The line `text` begins with, continued lines joined.
+fn logical_line(text: &str) -> Cow<'_, str> {
+    let first = text.lines().next().unwrap_or("");
+    if !first.ends_with('\\') {
+        return first.into();
+    }
     let mut out = String::new();
     for line in text.lines() {
         match line.strip_suffix('\\') {
@@ -149,7 +171,7 @@ fn logical_line(text: &str) -> String {
             }
         }
     }
-    out
+    out.into()
 }
 
 fn closing_quote(text: &str) -> Option<usize> {
@@ -263,10 +285,9 @@ mod tests {
     #[test]
     fn macros_that_multiply_are_given_up() {
         let mut macros = Macros::default();
-        for level in 0..14 {
-            let body = format!("M{} ", level + 1).repeat(60);
-            macros.add(&format!("#define M{level} {body}\n"));
-        }
+        let line = |level| format!("#define M{level} {}\n", format!("M{} ", level + 1).repeat(60));
+        let text: String = (0..14).map(line).collect();
+        macros.add(&text);
         macros.add("#define M14 \"\"\n");
         assert_eq!(macros.evaluate("M0", None), None);
         assert_eq!(macros.evaluate("M14", None).as_deref(), Some(""));

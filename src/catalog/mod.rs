@@ -14,6 +14,7 @@ mod preprocess;
 mod qom;
 mod rust;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
@@ -123,26 +124,35 @@ const DIRECTORIES: [&str; 22] = [
     "util",
 ];
 
+/// Whether [`scan`] reads a file of a tree.
+pub fn reads(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
+        "c" => is_source(path),
+        "h" => is_header(path),
+        "rs" => path.starts_with("rust/"),
+        _ => name == "meson.build" || path == "VERSION" || is_kconfig(path),
+    }
+}
+
 /// Reads the catalog of a tree.
 pub fn scan(tree: &Tree) -> Catalog {
-    let meson::Build { files, defines } = meson::read(tree);
+    let texts = headers(tree);
+    let (build, macros) = rayon::join(|| meson::read(tree), || macros::Macros::of(&texts));
+    let meson::Build { files, defines } = build;
     let symbols = kconfig_symbols(tree);
     let meant = defines.clone();
     let meaning = |name: &str| {
         if symbols.contains(name) { None } else { meant.get(name).cloned() }
     };
-    let macros = macros(tree);
-    let sources: Vec<&str> = tree
+    let sources: Vec<(&str, &[u8])> = tree
         .iter()
-        .map(|(path, _)| path)
-        .filter(|path| has_extension(path, "c"))
-        .filter(|path| {
-            !path.contains('/') || DIRECTORIES.iter().any(|directory| below(path, directory))
-        })
+        .filter(|(path, _)| has_extension(path, "c") && is_source(path))
+        .filter(|(_, bytes)| qom::may_register(bytes))
         .collect();
     let scanned: Vec<qom::Registered> = sources
         .par_iter()
-        .map(|path| qom::read(path, &tree.text(path).unwrap_or_default(), &macros))
+        .map(|(path, _)| qom::read(path, &tree.text(path).unwrap_or_default(), &macros))
         .collect();
     let mut definitions = rust::types(tree, &files, &macros);
     let version = tree.text("VERSION").map(|text| text.trim().to_owned()).unwrap_or_default();
@@ -171,11 +181,9 @@ pub fn scan(tree: &Tree) -> Catalog {
     }
     catalog.defines = defines;
     let aliases = aliases(tree);
-    let parents: BTreeMap<String, TypeDef> = definitions
-        .iter()
-        .map(|definition| (definition.name.clone(), definition.clone()))
-        .collect();
-    for definition in definitions {
+    let parents: BTreeMap<&str, &TypeDef> =
+        definitions.iter().map(|definition| (definition.name.as_str(), definition)).collect();
+    for definition in &definitions {
         let internal = definition.internal;
         let entry = catalog.entry(definition, &parents, &aliases);
         if let Some(chardev) = chardev(&entry).filter(|_| !internal) {
@@ -190,17 +198,24 @@ pub fn scan(tree: &Tree) -> Catalog {
     catalog
 }
 
-/// String macros of all headers that sources of an emulator include.
-fn macros(tree: &Tree) -> macros::Macros {
-    let mut macros = macros::Macros::default();
-    for (path, _) in tree.iter().filter(|(path, _)| has_extension(path, "h")) {
-        if path.starts_with("include/")
-            || DIRECTORIES.iter().any(|directory| below(path, directory))
-        {
-            macros.add(&tree.text(path).unwrap_or_default());
-        }
-    }
-    macros
+/// All headers that sources of an emulator include.
+fn headers(tree: &Tree) -> Vec<Cow<'_, str>> {
+    let paths: Vec<&str> = tree.iter().map(|(path, _)| path).collect();
+    let headers = paths.par_iter().filter(|path| has_extension(path, "h") && is_header(path));
+    headers.filter_map(|path| tree.text(path)).collect()
+}
+
+/// C files whose types can be part of a system emulator.
+fn is_source(path: &str) -> bool {
+    !path.contains('/') || DIRECTORIES.iter().any(|directory| below(path, directory))
+}
+
+fn is_header(path: &str) -> bool {
+    path.starts_with("include/") || is_source(path)
+}
+
+fn is_kconfig(path: &str) -> bool {
+    path.rsplit('/').next().is_some_and(|name| name.starts_with("Kconfig"))
 }
 
 /// Versioned machines past their age are compiled and not registered: `MACHINE_VER_DELETION` of `include/hw/boards.h`,
@@ -251,7 +266,6 @@ fn osdep(tree: &Tree) -> preprocess::Preprocessed {
 
 /// Names that Kconfig declares: in C and meson they are `CONFIG_` macros like the build options, and take precedence.
 fn kconfig_symbols(tree: &Tree) -> BTreeSet<String> {
-    let is_kconfig = |path: &str| path.rsplit('/').next().is_some_and(|n| n.starts_with("Kconfig"));
     let mut symbols = BTreeSet::new();
     for (path, _) in tree.iter().filter(|(path, _)| is_kconfig(path)) {
         let text = tree.text(path).unwrap_or_default();
@@ -311,8 +325,8 @@ impl Catalog {
 
     fn entry(
         &self,
-        definition: TypeDef,
-        types: &BTreeMap<String, TypeDef>,
+        definition: &TypeDef,
+        types: &BTreeMap<&str, &TypeDef>,
         aliases: &[(String, String)],
     ) -> Entry {
         let mut parents = Vec::new();
@@ -360,8 +374,8 @@ impl Catalog {
             bus: bus(&parents).map(str::to_owned),
             aliases: names.map(|(alias, _)| alias.clone()).collect(),
             parents,
-            file: definition.file,
-            name: definition.name,
+            file: definition.file.clone(),
+            name: definition.name.clone(),
         }
     }
 

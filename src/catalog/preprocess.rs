@@ -33,10 +33,19 @@ fn without_comments(text: &str) -> String {
                 at += 1;
             }
             (b'\'', Some(b'"')) => at += 3,
-            _ => at += 1,
+            _ => {
+                let rest = bytes.get(at + 1..).unwrap_or_default();
+                at = memchr::memchr3(b'/', b'"', b'\'', rest).map_or(bytes.len(), |n| at + 1 + n);
+            }
         }
     }
-    String::from_utf8_lossy(&out).into_owned()
+    text_of(out)
+}
+
+/// What was blanked were whole characters, but for a comment that a stray quote cut.
+fn text_of(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 fn blank(bytes: &mut [u8]) {
@@ -105,7 +114,7 @@ fn masked(text: String, regions: &[(usize, Condition)]) -> String {
             blank(&mut bytes[line.max(*start)..end]);
         }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    text_of(bytes)
 }
 
 /// An open `#if`: the condition of the branch, and "no branch before".
@@ -120,21 +129,16 @@ fn regions(text: &str) -> Vec<(usize, Condition)> {
     let mut stack: Vec<Branch> = Vec::new();
     // Macros the text has defined so far.
     let mut own: BTreeMap<&str, Condition> = BTreeMap::new();
-    let mut offset = 0;
-    for line in text.split_inclusive('\n') {
-        let end = offset + line.len();
-        if line.trim_start().starts_with('#') {
-            if let Some(name) = defined_by(line) {
-                let here = out.last().map_or(Condition::Always, |(_, here)| here.clone());
-                own.insert(name, here);
-            } else if conditional(line, &text[end..], &own, &mut stack) && stack.len() < NESTING {
-                let all = stack
-                    .iter()
-                    .fold(Condition::Always, |all, (condition, _)| all.and(condition.clone()));
-                out.push((end, all));
-            }
+    for (line, end) in directives(text) {
+        if let Some(name) = defined_by(line) {
+            let here = out.last().map_or(Condition::Always, |(_, here)| here.clone());
+            own.insert(name, here);
+        } else if conditional(line, &text[end..], &own, &mut stack) && stack.len() < NESTING {
+            let all = stack
+                .iter()
+                .fold(Condition::Always, |all, (condition, _)| all.and(condition.clone()));
+            out.push((end, all));
         }
-        offset = end;
     }
     // A macro that the text defines only after it asked for it was not defined yet: `#ifndef NAND_IO` in a file that
     // includes itself.
@@ -146,6 +150,16 @@ fn regions(text: &str) -> Vec<(usize, Condition)> {
         }
     }
     out
+}
+
+/// Lines that begin with `#`, each with the offset behind it.
+fn directives(text: &str) -> impl Iterator<Item = (&str, usize)> {
+    let bytes = text.as_bytes();
+    memchr::memchr_iter(b'#', bytes).filter_map(move |at| {
+        let start = memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |n| n + 1);
+        let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n + 1);
+        bytes[start..at].trim_ascii().is_empty().then(|| (&text[start..end], end))
+    })
 }
 
 /// Opens, changes or closes a branch; false for other directives.

@@ -3,6 +3,9 @@
 //! Pure. Registration in loops over tables (`e1000_devices[]`), the virtio-pci helper with its transitional twins and
 //! the machine macros are known by their shape; a name that is none of these constants is reported as unseen.
 
+use std::sync::LazyLock;
+
+use aho_corasick::packed;
 use serde::{Deserialize, Serialize};
 
 use super::backends::{self, Backend};
@@ -40,7 +43,7 @@ pub struct Unseen {
     pub expression: String,
 }
 
-/// Words that make a file worth reading.
+/// Words that make a file worth reading for types.
 const MARKS: [&[u8]; 6] = [
     b"TypeInfo",
     b"OBJECT_DEFINE_",
@@ -58,13 +61,19 @@ pub(super) struct Registered {
     pub backends: Vec<Backend>,
 }
 
+/// All marks in one pass, at the speed of memory where the processor has vectors; `None` where it has not.
+static WORDS: LazyLock<Option<packed::Searcher>> =
+    LazyLock::new(|| packed::Searcher::new(MARKS.iter().chain(&backends::MARKS)));
+
+/// Whether a file has a word that registering a type or a backend takes.
+pub(super) fn may_register(bytes: &[u8]) -> bool {
+    WORDS.as_ref().is_none_or(|words| words.find(bytes).is_some())
+}
+
 /// Types and backends of one file. `global` holds the macros of all headers.
-pub(super) fn read(path: &str, text: &str, global: &Macros) -> Registered {
-    let has = |mark: &&[u8]| memchr::memmem::find(text.as_bytes(), mark).is_some();
+pub(super) fn read(path: &str, text: &str, global: &Macros<'_>) -> Registered {
+    let has = |mark: &&[u8]| find(text, mark).is_some();
     let (types, others) = (MARKS.iter().any(has), backends::MARKS.iter().any(has));
-    if !types && !others {
-        return Registered::default();
-    }
     let preprocessed = preprocess(text);
     let text = preprocessed.text;
     let mut own = Macros::default();
@@ -92,8 +101,8 @@ pub(super) fn read(path: &str, text: &str, global: &Macros) -> Registered {
 pub(super) struct Scan<'a> {
     pub(super) path: &'a str,
     pub(super) text: &'a str,
-    global: &'a Macros,
-    own: &'a Macros,
+    global: &'a Macros<'a>,
+    own: &'a Macros<'a>,
     /// Offset where a condition begins, in order.
     regions: Vec<(usize, Condition)>,
     types: Vec<TypeDef>,
@@ -182,13 +191,14 @@ impl<'a> Scan<'a> {
 
     /// Where `variable` is registered.
     fn call(&self, variable: &str) -> Option<usize> {
-        let calls = [
+        const CALLS: [&str; 4] = [
             "type_register_static(&",
             "type_register(&",
             "virtio_pci_types_register(&",
             "DEFINE_TYPES(",
         ];
-        calls.iter().find_map(|call| self.text.find(&format!("{call}{variable})")))
+        memchr::memmem::find_iter(self.text.as_bytes(), format!("{variable})").as_bytes())
+            .find(|at| CALLS.iter().any(|call| self.text[..*at].ends_with(call)))
     }
 
     /// The preprocessor condition around the call that registers `variable`.
@@ -317,7 +327,8 @@ impl<'a> Scan<'a> {
     /// The elements of a static array.
     fn array_groups(&self, array: &str) -> Vec<&'a str> {
         let mut from = 0;
-        while let Some(at) = self.text[from..].find(&format!("{array}[")) {
+        let needle = format!("{array}[");
+        while let Some(at) = find(&self.text[from..], needle.as_bytes()) {
             let rest = &self.text[from + at..];
             let head = rest.find(['=', ';', ')']).unwrap_or(rest.len());
             if rest[head..].starts_with('=') {
@@ -389,7 +400,7 @@ impl<'a> Scan<'a> {
     fn function_body(&self, function: &str) -> Option<&str> {
         let needle = format!("{function}(");
         let mut from = 0;
-        while let Some(at) = self.text[from..].find(&needle) {
+        while let Some(at) = find(&self.text[from..], needle.as_bytes()) {
             let rest = &self.text[from + at + function.len()..];
             let after = matching(rest).map(|end| rest[end + 1..].trim_start());
             if let Some(body) = after
@@ -566,10 +577,7 @@ impl<'a> Scan<'a> {
 
     /// `builtin_x86_defs`: each model has an unversioned alias type and one type per version (target/i386/cpu.c).
     fn x86_models(&mut self) {
-        if !self.text.contains("builtin_x86_defs[]") {
-            return;
-        }
-        let offset = self.text.find("builtin_x86_defs[]").unwrap_or(0);
+        let Some(offset) = find(self.text, b"builtin_x86_defs[]") else { return };
         let mut names = Vec::new();
         for group in self.array_groups("builtin_x86_defs") {
             let Some(inner) = group.trim().strip_prefix('{').and_then(|g| g.strip_suffix('}'))
@@ -600,6 +608,10 @@ impl<'a> Scan<'a> {
             self.add(offset, self.plain(name, parent, Condition::Always));
         }
     }
+}
+
+fn find(text: &str, needle: &[u8]) -> Option<usize> {
+    memchr::memmem::find(text.as_bytes(), needle)
 }
 
 /// The text before `end`, or before the character that `end` falls into: sources need not be ASCII.

@@ -13,7 +13,7 @@ use crate::tree::Tree;
 pub(super) fn types(
     tree: &Tree,
     files: &BTreeMap<String, Condition>,
-    macros: &Macros,
+    macros: &Macros<'_>,
 ) -> Vec<TypeDef> {
     let mut found = Vec::new();
     // Rust struct → type name, over all crates: a device's parent is a struct of another crate.
@@ -64,7 +64,7 @@ fn directory(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(directory, _)| directory)
 }
 
-fn object(tree: &Tree, path: &str, text: &str, at: usize, macros: &Macros) -> Option<Object> {
+fn object(tree: &Tree, path: &str, text: &str, at: usize, macros: &Macros<'_>) -> Option<Object> {
     let rest = &text[at + "impl ObjectType for ".len()..];
     let structure = rest.split([' ', '{']).next()?.to_owned();
     let value = rest.split_once("const TYPE_NAME")?.1.split_once('=')?.1;

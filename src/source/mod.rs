@@ -23,7 +23,7 @@ use crate::tool;
 
 pub(crate) use apt::Binaries;
 pub use lock::{Lock, Pinned};
-pub use read::{digest_of_directory, read_tree, stamp};
+pub use read::{Listing, Wanted, digest_of_directory, read_tree};
 
 /// Version of how trees are made; a change makes old trees unused. History: 1 = first.
 const TREE_VERSION: &str = "quench.tree/1";

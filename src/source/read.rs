@@ -1,6 +1,8 @@
 //! Reads the files of a QEMU tree that scanning needs, and digests whole directories. Shell.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -25,70 +27,101 @@ const SKIP: [&str; 11] = [
 /// A file larger than this is not source; it is left out.
 const LARGEST: u64 = 8 << 20;
 
-/// Reads the tree at `root`. Symbolic links are not followed.
+/// Directories below this one are not looked into.
+const DEPTH: usize = 16;
+
+/// Which paths of a tree to read.
+pub type Wanted<'a> = dyn Fn(&str) -> bool + Sync + 'a;
+
+/// Files of a tree that were found, but not read yet.
+#[derive(Debug)]
+pub struct Listing {
+    root: PathBuf,
+    /// In path order.
+    files: Vec<Listed>,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Listed {
+    /// In the tree.
+    path: String,
+    /// Bytes.
+    size: u64,
+    changed: SystemTime,
+}
+
+/// Reads all sources of the tree at `root`. Symbolic links are not followed.
 pub fn read_tree(root: &Path) -> Result<Tree, std::io::Error> {
-    let mut paths = Vec::new();
-    list(root, root, &mut paths, 0)?;
-    paths
-        .into_par_iter()
-        .filter_map(|(relative, path)| match read(&path) {
-            Ok(bytes) => bytes.map(|bytes| Ok((relative, bytes))),
-            Err(error) => Some(Err(error)),
-        })
-        .collect::<Result<Vec<_>, _>>()
-        .map(Tree::from_iter)
+    Listing::of(root, &wanted)?.read()
 }
 
-/// The bytes of a file; `None` when it is too large to be source.
-fn read(path: &Path) -> Result<Option<Vec<u8>>, std::io::Error> {
-    let mut file = fs_err::File::open(path)?;
-    let size = file.metadata()?.len();
-    if size > LARGEST {
-        return Ok(None);
+impl Listing {
+    /// The files of the tree at `root` whose path in the tree is `wanted`. Symbolic links are not followed; what is too
+    /// large to be source is left out.
+    pub fn of(root: &Path, wanted: &Wanted<'_>) -> Result<Self, std::io::Error> {
+        let root = fs_err::canonicalize(root)?;
+        let mut files = list(&root, "", wanted, 0)?;
+        files.sort();
+        Ok(Self { root, files })
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
-    std::io::Read::read_to_end(&mut std::io::Read::take(&mut file, LARGEST), &mut bytes)?;
-    Ok(Some(bytes))
+
+    /// A digest over path, size and time of every file: changes when one is touched.
+    pub fn stamp(&self) -> String {
+        let mut hash = Sha256::new();
+        for Listed { path, size, changed } in &self.files {
+            hash.update(format!("{path}\0{size}\0{changed:?}\n"));
+        }
+        hash.update(self.root.display().to_string());
+        hex::encode(&hash.finalize()[..16])
+    }
+
+    /// Reads the files.
+    pub fn read(self) -> Result<Tree, std::io::Error> {
+        let Self { root, files } = self;
+        let read = |file: Listed| Ok((read(&root.join(&file.path), file.size)?, file.path));
+        let files = files.into_par_iter().map(read).collect::<Result<Vec<_>, std::io::Error>>()?;
+        Ok(files.into_iter().map(|(bytes, path)| (path, bytes)).collect())
+    }
 }
 
-/// A digest over path, size and time of every file that [`read_tree`] would read: changes when the tree is touched.
-pub fn stamp(root: &Path) -> Result<String, std::io::Error> {
-    let mut paths = Vec::new();
-    list(root, root, &mut paths, 0)?;
-    let mut lines = paths
-        .into_par_iter()
-        .map(|(relative, path)| {
-            let about = fs_err::metadata(path)?;
-            Ok(format!("{relative}\0{}\0{:?}\n", about.len(), about.modified()?))
-        })
-        .collect::<Result<Vec<String>, std::io::Error>>()?;
-    lines.sort();
-    let root = fs_err::canonicalize(root)?;
-    lines.push(root.display().to_string());
-    Ok(hex::encode(&Sha256::digest(lines.concat())[..16]))
+/// The first `size` bytes of a file: one call to the system for most, as the end needs not be looked for.
+fn read(path: &Path, size: u64) -> Result<Vec<u8>, std::io::Error> {
+    let file = fs_err::File::open(path)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+    // Not through the wrapper: it would clear the buffer first.
+    file.file().take(size).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
+/// The wanted files below `directory`, a path in the tree.
 fn list(
     root: &Path,
-    directory: &Path,
-    out: &mut Vec<(String, PathBuf)>,
+    directory: &str,
+    wanted: &Wanted<'_>,
     depth: usize,
-) -> Result<(), std::io::Error> {
-    if depth > 16 {
-        return Ok(());
-    }
-    for entry in fs_err::read_dir(directory)? {
+) -> Result<Vec<Listed>, std::io::Error> {
+    let (mut files, mut directories) = (Vec::new(), Vec::new());
+    for entry in fs_err::read_dir(root.join(directory))? {
         let entry = entry?;
-        let path = entry.path();
-        let Some(relative) = path.strip_prefix(root).ok().and_then(Path::to_str) else { continue };
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        let path =
+            if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") };
         let kind = entry.file_type()?;
-        if kind.is_dir() && !SKIP.contains(&relative) {
-            list(root, &path, out, depth + 1)?;
-        } else if kind.is_file() && wanted(relative) {
-            out.push((relative.to_owned(), path));
+        if kind.is_dir() && depth < DEPTH && !SKIP.contains(&path.as_str()) {
+            directories.push(path);
+        } else if kind.is_file() && wanted(&path) {
+            let about = entry.metadata()?;
+            let (size, changed) = (about.len(), about.modified()?);
+            files.extend((size <= LARGEST).then_some(Listed { path, size, changed }));
         }
     }
-    Ok(())
+    let below = directories
+        .par_iter()
+        .map(|directory| list(root, directory, wanted, depth + 1))
+        .collect::<Result<Vec<_>, _>>()?;
+    files.extend(below.into_iter().flatten());
+    Ok(files)
 }
 
 fn wanted(path: &str) -> bool {
