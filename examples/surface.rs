@@ -5,8 +5,8 @@
 //! ```
 //!
 //! The first case is always q35 alone, the most obvious minimal x86 selection. All cases of a run share one build
-//! directory and one set of build options, so that only what the allowlists change is compiled again: this proves
-//! surfaces, not reproducibility. Exit code 1 when any name differs.
+//! directory and one set of build options, and ccache's where the machine has it, so that only what the allowlists
+//! change is compiled again: this proves surfaces, not reproducibility. Exit code 1 when any name differs.
 #![expect(clippy::print_stdout, reason = "the report goes to standard output")]
 
 use std::collections::BTreeSet;
@@ -20,7 +20,8 @@ use serde_json::Value;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Options of every case. They need no library beyond what `quench deps` installs for any profile.
+/// Options of every case, where the series has them. They need no library beyond what `quench deps` installs for any
+/// profile.
 const FEATURES: &[&str] = &[
     "attr",
     "fdt",
@@ -63,11 +64,17 @@ fn main() -> Result<()> {
     println!("QEMU {}: {} devices to choose from", arguments.series, devices.len());
     let mut random = Random(arguments.seed);
     let mut wrong = 0;
-    let mut built = 0;
+    let (mut built, mut refused) = (0, 0);
     while built <= arguments.random {
         let allow = if built == 0 { Vec::new() } else { choose(&devices, &mut random) };
         let machine = if built == 0 { "q35" } else { MACHINES[random.below(MACHINES.len())] };
-        let Some(plan) = plan(&arguments, machine, &allow)? else { continue };
+        let Some(plan) = plan(&arguments, machine, &allow)? else {
+            refused += 1;
+            if built == 0 || refused > 100 * (arguments.random + 1) {
+                return Err(refusal(&arguments)?.into());
+            }
+            continue;
+        };
         if built == 0 {
             installed(&arguments)?;
         }
@@ -163,7 +170,10 @@ fn list(names: &[String]) -> String {
 
 /// The plan of an allowlist; `None` when this target cannot have it.
 fn plan(arguments: &Arguments, machine: &str, allow: &[String]) -> Result<Option<Value>> {
-    let features: Vec<String> = FEATURES.iter().map(|name| (*name).to_owned()).collect();
+    let options = fs_err::read_to_string(arguments.tree.join("scripts/meson-buildoptions.sh"))?;
+    let known = |name: &&&str| options.contains(&format!("--enable-{name})"));
+    let features: Vec<String> =
+        FEATURES.iter().filter(known).map(|name| (*name).to_owned()).collect();
     let accelerator = if machine == "isapc" { "tcg" } else { "kvm" };
     let text = format!(
         "schema = 1\nname = \"surface\"\n[qemu]\nseries = \"{}\"\nsource = {{ path = \"{}\" }}\n[target]\narch = \"x86_64\"\n\
@@ -188,9 +198,15 @@ fn plan(arguments: &Arguments, machine: &str, allow: &[String]) -> Result<Option
     Ok((!extra).then_some(plan))
 }
 
+/// Why the last allowlist has no plan, in Quench's words.
+fn refusal(arguments: &Arguments) -> Result<String> {
+    let output = run(arguments, &["plan", "surface.toml", "--format", "json"])?;
+    Ok(String::from_utf8_lossy(&output.stderr).into())
+}
+
 /// What every plan turns on.
 const ALWAYS: &[&str] =
-    &["coroutine-pool", "debug-info", "kvm", "pie", "seccomp", "stack-protector", "tcg"];
+    &["cap-ng", "coroutine-pool", "debug-info", "kvm", "pie", "seccomp", "stack-protector", "tcg"];
 
 /// What the common options need of the machine.
 fn installed(arguments: &Arguments) -> Result<()> {
@@ -204,7 +220,8 @@ fn installed(arguments: &Arguments) -> Result<()> {
 /// Runs the plan's own script in the shared build directory.
 fn build(arguments: &Arguments) -> Result<PathBuf> {
     let script = run(arguments, &["plan", "surface.toml", "--format", "sh"])?;
-    fs_err::write(arguments.work.join("surface.sh"), script.stdout)?;
+    let script = String::from_utf8(script.stdout)?;
+    fs_err::write(arguments.work.join("surface.sh"), cached(script, &arguments.work))?;
     let build = arguments.work.join("build");
     let log = fs_err::File::create(arguments.work.join("surface.log"))?;
     let status = Command::new("sh")
@@ -220,6 +237,18 @@ fn build(arguments: &Arguments) -> Result<PathBuf> {
     }
     Ok(build.join("stripped/qemu-system-x86_64"))
 }
+
+/// The script with compilers found through ccache, where the machine has it.
+fn cached(script: String, work: &Path) -> String {
+    if !Path::new(CCACHE).is_dir() {
+        return script;
+    }
+    let set = format!(" CCACHE_DIR={}/ccache PATH={CCACHE}:", work.display());
+    script.replace(" PATH=", &set)
+}
+
+/// Where Debian's ccache keeps links named like the compilers it answers for.
+const CCACHE: &str = "/usr/lib/ccache";
 
 /// `name`, or the string itself, of every element.
 fn names(list: &Value) -> BTreeSet<String> {

@@ -516,8 +516,10 @@ impl<'a> Scan<'a> {
             _ => return None,
         };
         // Before 9.1 the i386 macros name the machine: `DEFINE_Q35_MACHINE(v7_2, "pc-q35-7.2", …)`.
+        // Those of other architectures take the version alone: `DEFINE_SPAPR_MACHINE(7_2, "7.2", …)`.
         if let Some(name) = arguments.get(1).and_then(|argument| self.string(argument)) {
-            return Some(name);
+            let version = name.starts_with(|c: char| c.is_ascii_digit());
+            return Some(if version { format!("{family}-{name}") } else { name });
         }
         let version: Vec<&str> = arguments.iter().map(|argument| argument.trim()).collect();
         version

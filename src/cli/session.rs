@@ -167,9 +167,10 @@ pub(crate) fn scan(directory: &Path, keep: Option<Keep<'_>>) -> Result<Scanned, 
 /// Scans the tree of a profile; scans are kept in the work directory.
 fn scan_prepared(prepared: &mut Prepared, work: &Path) -> Result<Scanned, Failure> {
     let directory = work.join("scans");
-    // A tree in the work directory is never changed: its name is a digest over all that went in.
+    // A tree in the work directory is never changed: its name is a digest over all that went in. One that somebody
+    // points at with `--source` has no digest yet.
     let ours = prepared.directory.parent().is_some_and(|parent| parent == work.join("trees"));
-    let key = ours.then_some(prepared.digest.as_str());
+    let key = Some(prepared.digest.as_str()).filter(|digest| ours && !digest.is_empty());
     let scanned = scan(&prepared.directory, Some(Keep { directory: &directory, key }))?;
     if prepared.digest.is_empty() {
         prepared.digest.clone_from(&scanned.digest);

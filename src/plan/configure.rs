@@ -36,20 +36,29 @@ pub(super) fn arguments(
             Because::rule("the device file of this plan"),
         ),
         Item::new(
-            "--python=$PYTHON",
-            Because::rule("the Python whose meson is new enough for this tree"),
+            // Before 8.1 configure took a Python only together with the meson in its own tree.
+            if options.get("meson").is_some() { "--meson=$MESON" } else { "--python=$PYTHON" },
+            Because::rule("a meson new enough for this tree"),
         ),
         Item::new(format!("--cc={compiler}"), Because::Asked(profile.compiler.origin.clone())),
         Item::new(
             format!("--prefix={}", profile.package.prefix.value),
             Because::Asked(profile.package.prefix.origin.clone()),
         ),
-        Item::new("--disable-download", Because::rule("a build takes nothing from the network")),
         Item::new(
             format!("--with-pkgversion=quench {}", profile.name.value),
             Because::rule("fixed, so that no git state or time enters the binary"),
         ),
     ];
+    // Before 8.1 the only things to fetch were git's submodules.
+    let offline = [
+        ("download", "--disable-download"),
+        ("with-git-submodules", "--with-git-submodules=ignore"),
+    ];
+    let offline = offline.into_iter().find(|(name, _)| options.get(name).is_some());
+    if let Some((_, word)) = offline {
+        out.push(Item::new(word, Because::rule("a build takes nothing from the network")));
+    }
     if options.get("firmwarepath").is_some() {
         out.push(Item::new(
             format!("--firmwarepath={}/share/qemu:{FIRMWARE_PATH}", profile.package.prefix.value),
@@ -77,17 +86,14 @@ pub(super) fn arguments(
 /// Every switch of the tree, on or off.
 fn switches(options: &Options, features: &Features, stated: &[String]) -> Vec<Item> {
     let mut out = Vec::new();
-    if let Some(because) = features.get("pie").filter(|_| options.get("pie").is_none()) {
-        out.push(Item::new("--enable-pie", because.clone()));
-    }
     for name in options.switches() {
-        let on = format!("--enable-{name}");
-        if stated.contains(&on) {
+        let (on, off) = (format!("--enable-{name}"), format!("--disable-{name}"));
+        if stated.contains(&on) || stated.contains(&off) {
             continue;
         }
         out.push(match features.get(name) {
             Some(because) => Item::new(on, because.clone()),
-            None => Item::new(format!("--disable-{name}"), Because::rule("not asked for")),
+            None => Item::new(off, Because::rule("not asked for")),
         });
     }
     out

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::{Because, Options};
 use crate::profile::{Profile, Sourced};
+use crate::tree::Tree;
 
 /// Options that are on, with the first reason found for each.
 pub(super) type Features = BTreeMap<String, Because>;
@@ -71,13 +72,19 @@ const BACKENDS: &[(List, &str, &[&str])] = &[
     (List::Block, "io_uring", &["linux-io-uring"]),
 ];
 
-/// Options that need others: an option that is on turns these on.
-const IMPLIES: &[(&str, &str, &str)] = &[
-    ("vhost-net", "vhost-kernel", "vhost-net has no backend without it"),
-    ("virtfs", "attr", "virtio-9p stores ownership in extended attributes"),
-    ("vnc-jpeg", "vnc", "a part of the VNC server"),
-    ("vnc-sasl", "vnc", "a part of the VNC server"),
-    ("vhost-user-blk-server", "vhost-user", "a part of vhost-user"),
+/// Options that need others: an option that is on turns these on, in trees whose `meson.build` has the words.
+const IMPLIES: &[(&str, &str, &str, &str)] = &[
+    ("vhost-net", "vhost-kernel", "vhost-net has no backend without it", ""),
+    ("virtfs", "attr", "virtio-9p stores ownership in extended attributes", ""),
+    (
+        "virtfs",
+        "cap-ng",
+        "virtio-9p of this series builds its proxy, too",
+        "requires libcap-ng-devel",
+    ),
+    ("vnc-jpeg", "vnc", "a part of the VNC server", ""),
+    ("vnc-sasl", "vnc", "a part of the VNC server", ""),
+    ("vhost-user-blk-server", "vhost-user", "a part of vhost-user", ""),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -111,7 +118,7 @@ pub(super) fn wanted(profile: &Profile, options: &Options, target_needs_fdt: boo
         demand(&mut features, &driver.value, Because::Asked(driver.origin.clone()));
     }
     for (name, why) in ALWAYS {
-        if options.get(name).is_some() || *name == "pie" {
+        if options.get(name).is_some() {
             demand(&mut features, name, Because::rule(*why));
         }
     }
@@ -127,10 +134,11 @@ pub(super) fn demand(features: &mut Features, name: &str, because: Because) {
 }
 
 /// Adds what options that are on need; ends because the table has no cycle and nothing is removed.
-pub(super) fn close(features: &mut Features) {
+pub(super) fn close(features: &mut Features, tree: &Tree) {
+    let meson = tree.text("meson.build").unwrap_or_default();
     for _ in 0..=IMPLIES.len() {
-        for (name, needs, why) in IMPLIES {
-            if features.contains_key(*name) {
+        for (name, needs, why, words) in IMPLIES {
+            if features.contains_key(*name) && meson.contains(words) {
                 demand(features, needs, Because::needed(*name, *why));
             }
         }

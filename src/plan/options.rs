@@ -1,8 +1,9 @@
-//! The build options a tree's `configure` understands, read from `scripts/meson-buildoptions.sh`.
+//! The build options a tree's `configure` understands, read from `scripts/meson-buildoptions.sh` and from itself.
 //!
 //! Pure. QEMU generates that file from `meson_options.txt`; its `_meson_option_parse` is the exact list of accepted
-//! `--enable-…`, `--disable-…` and `--name=` words, so an option that vanished or was renamed is known before
-//! `configure` runs.
+//! `--enable-…`, `--disable-…` and `--name=` words that `configure` hands to meson. The older a series, the more words
+//! `configure` answers itself (7.2: the stack protector, debug information). So an option that vanished or was renamed
+//! is known before `configure` runs.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,9 @@ use crate::tree::Tree;
 
 /// File that lists the options.
 pub(super) const OPTIONS_FILE: &str = "scripts/meson-buildoptions.sh";
+
+/// Words of `configure` that choose what is built; `--target-list` has chosen.
+const CHOICES: [&str; 4] = ["system", "user", "linux-user", "bsd-user"];
 
 /// What `configure` accepts for one option name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,15 +38,23 @@ impl Options {
         let mut options = Self::default();
         let text = tree.text(OPTIONS_FILE).unwrap_or_default();
         let parse = text.split_once("_meson_option_parse()").map_or("", |(_, rest)| rest);
-        for line in parse.lines() {
+        let configure = tree.text("configure").unwrap_or_default();
+        for line in parse.lines().chain(configure.lines()) {
             let Some((pattern, _)) = line.trim_start().split_once(')') else { continue };
             options.add(pattern);
+        }
+        for choice in CHOICES {
+            options.names.remove(choice);
         }
         options
     }
 
     fn add(&mut self, pattern: &str) {
         let Some(word) = pattern.strip_prefix("--") else { return };
+        // Alternatives (`--enable-uuid|--disable-uuid`) are words that are accepted and ignored.
+        if word.contains(|c: char| !(c.is_ascii_alphanumeric() || "-_=*".contains(c))) {
+            return;
+        }
         let (word, value) = word.split_once('=').map_or((word, false), |(word, _)| (word, true));
         let (name, enable, disable) =
             match (word.strip_prefix("enable-"), word.strip_prefix("disable-")) {
@@ -85,9 +97,11 @@ mod tests {
     fn switches_and_values_are_told_apart() {
         let script = "meson_options_help() {\n}\n_meson_option_parse() {\n  case $1 in\n    --enable-af-xdp) x ;;\n    \
                       --disable-af-xdp) x ;;\n    --firmwarepath=*) quote_sh \"-D$2\" ;;\n    --enable-malloc=*) y ;;\n";
-        let tree: Tree = [(OPTIONS_FILE, script)].into_iter().collect();
+        let configure = "  --enable-pie) pie=yes\n  --disable-pie) pie=no\n  --enable-uuid|--disable-uuid)\n  \
+                         --enable-user) ;;\n  --disable-user)\n  --with-devices-*[!a-z]*=*) error\n";
+        let tree: Tree = [(OPTIONS_FILE, script), ("configure", configure)].into_iter().collect();
         let options = Options::of(&tree);
-        assert_eq!(options.switches().collect::<Vec<_>>(), ["af-xdp"]);
+        assert_eq!(options.switches().collect::<Vec<_>>(), ["af-xdp", "pie"]);
         assert!(options.get("firmwarepath").unwrap().value);
         assert!(options.get("malloc").unwrap().value);
         assert_eq!(options.get("nonesuch"), None);

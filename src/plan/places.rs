@@ -17,13 +17,15 @@ pub enum Variable {
     Relative,
     /// Python that has a meson new enough for this tree.
     Python,
+    /// The meson beside that Python.
+    Meson,
     /// Home directory of the build: empty, private.
     Home,
 }
 
 impl Variable {
-    pub const ALL: [Self; 5] =
-        [Self::Source, Self::Build, Self::Relative, Self::Python, Self::Home];
+    pub const ALL: [Self; 6] =
+        [Self::Source, Self::Build, Self::Relative, Self::Python, Self::Meson, Self::Home];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -31,6 +33,7 @@ impl Variable {
             Self::Build => "$BUILD",
             Self::Relative => "$RELATIVE",
             Self::Python => "$PYTHON",
+            Self::Meson => "$MESON",
             Self::Home => "$HOME_DIR",
         }
     }
@@ -44,11 +47,13 @@ pub struct Places {
 
 impl Places {
     pub fn new(source: &str, build: &str, python: &str, home: &str) -> Self {
+        let meson = format!("{}/meson", python.rsplit_once('/').map_or(".", |(beside, _)| beside));
         let values = [
             (Variable::Source, source.to_owned()),
             (Variable::Build, build.to_owned()),
             (Variable::Relative, relative(build, source)),
             (Variable::Python, python.to_owned()),
+            (Variable::Meson, meson),
             (Variable::Home, home.to_owned()),
         ];
         Self { values: values.into_iter().collect() }
@@ -100,6 +105,7 @@ mod tests {
     fn variables_are_filled_and_the_relative_path_leads_from_build_to_source() {
         let places = Places::new("/w/trees/ab", "/w/builds/n/build", "/v/bin/python3", "/w/home");
         assert_eq!(places.get(Variable::Relative), "../../../trees/ab");
+        assert_eq!(places.get(Variable::Meson), "/v/bin/meson");
         assert_eq!(
             places.fill("-ffile-prefix-map=$SOURCE=/usr/src/qemu"),
             "-ffile-prefix-map=/w/trees/ab=/usr/src/qemu"

@@ -90,7 +90,7 @@ impl Selector<'_> {
             add(&mut asked, &mut features, demand, best);
         }
         self.options_of_symbols(&asked, &mut features);
-        features::close(&mut features);
+        features::close(&mut features, self.tree);
         self.drop_selected(&mut asked, &features);
         let (resolution, findings) = self.resolve(&asked, &features);
         let Some(resolution) = resolution else { return (None, findings) };
@@ -192,7 +192,7 @@ impl Selector<'_> {
             let (mut asked, mut features) = (asked.clone(), features.clone());
             add(&mut asked, &mut features, demand, index);
             self.options_of_symbols(&asked, &mut features);
-            features::close(&mut features);
+            features::close(&mut features, self.tree);
             match self.resolve(&asked, &features).0 {
                 Some(resolution) => self.surface(&resolution, &features).size(),
                 None => usize::MAX,

@@ -1,11 +1,13 @@
 //! Plans of every shipped profile against a real tree.
 
+use std::path::Path;
+
 use quench::hardening::Probes;
 use quench::plan::{self, Because, Inputs, SourceFacts};
 use quench::source::read_tree;
 use quench::{catalog, kconfig, profile};
 
-use crate::sandbox::{Sandbox, tree};
+use crate::sandbox::{Sandbox, quench, tree};
 
 #[test]
 fn every_shipped_profile_is_planned_and_every_requested_device_is_in() {
@@ -98,6 +100,55 @@ fn trees_of_other_series_are_scanned_too() {
             assert!(names.contains(&name), "{series}: no {name}");
         }
         assert!(names.len() > 350, "{series}: {}", names.len());
+    }
+}
+
+/// Machines of series that name them in three ways; and every word of a plan is one that this tree's configure takes:
+/// 7.2 has no `--disable-download` and wants `--meson` where later series want `--python`.
+#[test]
+fn plans_of_every_series_speak_its_configures_language() {
+    for series in ["7.2", "10.0", "10.2"] {
+        let Some(tree) = tree(series) else { return println!("skipped: no QUENCH_TREES") };
+        let source = tree.to_str().unwrap();
+        let sandbox = Sandbox::new();
+        let machines = sandbox.quench(&["machines", "--source", source]).stdout;
+        let named = |name: &str| machines.lines().any(|line| line.starts_with(&format!("{name} ")));
+        for name in ["pc-q35-7.2", "pc-i440fx-7.2", "microvm", "isapc", "virt-7.2", "pseries-7.2"] {
+            assert!(named(name), "{series}: no machine {name}");
+        }
+        let plan =
+            sandbox.quench(&["plan", "cloud-virtio", "--format", "json", "--source", source]);
+        let plan: serde_json::Value = serde_json::from_str(&plan.stdout).unwrap();
+        let words = plan["configure"].as_array().unwrap();
+        let words: Vec<&str> =
+            words.iter().map(|word| word["argument"].as_str().unwrap()).collect();
+        assert!(words.len() > 100, "{words:?}");
+        let read = |file: &str| std::fs::read_to_string(tree.join(file)).unwrap();
+        let known = read("configure") + &read("scripts/meson-buildoptions.sh");
+        for word in words {
+            let name =
+                word.split_once('=').map_or(word.to_owned(), |(name, _)| format!("{name}=*"));
+            let taken =
+                known.lines().any(|line| line.trim_start().starts_with(&format!("{name})")))
+                    || name.starts_with("--with-devices-");
+            assert!(taken, "{series}: configure does not take {word}");
+        }
+    }
+}
+
+/// Trees below one work directory, pointed at with `--source`, are kept apart: once all had the same, empty key.
+#[test]
+fn a_kept_scan_is_never_taken_for_another_tree() {
+    let Some(work) = std::env::var_os("QUENCH_WORK") else { return println!("skipped") };
+    let here = tempfile::tempdir().unwrap();
+    for series in ["7.2", "10.2", "7.2"] {
+        let Some(tree) = tree(series) else { return println!("skipped: no QUENCH_TREES") };
+        let words =
+            ["plan", "cloud-virtio", "--format", "json", "--source", tree.to_str().unwrap()];
+        let plan = quench(here.path(), Path::new(&work), &words);
+        let plan: serde_json::Value = serde_json::from_str(&plan.stdout).unwrap();
+        let version = plan["source"]["version"].as_str().unwrap();
+        assert!(version.starts_with(series), "{version} for {series}");
     }
 }
 

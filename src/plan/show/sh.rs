@@ -38,6 +38,7 @@ fn head(out: &mut String, plan: &Plan, source: &str, python: &str) {
          SOURCE=$(realpath -m \"${{SOURCE:-{source}}}\")\n\
          BUILD=$(realpath -m \"${{BUILD:-$PWD/{name}-build}}\")\n\
          PYTHON=${{PYTHON:-{python}}}\n\
+         MESON=${{PYTHON%/*}}/meson\n\
          HOME_DIR=$BUILD/home\n\
          RELATIVE=$(realpath -m --relative-to=\"$BUILD\" \"$SOURCE\")\n\
          mkdir -p \"$BUILD\" \"$HOME_DIR\"\n",
