@@ -13,6 +13,7 @@ mod level;
 mod parts;
 mod provenance;
 mod spdx;
+mod spdx3;
 mod statement;
 mod test_result;
 
@@ -62,6 +63,10 @@ pub fn files(inputs: &Inputs<'_>) -> Result<Vec<File>, serde_json::Error> {
         File {
             name: format!("{}.spdx.json", inputs.package),
             text: pretty(spdx::document(inputs.record))?,
+        },
+        File {
+            name: format!("{}.spdx3.json", inputs.package),
+            text: pretty(spdx3::document(inputs.record))?,
         },
     ];
     let mut byproducts = inputs.byproducts.clone();

@@ -38,6 +38,7 @@ fn schema(name: &str) -> Value {
         }
         "cyclonedx-spdx" => include_str!("../../tests/data/schemas/cyclonedx-spdx.schema.json"),
         "cyclonedx-jsf" => include_str!("../../tests/data/schemas/cyclonedx-jsf-0.82.schema.json"),
+        "spdx-3.0.1" => include_str!("../../tests/data/schemas/spdx-3.0.1.schema.json"),
         "spdx-2.3" => include_str!("../../tests/data/schemas/spdx-2.3.schema.json"),
         other => panic!("{other}"),
     };
@@ -103,6 +104,50 @@ fn spdx_is_valid_and_every_relationship_leads_somewhere() {
     }
     document["packages"][0]["filesAnalyzed"] = "no".into();
     assert!(!valid(&spdx, &[], &document).is_empty());
+}
+
+#[test]
+fn spdx_3_is_valid_says_what_2_3_says_and_every_relationship_leads_somewhere() {
+    let files = evidence(&record(), None);
+    let mut document: Value = serde_json::from_str(text(&files, ".spdx3.json")).unwrap();
+    let schema = schema("spdx-3.0.1");
+    assert_eq!(valid(&schema, &[], &document), [""; 0]);
+    let graph = document["@graph"].as_array().unwrap();
+    let ids: Vec<&str> = graph.iter().filter_map(|element| element["spdxId"].as_str()).collect();
+    let unique: std::collections::BTreeSet<&&str> = ids.iter().collect();
+    assert_eq!(unique.len(), ids.len(), "{ids:?}");
+    let mut kinds = std::collections::BTreeSet::new();
+    for element in graph.iter().filter(|element| element["relationshipType"].is_string()) {
+        kinds.insert(element["relationshipType"].as_str().unwrap());
+        assert!(ids.contains(&element["from"].as_str().unwrap()), "{element}");
+        assert!(ids.contains(&element["to"][0].as_str().unwrap()), "{element}");
+    }
+    for kind in [
+        "contains",
+        "dependsOn",
+        "expandsTo",
+        "generates",
+        "hasDeclaredLicense",
+        "hasDynamicLink",
+        "patchedBy",
+        "usesTool",
+    ] {
+        assert!(kinds.contains(kind), "no {kind}: {kinds:?}");
+    }
+    let old: Value = serde_json::from_str(text(&files, ".spdx.json")).unwrap();
+    let count = |kind: &str| graph.iter().filter(|element| element["type"] == kind).count();
+    assert_eq!(count("software_Package"), old["packages"].as_array().unwrap().len());
+    assert_eq!(count("software_File"), old["files"].as_array().unwrap().len());
+    for fault in ["nonsense", "relationshipType"] {
+        let element = document["@graph"]
+            .as_array_mut()
+            .unwrap()
+            .iter_mut()
+            .find(|element| element["relationshipType"].is_string())
+            .unwrap();
+        element[fault] = "nonsense".into();
+        assert!(!valid(&schema, &[], &document).is_empty(), "{fault}");
+    }
 }
 
 /// The message type of each predicate in the published protocol buffers.

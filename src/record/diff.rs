@@ -146,3 +146,57 @@ fn map(
         b.keys().filter(|name| !a.contains_key(*name)).map(|name| format!("{subject} new: {name}")),
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::diff;
+    use crate::record::{Record, Root, RootPackage, SCHEMA};
+
+    fn record(header: &str, gcc: Option<&str>) -> Record {
+        let root = gcc.map(|version| Root {
+            schema: "quench.root/1".to_owned(),
+            suite: "bookworm".to_owned(),
+            architecture: "amd64".to_owned(),
+            wanted: Vec::new(),
+            packages: vec![RootPackage {
+                name: "gcc-12".to_owned(),
+                version: version.to_owned(),
+                architecture: "amd64".to_owned(),
+                sha256: "0".repeat(64),
+            }],
+        });
+        let text = serde_json::json!({
+            "schema": SCHEMA, "quench": "0.1.0", "name": "x", "profile": [], "plan": {}, "tools": [],
+            "config-host": ["#define CONFIG_LINUX 1", header], "files": [],
+            "surface": {
+                "version": "10.0.13", "devices": [], "machines": [], "objects": [], "netdevs": [], "chardevs": [],
+                "block-formats": [], "accelerators": [], "qmp-commands": 1,
+            },
+        });
+        Record { root, ..Record::from_text(&text.to_string()).unwrap() }
+    }
+
+    /// A header of the host that changes QEMU although no option speaks of it.
+    #[test]
+    fn what_a_header_of_the_host_decided_is_a_line() {
+        let with = record("#define CONFIG_VALGRIND_H 1", None);
+        let without = record("#undef CONFIG_VALGRIND_H", None);
+        assert_eq!(
+            diff(&with, &without),
+            [
+                "host setting gone: #define CONFIG_VALGRIND_H 1",
+                "host setting new: #undef CONFIG_VALGRIND_H",
+            ]
+        );
+        assert!(diff(&with, &with.clone()).is_empty());
+    }
+
+    #[test]
+    fn roots_are_compared_package_by_package() {
+        let (a, b) = (record("", Some("12.2.0-14")), record("", Some("12.2.0-15")));
+        let zero = "0".repeat(64);
+        let line = format!("root package gcc-12: 12.2.0-14 {zero} -> 12.2.0-15 {zero}");
+        assert_eq!(diff(&a, &b), [line]);
+        assert_eq!(diff(&record("", None), &b), ["root: open host -> closed, bookworm"]);
+    }
+}

@@ -76,6 +76,7 @@ fn a_root_is_locked_online_and_builds_offline_of_exactly_these_packages() {
     let profile = "schema = 1\nname = \"more\"\nsummary = \"more\"\nextends = [\"microvm\"]\n\
                    [backends]\nnetdevs = [\"user\"]\n";
     let profile = sandbox.write("more.toml", profile);
+    std::fs::copy(sandbox.path().join("microvm.lock"), sandbox.path().join("more.lock")).unwrap();
     let lock = format!("--root={}", lock.display());
     let words = ["build", profile.to_str().unwrap(), &lock, "--offline", "--until", "configure"];
     let ran = quench(sandbox.path(), &work, &words);

@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod cost;
 mod fixtures;
 mod needs;
 mod reproducible;
@@ -25,6 +26,11 @@ const TASKS: &[Task] = &[
         test::run,
     ),
     ("bench", "time verify and its peers on the same files", bench::run),
+    (
+        "cost",
+        "what building with quench costs over the sh plan by hand, and what packaging adds: [PROFILE]",
+        cost::run,
+    ),
     ("fixtures", "build the ELF fixtures of the tests from source", fixtures::run),
     (
         "surface",
