@@ -11,7 +11,8 @@ use gimli::{
 };
 use goblin::container::{Container, Ctx, Endian};
 
-use super::{Facts, Kind, Sections};
+use super::relocate::relocated;
+use super::{Facts, Kind, Sections, annobin};
 
 /// Units and ranges we read of one file.
 const MOST_UNITS: usize = 200_000;
@@ -34,9 +35,12 @@ pub struct Unit {
     pub fortify: Option<u8>,
 }
 
-/// All compilation units. `debug` is the separate debug file. Objects are left out: their strings are relocations.
+/// All compilation units, of a linked file or an object. `debug` is the separate debug file. Where there is no debug
+/// information, what annobin recorded.
 pub fn units(facts: &Facts<'_>, debug: Option<&Sections<'_>>) -> Vec<Unit> {
-    if facts.kind == Kind::Relocatable {
+    // What the relocations of an object mean is known for those machines whose code is read.
+    let object = facts.kind == Kind::Relocatable;
+    if object && !super::memory::readable(facts.machine) {
         return Vec::new();
     }
     let ctx = Ctx::new(
@@ -49,7 +53,7 @@ pub fn units(facts: &Facts<'_>, debug: Option<&Sections<'_>>) -> Vec<Unit> {
         _ => &facts.sections,
     };
     if sections.named(".debug_info").is_none() {
-        return Vec::new();
+        return annobin::units(facts);
     }
     let load = |id: SectionId| -> Result<Cow<'_, [u8]>, gimli::Error> {
         let wanted = matches!(
@@ -65,7 +69,12 @@ pub fn units(facts: &Facts<'_>, debug: Option<&Sections<'_>>) -> Vec<Unit> {
                 | SectionId::DebugRngLists
                 | SectionId::DebugMacro
         );
-        Ok(wanted.then(|| sections.unpacked(id.name(), ctx)).flatten().unwrap_or_default())
+        let bytes = match (wanted, object) {
+            (false, _) => None,
+            (true, true) => relocated(sections, facts.machine, id.name(), ctx),
+            (true, false) => sections.unpacked(id.name(), ctx),
+        };
+        Ok(bytes.unwrap_or_default())
     };
     let Ok(loaded) = DwarfSections::load(load) else { return Vec::new() };
     let dwarf: Dwarf<Slice<'_>> = loaded.borrow(|section| EndianSlice::new(section, endian));

@@ -4,6 +4,7 @@
 //! section headers are a second opinion, because a loader never looks at them. Every table is read on its own, so that
 //! one bad table does not hide the others.
 
+mod annobin;
 mod code;
 mod dwarf;
 mod dynamic;
@@ -13,6 +14,7 @@ mod image;
 pub mod layout;
 mod memory;
 mod notes;
+mod relocate;
 pub mod relro;
 mod sections;
 mod symbols;

@@ -7,6 +7,7 @@ pub mod against;
 pub mod compare;
 mod file;
 pub mod input;
+mod libc;
 pub mod payload;
 pub mod policy;
 mod report;
@@ -17,6 +18,7 @@ mod show;
 pub mod surface;
 
 pub use file::{FILE_RULES, RuleInfo};
+pub use libc::Libc;
 pub use policy::{Date, Demand, Policy, policy_for};
 pub use report::{
     DebugFiles, Examination, ObjectVerdict, Options, Outcome, Report, RuleVerdict, Verification,

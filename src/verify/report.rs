@@ -12,7 +12,7 @@ use super::file;
 use super::input::{self, Limits, Member};
 use super::policy::{Demand, Policy, Setting, Subject};
 use super::rules::{Object, RULES};
-use super::{Date, Selection, Verdict};
+use super::{Date, Libc, Selection, Verdict};
 use crate::elf::{self, Depth, Image};
 use crate::finding::{Code, Finding, Place};
 
@@ -208,6 +208,8 @@ pub struct Options<'a> {
     pub archives: bool,
     /// Verdicts that hold are kept of many files, too: somebody reads them.
     pub all: bool,
+    /// C libraries; the first that a file can be loaded with is its own.
+    pub libc: &'a [Libc],
 }
 
 impl std::fmt::Debug for Options<'_> {
@@ -219,7 +221,7 @@ impl std::fmt::Debug for Options<'_> {
 impl<'a> Options<'a> {
     /// All rules, all archives.
     pub fn new(debug: &'a DebugFiles<'a>) -> Self {
-        Self { debug, selection: Selection::default(), archives: true, all: true }
+        Self { debug, selection: Selection::default(), archives: true, all: true, libc: &[] }
     }
 }
 
@@ -241,7 +243,8 @@ fn examine_elf(
     let separate = separate.as_ref().map(|separate| &separate.sections);
     let code = if with_code { elf::code(&facts, separate) } else { None };
     let units = if with_code { elf::units(&facts, separate) } else { Vec::new() };
-    let object = Object { facts: &facts, code: code.as_ref(), units: &units };
+    let libc = options.libc.iter().find(|libc| libc.serves(&facts));
+    let object = Object { facts: &facts, code: code.as_ref(), units: &units, libc };
     let selected = RULES.iter().filter(|rule| options.selection.has(rule.name));
     let of_elf = selected.map(|rule| {
         let (verdict, evidence) = (rule.check)(object);

@@ -1,7 +1,7 @@
 //! The table of known truths: programs made for the purpose, what is true of each, and our verdict. Most rows are cases in
 //! which a checker in use today says something else; the number is that of the case.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,7 @@ use std::process::Command;
 use crate::random::Random;
 use quench::elf::{Image, Parts};
 use quench::verify::input::Member;
-use quench::verify::{Examination, Options, Policy, RULES, RuleVerdict, Selection, judge};
+use quench::verify::{Examination, Options, Policy, RULES, RuleVerdict, Selection, Verdict, judge};
 
 /// Case (0: none of the known ones, but the other direction of a rule), file, rule, verdict, a part of what is said.
 type Row = (u32, &'static str, &'static str, &'static str, &'static str);
@@ -31,7 +31,7 @@ const TABLE: &[Row] = &[
     (6, "dt_bind_now_only", "bind-now", "holds", ""),
     (6, "dt_bind_now_only", "relro", "holds", ""),
     (7, "libspoof.so", "relro", "partial", "lazily"),
-    (7, "libspoof.so", "bind-now", "fails", ""),
+    (7, "libspoof.so", "bind-now", "fails", "neither DT_BIND_NOW"),
     (7, "libspoof.so", "pie", "not-applicable", "library"),
     (7, "spoof_runpath", "relro", "partial", "lazily"),
     (7, "spoof_runpath", "bind-now", "fails", ""),
@@ -106,7 +106,7 @@ const TABLE: &[Row] = &[
     (0, "a64_plain.xz", "branch-targets", "fails", "no BTI note"),
     (0, "a64_plain.xz", "return-addresses", "fails", ""),
     (0, "hardened", "branch-targets", "fails", "no IBT note"),
-    (0, "zero_regs", "zeroed-registers", "holds", ""),
+    (0, "zero_regs", "zeroed-registers", "holds", "returns follow"),
     (0, "hardened", "zeroed-registers", "fails", ""),
     // Stack clash: GCC's, clang's and Rust's code.
     (40, "gsc.so", "stack-clash", "holds", "4 functions"),
@@ -124,7 +124,7 @@ const TABLE: &[Row] = &[
     (42, "go_hello.xz", "cfi", "not-applicable", "Go"),
     (0, "safe_stack", "safe-stack", "holds", ""),
     (0, "safe_stack_stripped", "safe-stack", "holds", ""),
-    (0, "tls", "safe-stack", "fails", ""),
+    (0, "tls", "safe-stack", "fails", "unsafe stack"),
     // Not loadable.
     (43, "debug_file", "pie", "not-applicable", "nothing is loaded"),
     (43, "debug_file", "relro", "not-applicable", "nothing is loaded"),
@@ -157,7 +157,66 @@ const TABLE: &[Row] = &[
     (0, "libplain.so", "nodlopen", "fails", "DF_1_NOOPEN"),
     (0, "hardened", "build-path", "holds", ""),
     (0, "build_path", "build-path", "fails", "/build/somewhere/path.c"),
+    // What annobin recorded, where there is no debug information.
+    (0, "annobin", "fortify-level", "holds", "3 to 3"),
+    (0, "annobin", "stack-protector", "holds", "1 of 1 units"),
+    (0, "annobin_mixed", "stack-protector", "partial", "not: code at"),
+    (0, "annobin_mixed", "fortify-level", "partial", "is of level 2"),
+    (0, "annobin_strings", "fortify-level", "fails", "level 2"),
+    (0, "annobin_strings", "stack-clash", "holds", "1 of 1 units"),
 ];
+
+/// Entries of an archive: (path, kind, mode, first bytes, rule, verdict, a part of what is said).
+type Entry = (&'static str, u8, u32, &'static [u8], &'static str, &'static str, &'static str);
+
+const ENTRIES: &[Entry] = &[
+    ("usr/bin/plain", b'0', 0o755, b"#!/bin/sh", "set-id", "", ""),
+    ("usr/bin/plain", b'0', 0o755, b"#!/bin/sh", "world-writable", "", ""),
+    ("usr/bin/su", b'0', 0o4755, b"#!/bin/sh", "set-id", "fails", "set-user-id"),
+    ("usr/bin/wall", b'0', 0o2755, b"#!/bin/sh", "set-id", "fails", "set-group-id"),
+    ("usr/bin/ping", b'0', 0o755, b"#!/bin/sh", "capabilities", "fails", "cap_net_raw"),
+    ("etc/open", b'0', 0o666, b"x", "world-writable", "fails", "everybody"),
+    ("dev/fifo", b'6', 0o600, b"", "device", "fails", "a fifo"),
+    ("usr/bin/out", b'2', 0o777, b"../../../etc/passwd", "link", "fails", "above the root"),
+    ("usr/bin/in", b'2', 0o777, b"plain", "link", "", ""),
+    ("usr/share/x.zip", b'0', 0o644, b"PK\x03\x04", "opened", "cannot-tell", "zip"),
+    ("usr/share/x.txt", b'0', 0o644, b"text", "opened", "", ""),
+    ("usr/bin/cut", b'0', 0o755, b"\x7fELF\x02\x01\x01", "readable", "cannot-tell", "malformed"),
+    ("usr/bin/text", b'0', 0o755, b"ELF", "readable", "", ""),
+];
+
+/// A tar of the entries; `ping` has cap_net_raw, as `tar --xattrs` writes it.
+fn archive() -> Vec<u8> {
+    let mut out = tar::Builder::new(Vec::new());
+    let mut paths = BTreeSet::new();
+    for (path, kind, mode, content, rule, ..) in ENTRIES {
+        if !paths.insert(path) {
+            continue;
+        }
+        if *rule == "capabilities" {
+            let mut value = [0_u8; 20];
+            value[3] = 2;
+            value[0] = 1;
+            // cap_net_raw is number 13, permitted.
+            value[5] = 1 << 5;
+            out.append_pax_extensions([("SCHILY.xattr.security.capability", &value[..])]).unwrap();
+        }
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(tar::EntryType::new(*kind));
+        header.set_mode(*mode);
+        header.set_path(path).unwrap();
+        let content = if *kind == b'2' {
+            header.set_link_name(std::str::from_utf8(content).unwrap()).unwrap();
+            &b""[..]
+        } else {
+            content
+        };
+        header.set_size(content.len() as u64);
+        header.set_cksum();
+        out.append(&header, content).unwrap();
+    }
+    out.into_inner().unwrap()
+}
 
 /// Cases whose file is the system's and not ours to commit: (case, paths, rule, verdict).
 const OF_THE_SYSTEM: &[(u32, &str, &str, &str)] = &[
@@ -186,24 +245,128 @@ fn verdicts(name: &str, bytes: &[u8]) -> Vec<RuleVerdict> {
     judge(name, bytes, &Policy::default()).unwrap_or_else(|error| panic!("{name}: {error}")).rules
 }
 
+/// Every verdict of the table's files and of the entries, judged once: (file or entry, rule, verdict, what is said).
+fn judged() -> Vec<(&'static str, RuleVerdict)> {
+    let files: BTreeSet<&str> = TABLE.iter().map(|row| row.1).collect();
+    let mut out = Vec::new();
+    for file in files {
+        out.extend(verdicts(file, &fixture(file)).into_iter().map(|rule| (file, rule)));
+    }
+    let examination = Examination::of("x.tar", &archive(), &|_| None);
+    for file in examination.files.into_iter().chain(examination.objects) {
+        let entry = ENTRIES.iter().find(|entry| file.path == format!("/{}", entry.0)).unwrap();
+        out.extend(file.rules.into_iter().map(|rule| (entry.0, rule)));
+    }
+    out
+}
+
+fn said(rule: &RuleVerdict) -> String {
+    format!("{} | {}", rule.verdict.detail(), rule.evidence)
+}
+
+/// Rows that are not as the tables say.
+fn faults(judged: &[(&str, RuleVerdict)]) -> Vec<String> {
+    let mut faults = Vec::new();
+    let find = |file: &str, rule: &str| {
+        judged.iter().find(|(of, found)| *of == file && found.rule == rule).map(|(_, found)| found)
+    };
+    for (_, file, rule, wanted, text) in TABLE {
+        let found = find(file, rule).unwrap();
+        let (name, said) = (found.verdict.name(), said(found));
+        if name != *wanted || !said.contains(text) {
+            faults.push(format!("{file} {rule}: {name} ({said}), not {wanted} ({text})"));
+        }
+    }
+    for (path, _, _, _, rule, wanted, text) in ENTRIES {
+        // Of entries that are no ELF only what does not hold is said.
+        let found = find(path, rule);
+        let (name, said) = found.map_or(("", String::new()), |it| (it.verdict.name(), said(it)));
+        let holds = name.is_empty() || name == "holds";
+        if (wanted.is_empty() && !holds)
+            || (!wanted.is_empty() && name != *wanted)
+            || !said.contains(text)
+        {
+            faults.push(format!("{path} {rule}: {name} ({said}), not {wanted} ({text})"));
+        }
+    }
+    faults
+}
+
 /// Every row; all faults are shown, not only the first.
 #[test]
 fn every_known_truth_is_told() {
-    let mut judged: BTreeMap<&str, Vec<RuleVerdict>> = BTreeMap::new();
-    let mut faults = Vec::new();
-    for (case, file, rule, wanted, text) in TABLE {
-        let rules = judged.entry(file).or_insert_with(|| verdicts(file, &fixture(file)));
-        let found = rules.iter().find(|found| found.rule == *rule).unwrap();
-        let said = format!("{} | {}", found.verdict.detail(), found.evidence);
-        println!("case {case:>2}  {file:<22} {rule:<17} {:<15} {said}", found.verdict.name());
-        if found.verdict.name() != *wanted || !said.contains(text) {
-            faults.push(format!(
-                "{file} {rule}: {} ({said}), not {wanted} ({text})",
-                found.verdict.name()
-            ));
+    let judged = judged();
+    for (case, file, rule, ..) in TABLE {
+        let (_, found) = judged.iter().find(|(of, it)| of == file && it.rule == *rule).unwrap();
+        println!(
+            "case {case:>2}  {file:<22} {rule:<17} {:<15} {}",
+            found.verdict.name(),
+            said(found)
+        );
+    }
+    let faults = faults(&judged);
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+/// Each rule is broken in every way a rule can be: it always gives one and the same answer, gives the opposite, or says
+/// nothing of what it found. Some row must go red each time, or nobody would miss the rule.
+#[test]
+fn every_rule_that_is_broken_turns_a_row_red() {
+    type Mutant = (&'static str, fn(&mut RuleVerdict));
+    const MUTANTS: &[Mutant] = &[
+        ("always holds", |rule| rule.verdict = Verdict::Holds),
+        ("always fails", |rule| rule.verdict = Verdict::Fails(rule.verdict.detail())),
+        ("never applies", |rule| rule.verdict = Verdict::NotApplicable(rule.verdict.detail())),
+        ("never can tell", |rule| rule.verdict = Verdict::CannotTell(rule.verdict.detail())),
+        ("says the opposite", |rule| {
+            rule.verdict = match &rule.verdict {
+                Verdict::Holds => Verdict::Fails(String::new()),
+                _ => Verdict::Holds,
+            };
+        }),
+    ];
+    let truth = judged();
+    let mut missed = Vec::new();
+    for rule in quench::verify::rule_names() {
+        let about_entries = !RULES.iter().any(|it| it.name == rule);
+        for (how, mutate) in MUTANTS {
+            // Of entries only what does not hold is said: what never holds there is seen as it is.
+            let same = matches!(*how, "always fails" | "never can tell");
+            if about_entries && same {
+                continue;
+            }
+            let mut judged = truth.clone();
+            for (_, found) in judged.iter_mut().filter(|(_, found)| found.rule == rule) {
+                mutate(found);
+            }
+            if faults(&judged).is_empty() {
+                missed.push(format!("{rule} {how}"));
+            }
+        }
+        let silent: Vec<_> = truth
+            .iter()
+            .map(|(file, found)| {
+                let mut found = found.clone();
+                if found.rule == rule {
+                    found.evidence.clear();
+                    found.verdict = match found.verdict {
+                        Verdict::Fails(_) => Verdict::Fails(String::new()),
+                        Verdict::NotApplicable(_) => Verdict::NotApplicable(String::new()),
+                        Verdict::CannotTell(_) => Verdict::CannotTell(String::new()),
+                        Verdict::Partial { n, m, .. } => {
+                            Verdict::Partial { n, m, what: String::new() }
+                        }
+                        Verdict::Holds => Verdict::Holds,
+                    };
+                }
+                (*file, found)
+            })
+            .collect();
+        if faults(&silent).is_empty() {
+            missed.push(format!("{rule} says nothing"));
         }
     }
-    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+    assert!(missed.is_empty(), "nobody would miss:\n{}", missed.join("\n"));
 }
 
 #[test]
@@ -216,7 +379,7 @@ fn the_system_s_c_library_is_protected_though_it_defines_the_symbol() {
         let rules = verdicts(file, &bytes);
         let found = rules.iter().find(|found| found.rule == *rule).unwrap();
         // glibc has 19 functions of 889 that start before canaries work.
-        let near = matches!(found.verdict, quench::verify::Verdict::Partial { n, m, .. } if n * 100 >= m * 97);
+        let near = matches!(found.verdict, Verdict::Partial { n, m, .. } if n * 100 >= m * 97);
         assert!(found.verdict.name() == *wanted || near, "{file} {rule}: {:?}", found.verdict);
     }
 }

@@ -65,6 +65,87 @@ fn patch(file: &Path, edit: impl Fn(u32, &mut [u8])) {
 const PT_GNU_STACK: u32 = 0x6474_e551;
 const PT_GNU_RELRO: u32 = 0x6474_e552;
 
+/// Objects and archives say how their units were compiled, as linked files do.
+#[test]
+fn units_of_objects_and_of_archives_are_read() {
+    let sandbox = Sandbox::new();
+    let source = sandbox.write("u.c", PROGRAM);
+    let (strong, weak) = (sandbox.path().join("strong.o"), sandbox.path().join("weak.o"));
+    for (object, option) in [(&strong, "-fstack-protector-strong"), (&weak, "-fno-stack-protector")]
+    {
+        let status = Command::new("gcc")
+            .args(["-g", "-O2", "-c", option, "-o"])
+            .arg(object)
+            .arg(&source)
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+    let archive = sandbox.path().join("u.a");
+    let status =
+        Command::new("ar").arg("rc").arg(&archive).args([&strong, &weak]).status().unwrap();
+    assert!(status.success());
+    let ran = sandbox.quench(&["verify", archive.to_str().unwrap(), "--format", "json"]);
+    let value: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let said = |member: &str, rule: &str| {
+        let objects = value["inputs"][0]["objects"].as_array().unwrap();
+        let object =
+            objects.iter().find(|it| it["path"].as_str().unwrap().ends_with(member)).unwrap();
+        object["rules"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|it| it["rule"] == rule)
+            .unwrap()
+            .to_string()
+    };
+    let text = said("strong.o", "stack-protector");
+    assert!(text.contains("1 of 1 units were compiled with -fstack-protector-strong"), "{text}");
+    let text = said("weak.o", "stack-protector");
+    assert!(text.contains("0 of 1 units") && text.contains("u.c"), "{text}");
+    let text = said("strong.o", "evidence");
+    assert!(text.contains("1 of 1 units say how they were compiled"), "{text}");
+}
+
+/// FORTIFY is judged by what the target's own C library exports.
+#[test]
+fn the_target_s_own_c_library_says_what_is_checked() {
+    let sandbox = Sandbox::new();
+    let file = build(&sandbox, "good", &[]);
+    let source = sandbox.write("libc.c", "void __other_chk(void) {}\nvoid __read_chk(void) {}\n");
+    let root = sandbox.path().join("root/usr/lib/x86_64-linux-gnu");
+    std::fs::create_dir_all(&root).unwrap();
+    let libc = root.join("libc.so.6");
+    let status = Command::new("gcc")
+        .args(["-shared", "-fPIC", "-nostdlib", "-Wl,-soname,libc.so.6", "-o"])
+        .arg(&libc)
+        .arg(source)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let fortify = |more: &[&str]| {
+        let words = [&["verify", file.to_str().unwrap(), "--format", "json"], more].concat();
+        let ran = sandbox.quench(&words);
+        let value: Value = serde_json::from_str(&ran.stdout)
+            .unwrap_or_else(|_| panic!("{}{}", ran.stdout, ran.stderr));
+        let rules = value["inputs"][0]["objects"][0]["rules"].as_array().unwrap().clone();
+        let found = rules.into_iter().find(|entry| entry["rule"] == "fortify").unwrap();
+        (found["verdict"].as_str().unwrap().to_owned(), found.to_string())
+    };
+    let (verdict, text) = fortify(&[]);
+    assert_eq!(verdict, "holds", "{text}");
+    assert!(text.contains("built-in list"), "{text}");
+    // That library has no __strcpy_chk: the program's is somebody else's.
+    let root = sandbox.path().join("root");
+    for words in [["--libc", libc.to_str().unwrap()], ["--sysroot", root.to_str().unwrap()]] {
+        let (verdict, text) = fortify(&words);
+        assert_eq!(verdict, "not-applicable", "{text}");
+        assert!(text.contains("2 checked functions") && text.contains("__strcpy_chk"), "{text}");
+    }
+    let ran = sandbox.quench(&["verify", file.to_str().unwrap(), "--sysroot", "/proc"]);
+    assert!(ran.stderr.contains("no C library below"), "{}", ran.stderr);
+}
+
 #[test]
 fn some_rules_can_be_asked_for_and_archives_left_closed() {
     let sandbox = Sandbox::new();

@@ -8,6 +8,7 @@
 mod bench;
 mod cost;
 mod fixtures;
+mod fuzz;
 mod needs;
 mod reproducible;
 mod surface;
@@ -31,6 +32,7 @@ const TASKS: &[Task] = &[
         "what building with quench costs over the sh plan by hand, and what packaging adds: [PROFILE]",
         cost::run,
     ),
+    ("fuzz", "run the fuzz targets, each for a while: [SECONDS] [TARGET...]", fuzz::run),
     ("fixtures", "build the ELF fixtures of the tests from source", fixtures::run),
     (
         "surface",

@@ -1,4 +1,5 @@
-//! Opens packages and archives in memory: `.deb`, `.rpm`, tar (gzip, xz, zstd, bzip2), ar, one in another.
+//! Opens packages and archives in memory: `.deb`, `.rpm`, tar (gzip, xz, lzma, zstd, bzip2), cpio, ar, one in
+//! another.
 //!
 //! Pure over bytes; nothing is written to disk. Bytes, members and nesting are bounded, so a bomb is a finding and not a
 //! full machine. Contents are streamed: only what a judge must see (ELF files, the record) is kept. Paths that lead out
@@ -114,6 +115,8 @@ pub enum Format {
     Xz,
     Zstd,
     Bzip2,
+    Lzma,
+    Cpio,
     /// An archive of a kind that is not opened.
     Closed(&'static str),
     Other,
@@ -135,8 +138,8 @@ pub fn format(bytes: &[u8]) -> Format {
         (b"BZh", Format::Bzip2),
         (b"PK\x03\x04", Format::Closed("a zip archive")),
         (b"7z\xbc\xaf\x27\x1c", Format::Closed("a 7z archive")),
-        (b"070701", Format::Closed("a cpio archive")),
-        (b"070702", Format::Closed("a cpio archive")),
+        (b"070701", Format::Cpio),
+        (b"070702", Format::Cpio),
         (b"hsqs", Format::Closed("a squashfs image")),
         (b"\x04\x22\x4d\x18", Format::Closed("an lz4 stream")),
     ];
@@ -146,8 +149,20 @@ pub fn format(bytes: &[u8]) -> Format {
     if bytes.get(257..262) == Some(b"ustar") {
         return Format::Tar;
     }
+    if is_lzma(bytes) {
+        return Format::Lzma;
+    }
     let known = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic));
     known.map_or(Format::Other, |(_, format)| *format)
+}
+
+/// The old format has no magic: xz's own guess (lzma-file-format.txt) is the usual properties, a dictionary of a power of two,
+/// and a size that is unknown or below 256 GiB.
+fn is_lzma(bytes: &[u8]) -> bool {
+    let (Some(dictionary), Some(size)) = (bytes.get(1..5), bytes.get(5..13)) else { return false };
+    let dictionary = dictionary.try_into().map_or(0, u32::from_le_bytes);
+    let size = size.try_into().map_or(0, u64::from_le_bytes);
+    bytes[0] == 0x5d && dictionary.is_power_of_two() && (size == u64::MAX || size < 1 << 38)
 }
 
 /// What opening an input said beside its members.

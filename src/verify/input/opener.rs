@@ -176,7 +176,13 @@ impl<'a> Opener<'a> {
                 self.closed(path, what);
                 Ok(Vec::new())
             }
-            Format::Tar | Format::Gzip | Format::Xz | Format::Zstd | Format::Bzip2 => {
+            Format::Tar
+            | Format::Cpio
+            | Format::Gzip
+            | Format::Xz
+            | Format::Lzma
+            | Format::Zstd
+            | Format::Bzip2 => {
                 self.enter_stream(path, found, &mut head.as_slice().chain(reader), depth + 1);
                 Ok(Vec::new())
             }
@@ -234,6 +240,10 @@ impl<'a> Opener<'a> {
         let prefix = if path == self.name { String::new() } else { format!("{path}!") };
         if found == Format::Tar {
             self.tar(reader, &prefix, depth);
+            return;
+        }
+        if found == Format::Cpio {
+            self.cpio_archive(reader, &prefix, depth);
             return;
         }
         let mut unpacked = match unpack(found, reader, &self.budget) {

@@ -1,4 +1,4 @@
-//! `.rpm`: the header names the files, the payload is a compressed cpio with their contents. Pure.
+//! `.rpm`: the header names the files, the payload is a compressed cpio with their contents; and cpio by itself. Pure.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -11,6 +11,8 @@ use super::{Format, Kind, UNREADABLE, UNSAFE, format};
 
 /// A path in a cpio header.
 const MOST_NAME: u64 = 64 << 10;
+/// The target of a link.
+const LONGEST_TARGET: usize = 64 << 10;
 
 /// One header of the payload.
 enum Entry {
@@ -41,25 +43,43 @@ impl Opener<'_> {
             .map(|file| Listed { path: rooted(prefix, &file.path), ..file })
             .collect();
         let unpacked: std::io::Result<Box<dyn Read + '_>> = match format(payload) {
-            Format::Closed("a cpio archive") => Ok(Box::new(payload)),
+            Format::Cpio => Ok(Box::new(payload)),
             found => unpack(found, payload, &self.budget())
                 .unwrap_or_else(|| Err(std::io::Error::other("unknown payload compression"))),
         };
-        let read = unpacked.and_then(|mut payload| self.cpio(&mut payload, &listed, prefix, depth));
+        let read =
+            unpacked.and_then(|mut payload| self.cpio(&mut payload, Some(&listed), prefix, depth));
         if let Err(error) = read {
             self.unreadable(prefix, &error);
+        }
+    }
+
+    /// A cpio that is no rpm's payload. What follows its end is named: kernels read on there.
+    pub(super) fn cpio_archive(&mut self, reader: &mut dyn Read, prefix: &str, depth: usize) {
+        if let Err(error) = self.cpio(reader, None, prefix, depth) {
+            return self.unreadable(prefix, &error);
+        }
+        match after_end(reader) {
+            Ok(true) => {
+                let kind = Kind::Closed("more after the end of a cpio archive".to_owned());
+                self.entry(format!("{prefix}/"), kind, Attributes::default());
+            }
+            Ok(false) => {}
+            Err(error) => self.unreadable(prefix, &error),
         }
     }
 
     fn cpio(
         &mut self,
         payload: &mut dyn Read,
-        listed: &[Listed],
+        header: Option<&[Listed]>,
         prefix: &str,
         depth: usize,
     ) -> std::io::Result<()> {
+        let listed = header.unwrap_or_default();
         let by_path: BTreeMap<&str, &Listed> =
             listed.iter().map(|file| (file.path.as_str(), file)).collect();
+        let alone = header.is_none();
         let mut seen = Seen::default();
         loop {
             let (path, size, mode, header) = match entry(payload)? {
@@ -84,7 +104,11 @@ impl Opener<'_> {
             }
             let mut contents = payload.take(size);
             if self.check_path(&path, &mut seen) {
-                self.payload_file(path, mode, header, (&mut contents, depth), &mut seen);
+                if alone {
+                    self.cpio_file(path, mode, (&mut contents, depth), &mut seen)?;
+                } else {
+                    self.payload_file(path, mode, header, (&mut contents, depth), &mut seen);
+                }
             }
             std::io::copy(&mut contents, &mut std::io::sink())?;
             if contents.limit() > 0 {
@@ -95,6 +119,32 @@ impl Opener<'_> {
         for file in listed.iter().filter(|file| !file.ghost && !seen.paths.contains(&file.path)) {
             let message = format!("{} is in the header and not in the payload", file.path);
             self.fault(&UNREADABLE, &file.path, message);
+        }
+        Ok(())
+    }
+
+    /// A member that says everything of itself; the target of a link is its contents.
+    fn cpio_file(
+        &mut self,
+        path: String,
+        mode: u32,
+        (contents, depth): (&mut dyn Read, usize),
+        seen: &mut Seen,
+    ) -> std::io::Result<()> {
+        let attributes = Attributes { mode: mode & 0o7777, capabilities: None };
+        let target = if mode & 0o170_000 == 0o120_000 {
+            String::from_utf8_lossy(&head(contents, LONGEST_TARGET)?).into_owned()
+        } else {
+            String::new()
+        };
+        match kind(mode, target) {
+            Kind::File => self.stream(path, attributes, contents, depth),
+            kind => {
+                if matches!(kind, Kind::Link(_)) {
+                    seen.links.insert(path.clone());
+                }
+                self.entry(path, kind, attributes);
+            }
         }
         Ok(())
     }
@@ -115,21 +165,43 @@ impl Opener<'_> {
             self.fault(&UNSAFE, &path, message);
             Attributes { mode: mode & 0o7777, capabilities: None }
         };
-        let kind = header.map_or(mode, |file| file.mode) & 0o170_000;
-        let kind = match kind {
-            0o100_000 => return self.stream(path, attributes, contents, depth),
-            0o040_000 => Kind::Directory,
-            0o120_000 => {
-                seen.links.insert(path.clone());
-                Kind::Link(header.map(|file| file.target.clone()).unwrap_or_default())
+        let target = header.map(|file| file.target.clone()).unwrap_or_default();
+        match kind(header.map_or(mode, |file| file.mode), target) {
+            Kind::File => self.stream(path, attributes, contents, depth),
+            kind => {
+                if matches!(kind, Kind::Link(_)) {
+                    seen.links.insert(path.clone());
+                }
+                self.entry(path, kind, attributes);
             }
-            0o060_000 => Kind::Device("block device"),
-            0o020_000 => Kind::Device("character device"),
-            0o010_000 => Kind::Device("fifo"),
-            0o140_000 => Kind::Device("socket"),
-            other => Kind::Closed(format!("a file of mode {other:o}")),
-        };
-        self.entry(path, kind, attributes);
+        }
+    }
+}
+
+fn kind(mode: u32, target: String) -> Kind {
+    match mode & 0o170_000 {
+        0o100_000 => Kind::File,
+        0o040_000 => Kind::Directory,
+        0o120_000 => Kind::Link(target),
+        0o060_000 => Kind::Device("block device"),
+        0o020_000 => Kind::Device("character device"),
+        0o010_000 => Kind::Device("fifo"),
+        0o140_000 => Kind::Device("socket"),
+        other => Kind::Closed(format!("a file of mode {other:o}")),
+    }
+}
+
+/// True when something else than the padding follows.
+fn after_end(reader: &mut dyn Read) -> std::io::Result<bool> {
+    let mut buffer = [0; 4096];
+    loop {
+        let read = reader.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(false);
+        }
+        if buffer[..read].iter().any(|byte| *byte != 0) {
+            return Ok(true);
+        }
     }
 }
 

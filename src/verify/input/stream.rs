@@ -60,6 +60,10 @@ pub(super) fn unpack<'a>(
             Ok(stream) => Box::new(liblzma::read::XzDecoder::new_stream(packed, stream)),
             Err(error) => return Some(Err(error.into())),
         },
+        Format::Lzma => match liblzma::stream::Stream::new_lzma_decoder(XZ_MEMORY) {
+            Ok(stream) => Box::new(liblzma::read::XzDecoder::new_stream(packed, stream)),
+            Err(error) => return Some(Err(error.into())),
+        },
         Format::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(packed)),
         Format::Zstd => match zstd::stream::read::Decoder::new(packed) {
             Ok(decoder) => Box::new(decoder),

@@ -245,9 +245,7 @@ fn a_package_cut_anywhere_never_reads_as_whole() {
 
 #[test]
 fn archives_that_are_not_opened_are_named() {
-    for magic in
-        [&b"PK\x03\x04rest"[..], b"7z\xbc\xaf\x27\x1crest", b"!<thin>\n", b"hsqs....", b"070701.."]
-    {
+    for magic in [&b"PK\x03\x04rest"[..], b"7z\xbc\xaf\x27\x1crest", b"!<thin>\n", b"hsqs...."] {
         let mut kinds = Vec::new();
         let bytes = tar(&[("usr/share/x", magic, 0o644)]);
         open("input", &bytes, Limits::default(), false, &mut |member| kinds.push(member.kind));
@@ -280,4 +278,63 @@ fn privileges_of_pax_and_scripts_are_seen() {
     assert_eq!(opened.findings.len(), 1, "{opened:?}");
     assert!(opened.findings[0].message.contains("DEBIAN/postinst"), "{opened:?}");
     assert!(opened.scripts[0].contains("/usr/bin/ping"), "{opened:?}");
+}
+
+/// Members of a `newc` archive: (path, mode, contents).
+fn cpio(files: &[(&str, u32, &[u8])]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (path, mode, bytes) in files.iter().chain([&("TRAILER!!!", 0, &b""[..])]) {
+        let fields = [0, *mode as usize, 0, 0, 1, 0, bytes.len(), 0, 0, 0, 0, path.len() + 1, 0]
+            .map(|field: usize| format!("{field:08x}"));
+        write!(out, "070701{}{path}\0", fields.concat()).unwrap();
+        out.resize(out.len().next_multiple_of(4), 0);
+        out.extend_from_slice(bytes);
+        out.resize(out.len().next_multiple_of(4), 0);
+    }
+    out
+}
+
+#[test]
+fn cpio_is_opened_and_what_follows_it_is_named() {
+    let mut bytes = cpio(&[
+        ("bin", 0o040_755, b""),
+        ("bin/x", 0o104_755, ELF),
+        ("bin/y", 0o120_777, b"x"),
+        ("../up", 0o100_644, b"text"),
+    ]);
+    let (members, findings) = members("i.cpio", &bytes);
+    let shown: Vec<(&str, &Kind, u32)> =
+        members.iter().map(|member| (member.path.as_str(), &member.kind, member.mode)).collect();
+    assert_eq!(
+        shown,
+        [
+            ("/bin", &Kind::Directory, 0o755),
+            ("/bin/x", &Kind::File, 0o4755),
+            ("/bin/y", &Kind::Link("x".to_owned()), 0o777),
+        ]
+    );
+    assert_eq!(members[1].bytes, ELF);
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    bytes.extend_from_slice(&[0; 512]);
+    bytes.extend_from_slice(&gzip(b"more"));
+    let (more, _) = super::members("i.cpio", &bytes);
+    assert!(matches!(&more[3].kind, Kind::Closed(what) if what.contains("after the end")));
+    for length in (0..bytes.len()).step_by(7) {
+        let _ = super::members("i.cpio", &bytes[..length]);
+    }
+}
+
+#[test]
+fn lzma_is_opened() {
+    let tar = tar(&[("usr/bin/x", ELF, 0o755)]);
+    let options = liblzma::stream::LzmaOptions::new_preset(6).unwrap();
+    let stream = liblzma::stream::Stream::new_lzma_encoder(&options).unwrap();
+    let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
+    encoder.write_all(&tar).unwrap();
+    let packed = encoder.finish().unwrap();
+    assert_eq!(format(&packed), Format::Lzma);
+    let (members, findings) = members("x.tar.lzma", &packed);
+    assert!(findings.is_empty(), "{findings:?}");
+    assert!(members.iter().any(|member| member.bytes == ELF), "{members:?}");
+    assert_eq!(format(b"]\0 is how this text begins, and it goes on"), Format::Other);
 }

@@ -4,6 +4,7 @@ use super::Object;
 use super::options::{Compiler, options};
 use crate::elf::{Facts, Kind};
 use crate::verify::Verdict;
+use crate::verify::libc::twin;
 
 type Answer = (Verdict, String);
 
@@ -114,14 +115,32 @@ const ALWAYS: &[&str] = &[
     "vsyslog",
 ];
 
-/// The function a checked name is the twin of. `__my_chk` of somebody's own is none.
-fn twin(name: &str) -> Option<&'static str> {
-    let base = name.strip_prefix("__")?.strip_suffix("_chk")?;
-    CHECKED.binary_search(&base).ok().map(|index| CHECKED[index])
+/// The C library has a checked twin of a function: the file's own, where it is known, else any glibc of today.
+fn has_twin(object: Object<'_>, name: &str) -> bool {
+    match object.libc {
+        Some(libc) => libc.checks(name),
+        None => CHECKED.binary_search(&name).is_ok(),
+    }
 }
 
-fn countable(name: &str) -> bool {
-    CHECKED.binary_search(&name).is_ok() && !name.starts_with("mem") && !name.starts_with('w')
+/// The function a checked name is the twin of. `__my_chk` of somebody's own is none.
+fn checked<'n>(object: Object<'_>, name: &'n str) -> Option<&'n str> {
+    twin(name).filter(|base| has_twin(object, base))
+}
+
+fn countable(object: Object<'_>, name: &str) -> bool {
+    has_twin(object, name) && !name.starts_with("mem") && !name.starts_with('w')
+}
+
+/// Which list of checked functions counted.
+fn judged_by(object: Object<'_>) -> String {
+    match object.libc {
+        Some(libc) => format!("by what {} exports ({} checked functions)", libc.name, libc.count()),
+        None => {
+            "by the built-in list of glibc's names; --libc or --sysroot would name the target's own"
+                .to_owned()
+        }
+    }
 }
 
 /// Why there is nothing to judge.
@@ -146,6 +165,9 @@ fn out_of_place(object: Object<'_>) -> Option<String> {
     }
     if is_musl(facts) {
         return Some("musl has no checked functions".to_owned());
+    }
+    if let Some(libc) = object.libc.filter(|libc| libc.count() == 0) {
+        return Some(format!("{} exports no checked function", libc.name));
     }
     None
 }
@@ -191,11 +213,11 @@ pub(super) fn fortify(object: Object<'_>) -> Answer {
     if let Some(why) = out_of_place(object) {
         return (Verdict::NotApplicable(why), String::new());
     }
-    let mut checked: Vec<(&str, usize)> =
-        imports(object).filter_map(|(name, calls)| Some((twin(name)?, calls))).collect();
+    let mut guarded: Vec<(&str, usize)> =
+        imports(object).filter_map(|(name, calls)| Some((checked(object, name)?, calls))).collect();
     let mut plain: Vec<(&str, usize)> =
-        imports(object).filter(|(name, _)| countable(name)).collect();
-    checked.sort_unstable();
+        imports(object).filter(|(name, _)| countable(object, name)).collect();
+    guarded.sort_unstable();
     plain.sort_unstable();
     // A name that is imported and not called has its address taken.
     let must: Vec<(&str, usize)> = plain
@@ -203,7 +225,16 @@ pub(super) fn fortify(object: Object<'_>) -> Answer {
         .copied()
         .filter(|(name, calls)| ALWAYS.contains(name) && (*calls > 0 || object.code.is_none()))
         .collect();
-    let mut evidence = format!("checked: {}; plain: {}", listed(&checked), listed(&plain));
+    let mut evidence = format!("checked: {}; plain: {}", listed(&guarded), listed(&plain));
+    evidence.push_str(&format!("; judged {}", judged_by(object)));
+    let foreign: Vec<&str> = imports(object)
+        .map(|(name, _)| name)
+        .filter(|name| twin(name).is_some_and(|base| !has_twin(object, base)))
+        .take(6)
+        .collect();
+    if !foreign.is_empty() {
+        evidence.push_str(&format!("; no function of the C library: {}", foreign.join(" ")));
+    }
     if let Some(code) = object.code {
         let sizes = code.sizes;
         evidence.push_str(&format!(
@@ -218,14 +249,14 @@ pub(super) fn fortify(object: Object<'_>) -> Answer {
             unoptimised.join(" ")
         ));
     }
-    let verdict = match (checked.len(), plain.len()) {
+    let verdict = match (guarded.len(), plain.len()) {
         (0, 0) => Verdict::NotApplicable("imports no function that has a checked twin".to_owned()),
         (0, n) => {
             Verdict::Fails(format!("none of {n} functions is the checked one: {}", listed(&plain)))
         }
         _ if !must.is_empty() => Verdict::Partial {
-            n: total(&checked),
-            m: total(&checked) + total(&must),
+            n: total(&guarded),
+            m: total(&guarded) + total(&must),
             what: format!(
                 "calls are checked; these cannot be plain where FORTIFY is on (level 2): {}",
                 listed(&must)
@@ -302,6 +333,10 @@ pub(super) fn level(object: Object<'_>) -> Answer {
 mod tests {
     use super::{ALWAYS, CHECKED, twin};
 
+    fn listed(name: &str) -> Option<&str> {
+        twin(name).filter(|base| CHECKED.binary_search(base).is_ok())
+    }
+
     #[test]
     fn the_lists_are_sorted_and_nested() {
         assert!(CHECKED.is_sorted());
@@ -310,9 +345,9 @@ mod tests {
 
     #[test]
     fn only_glibc_s_own_names_are_twins() {
-        assert_eq!(twin("__read_chk"), Some("read"));
-        assert_eq!(twin("__explicit_bzero_chk"), Some("explicit_bzero"));
-        assert_eq!(twin("__my_chk"), None);
-        assert_eq!(twin("__stack_chk_fail"), None);
+        assert_eq!(listed("__read_chk"), Some("read"));
+        assert_eq!(listed("__explicit_bzero_chk"), Some("explicit_bzero"));
+        assert_eq!(listed("__my_chk"), None);
+        assert_eq!(listed("__stack_chk_fail"), None);
     }
 }

@@ -9,7 +9,7 @@ mod state;
 mod strings;
 mod units;
 
-use super::Verdict;
+use super::{Libc, Verdict};
 use crate::elf::{Code, Facts, Unit};
 
 /// What rules may look at beside the facts.
@@ -20,6 +20,8 @@ pub struct Object<'a> {
     pub code: Option<&'a Code<'a>>,
     /// Compilation units, of the file or of its debug file.
     pub units: &'a [Unit],
+    /// The C library the file will run with, where it is known.
+    pub libc: Option<&'a Libc>,
 }
 
 /// A rule.

@@ -3,6 +3,7 @@
 mod compare;
 mod debug;
 mod directory;
+mod libc;
 mod provenance;
 
 use std::collections::BTreeMap;
@@ -57,6 +58,12 @@ pub(crate) struct Args {
     /// Do not open archives and compressed files in directories; how many there are is a warning.
     #[arg(long)]
     no_archives: bool,
+    /// The C library the files will run with, or the package it is in: its own checked functions count for FORTIFY.
+    #[arg(long, value_name = "FILE")]
+    libc: Vec<PathBuf>,
+    /// The root of the system the files will run in; its C library counts [default: a directory that is judged].
+    #[arg(long, value_name = "DIR")]
+    sysroot: Vec<PathBuf>,
     /// List the rules and the shipped policies, and judge nothing.
     #[arg(long)]
     rules: bool,
@@ -115,7 +122,9 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let debug = |build_id: &str| debug::find(&separate, build_id);
     let all = terminal.verbosity() >= Verbosity::Verbose;
     let waivers = explicit.as_ref().is_some_and(|policy| !policy.waivers.is_empty());
+    let libraries = libc::read(args)?;
     let options = Options {
+        libc: &libraries,
         selection: selection(args)?,
         archives: !args.no_archives,
         all: all || digests || waivers || args.against.is_some() || args.compare,

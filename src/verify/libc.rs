@@ -1,0 +1,55 @@
+//! The C library that judged files will run with, and which checked functions it really exports. Pure.
+
+use std::collections::BTreeSet;
+
+use super::input;
+use crate::elf::{self, Facts, Machine};
+
+/// A C library.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Libc {
+    /// Where it was found.
+    pub name: String,
+    machine: Machine,
+    is_64: bool,
+    /// Functions it has a checked twin of, `__NAME_chk`.
+    checked: BTreeSet<String>,
+}
+
+impl Libc {
+    /// The C libraries of a file: itself, or those in a package or archive.
+    pub fn read(name: &str, bytes: &[u8]) -> Vec<Self> {
+        let members = input::members(name, bytes).0;
+        members.iter().filter_map(|member| Self::of(&member.path, &member.bytes)).collect()
+    }
+
+    fn of(name: &str, bytes: &[u8]) -> Option<Self> {
+        let facts = elf::facts(bytes).ok()?;
+        let soname = facts.dynamic.as_ref()?.soname.as_deref()?;
+        if !soname.starts_with("libc.so") && !soname.starts_with("libc.musl") {
+            return None;
+        }
+        let defined = facts.symbols.iter().filter(|symbol| symbol.defined && symbol.function);
+        let checked = defined.filter_map(|symbol| twin(symbol.name)).map(str::to_owned).collect();
+        let (machine, is_64) = (facts.machine, facts.is_64);
+        Some(Self { name: name.to_owned(), machine, is_64, checked })
+    }
+
+    /// It is one a file can be loaded with.
+    pub(super) fn serves(&self, facts: &Facts<'_>) -> bool {
+        self.machine == facts.machine && self.is_64 == facts.is_64
+    }
+
+    pub(super) fn checks(&self, name: &str) -> bool {
+        self.checked.contains(name)
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.checked.len()
+    }
+}
+
+/// The function a name is the checked twin of, by its form.
+pub(super) fn twin(name: &str) -> Option<&str> {
+    name.strip_prefix("__")?.strip_suffix("_chk").filter(|base| !base.is_empty())
+}
