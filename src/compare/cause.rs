@@ -42,7 +42,7 @@ pub(super) fn of_texts(gone: &[String], new: &[String], hints: &[Hint]) -> Vec<S
     }
     if all().any(|text| has_date(text)) {
         out.push(
-            "date: __DATE__, __TIME__, date(1) or a compiler that does not hear SOURCE_DATE_EPOCH"
+            "date: __TIMESTAMP__, date(1), or __DATE__ and __TIME__ where the compiler does not hear SOURCE_DATE_EPOCH"
                 .to_owned(),
         );
     }
@@ -55,10 +55,12 @@ pub(super) fn of_texts(gone: &[String], new: &[String], hints: &[Hint]) -> Vec<S
         out.push("compiler: another version or other flags".to_owned());
     }
     let path = |text: &String| {
-        text.starts_with('/')
-            || text.contains("/build/")
-            || text.contains(" /")
-            || text.contains("=/")
+        // What file(1) says of an ELF file names its interpreter, and differs in the build-id.
+        !text.contains("BuildID[")
+            && (text.starts_with('/')
+                || text.contains("/build/")
+                || text.contains(" /")
+                || text.contains("=/"))
     };
     if gone.iter().any(path) && new.iter().any(path) && out.is_empty() {
         out.push(
@@ -105,6 +107,16 @@ fn is_unix_time(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_a_cause_and_the_interpreter_of_an_elf_file_is_none() {
+        let causes = |old: &str, new: &str| of_texts(&[old.to_owned()], &[new.to_owned()], &[]);
+        assert!(causes("at /a/build/x", "at /b/build/x")[0].starts_with("path"), "directories");
+        let kind = "ELF 64-bit LSB pie executable, interpreter /lib64/ld-linux-x86-64.so.2, BuildID[sha1]=";
+        assert!(causes(&format!("{kind}01"), &format!("{kind}02")).is_empty());
+        let built = "built Aug 29 2026 17:55:40";
+        assert!(causes(built, "built Sep  2 2027 17:55:40")[0].contains("__TIMESTAMP__"));
+    }
 
     #[test]
     fn dates_are_recognised_and_other_numbers_are_not() {
