@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -243,24 +243,21 @@ pub fn types(emulator: &Path) -> Result<BTreeSet<String>, Error> {
 pub type Realised = (String, Result<(), String>);
 
 /// Creates every device on a machine under qtest (no KVM, no guest code runs) and says which refused, with QEMU's words.
-/// Devices that need a backend get a null or ring-less one where the binary has it; the others are named by QEMU.
+/// A device that needs a backend refuses, too, and names the property that is missing. `firmware` is where boot ROMs are
+/// looked for.
 pub fn realise(
     emulator: &Path,
     machine: &str,
-    firmware: &Path,
+    firmware: &[PathBuf],
     devices: &[String],
 ) -> Result<Vec<Realised>, Error> {
     let mut out = Vec::new();
     for device in devices {
-        let arguments = vec![
-            "-M".to_owned(),
-            format!("{machine},accel=qtest"),
-            "-L".to_owned(),
-            firmware.display().to_string(),
-            "-S".to_owned(),
-            "-device".to_owned(),
-            device.clone(),
-        ];
+        let mut arguments = vec!["-M".to_owned(), format!("{machine},accel=qtest")];
+        for directory in firmware {
+            arguments.extend(["-L".to_owned(), directory.display().to_string()]);
+        }
+        arguments.extend(["-S".to_owned(), "-device".to_owned(), device.clone()]);
         let built = Built { emulator, isolation: &Isolation::default() };
         let result = match Qmp::start(built, &arguments) {
             Ok((mut qmp, _)) => {

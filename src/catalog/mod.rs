@@ -7,6 +7,7 @@
 mod backends;
 mod condition;
 mod diff;
+mod includes;
 mod macros;
 mod meson;
 mod predict;
@@ -131,7 +132,11 @@ pub fn reads(path: &str) -> bool {
         "c" => is_source(path),
         "h" => is_header(path),
         "rs" => path.starts_with("rust/"),
-        _ => name == "meson.build" || path == "VERSION" || is_kconfig(path),
+        _ => {
+            name == "meson.build"
+                || matches!(path, "VERSION" | "meson_options.txt")
+                || is_kconfig(path)
+        }
     }
 }
 
@@ -172,12 +177,14 @@ pub fn scan(tree: &Tree) -> Catalog {
         }
     }
     let place = Places { osdep: osdep(tree), defines: &meant };
+    let files: Vec<&str> = tree.iter().map(|(path, _)| path).filter(|path| is_c(path)).collect();
+    let architectures = includes::Architectures::of(tree, &files);
     let meant_in_c = |condition: Condition| {
         condition.with_macros(&|name| place.definition(name)).with_symbols(&meaning)
     };
     for definition in &mut definitions {
         let condition = std::mem::replace(&mut definition.condition, Condition::Never);
-        definition.condition = meant_in_c(condition);
+        definition.condition = meant_in_c(condition).and(architectures.condition(&definition.file));
     }
     catalog.defines = defines;
     let aliases = aliases(tree);
@@ -212,6 +219,10 @@ fn is_source(path: &str) -> bool {
 
 fn is_header(path: &str) -> bool {
     path.starts_with("include/") || is_source(path)
+}
+
+fn is_c(path: &str) -> bool {
+    has_extension(path, "c") && is_source(path) || has_extension(path, "h") && is_header(path)
 }
 
 fn is_kconfig(path: &str) -> bool {

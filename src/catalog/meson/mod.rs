@@ -7,7 +7,7 @@
 
 mod syntax;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
@@ -29,7 +29,7 @@ pub(super) struct Build {
 
 /// Reads all `meson.build` files.
 pub(super) fn read(tree: &Tree) -> Build {
-    let mut reader = Reader::default();
+    let mut reader = Reader { options: options(tree), ..Reader::default() };
     let mut builds: Vec<&str> = tree
         .iter()
         .map(|(path, _)| path)
@@ -43,6 +43,13 @@ pub(super) fn read(tree: &Tree) -> Build {
         reader.file(directory, tokens);
     }
     Build { files: reader.conditions(), defines: reader.defines }
+}
+
+/// `option('NAME', …)` of `meson_options.txt`.
+fn options(tree: &Tree) -> BTreeSet<String> {
+    let text = tree.text("meson_options.txt").unwrap_or_default();
+    let names = text.lines().filter_map(|line| line.strip_prefix("option('")?.split('\'').next());
+    names.map(str::to_owned).collect()
 }
 
 /// One `add`: files or other sets under a condition.
@@ -62,6 +69,8 @@ struct Reader {
     directories: BTreeMap<String, Condition>,
     /// Variables of the whole build (meson has one scope).
     variables: BTreeMap<String, Value>,
+    /// Names in `meson_options.txt`.
+    options: BTreeSet<String>,
     /// What a variable means as a condition, where its value asks for a build option.
     meanings: BTreeMap<String, Condition>,
     defines: BTreeMap<String, Condition>,
@@ -261,7 +270,7 @@ impl Reader {
             {
                 let required =
                     arguments.iter().find(|(key, _)| key.as_deref() == Some("required"))?;
-                self.asks(&required.1, depth + 1)
+                self.host_decides(value, &required.1).or_else(|| self.asks(&required.1, depth + 1))
             }
             Value::Method(object, _, _) => match &**object {
                 Value::Name(name) => self.meanings.get(name).cloned(),
@@ -290,6 +299,19 @@ impl Reader {
             }
             _ => None,
         }
+    }
+
+    /// `dependency('libkeyutils', required: false)` and no option of its name: what the host has is linked.
+    fn host_decides(&self, value: &Value, required: &Value) -> Option<Condition> {
+        let (Value::Call(function, arguments), Value::Name(no)) = (value, required) else {
+            return None;
+        };
+        let Some((None, Value::Text(library))) = arguments.first() else { return None };
+        let has_option = [library.as_str(), library.trim_start_matches("lib")]
+            .iter()
+            .any(|name| name.is_empty() || self.options.contains(*name));
+        (function == "dependency" && no == "false" && !has_option)
+            .then(|| Condition::Unknown(format!("the host has {library}")))
     }
 
     fn add(&mut self, set: &str, arguments: &[(Option<String>, Value)], context: &Condition) {

@@ -1,0 +1,106 @@
+//! Architectures a source can be compiled for at all: one that includes `target/ppc/cpu.h`, directly or through headers,
+//! cannot be part of an x86 emulator, whatever Kconfig allows (7.2: `PCI_POWERNV` has no `depends on PPC`).
+//!
+//! Pure. Includes inside of conditions do not count; those of an include guard do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rayon::prelude::*;
+
+use super::condition::Condition;
+use crate::tree::Tree;
+
+/// Architectures by file that leads to their `cpu.h`.
+pub(super) struct Architectures<'a>(BTreeMap<&'a str, BTreeSet<&'a str>>);
+
+impl<'a> Architectures<'a> {
+    /// Follows the includes of `files`, which are paths of the tree.
+    pub(super) fn of(tree: &'a Tree, files: &[&'a str]) -> Self {
+        let found: Vec<(&str, Vec<&str>)> = files
+            .par_iter()
+            .map(|file| (*file, tree.get(file).map(included).unwrap_or_default()))
+            .collect();
+        let mut from: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        let mut out = Self(BTreeMap::new());
+        let mut next: Vec<(&str, &str)> = Vec::new();
+        for (file, names) in found {
+            for name in names {
+                match architecture(name) {
+                    Some(arch) => next.push((file, arch)),
+                    None => from.entry(place(tree, file, name)).or_default().push(file),
+                }
+            }
+        }
+        while let Some((file, arch)) = next.pop() {
+            if out.0.entry(file).or_default().insert(arch) {
+                next.extend(from.get(file).into_iter().flatten().map(|by| (*by, arch)));
+            }
+        }
+        out
+    }
+
+    /// What a file's includes ask of the target.
+    pub(super) fn condition(&self, file: &str) -> Condition {
+        let all = self.0.get(file).into_iter().flatten();
+        all.fold(Condition::Always, |all, arch| all.and(Condition::Arch((*arch).to_owned())))
+    }
+}
+
+/// `target/ppc/cpu.h` → `ppc`.
+fn architecture(name: &str) -> Option<&str> {
+    let arch = name.strip_prefix("target/")?.strip_suffix("/cpu.h")?;
+    (!arch.contains('/')).then_some(arch)
+}
+
+/// Where the compiler finds `#include "name"` of a file.
+fn place(tree: &Tree, file: &str, name: &str) -> String {
+    let beside = file.rsplit_once('/').map(|(directory, _)| format!("{directory}/{name}"));
+    beside.filter(|path| tree.get(path).is_some()).unwrap_or_else(|| format!("include/{name}"))
+}
+
+/// Names in the unconditional `#include "…"` lines of a text.
+fn included(bytes: &[u8]) -> Vec<&str> {
+    let (mut depth, mut guard, mut seen) = (0_usize, 0_usize, false);
+    let mut out = Vec::new();
+    for at in memchr::memchr_iter(b'#', bytes) {
+        let start = memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |n| n + 1);
+        if !bytes[start..at].trim_ascii().is_empty() {
+            continue;
+        }
+        let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n);
+        let directive = bytes[at + 1..end].trim_ascii();
+        if directive.starts_with(b"if") {
+            guard = if !seen && directive.starts_with(b"ifndef") { 1 } else { guard };
+            depth += 1;
+        } else if directive.starts_with(b"endif") {
+            depth = depth.saturating_sub(1);
+        } else if depth <= guard && directive.starts_with(b"include") {
+            let name = directive.split(|byte| *byte == b'"').nth(1);
+            out.extend(name.and_then(|name| std::str::from_utf8(name).ok()));
+        }
+        seen = true;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_for_the_architecture_whose_cpu_it_includes_through_headers() {
+        let tree: Tree = [
+            ("hw/pci-host/pnv.c", "#include \"qemu/osdep.h\"\n#include \"local.h\"\n"),
+            ("hw/pci-host/local.h", "#ifndef L\n#define L\n#include \"hw/ppc/pnv.h\"\n#endif\n"),
+            ("include/hw/ppc/pnv.h", "#include \"target/ppc/cpu.h\"\n#include \"hw/ppc/loop.h\"\n"),
+            ("include/hw/ppc/loop.h", "#include \"hw/ppc/pnv.h\"\n"),
+            ("hw/core/any.c", "#ifdef TARGET_PPC\n#include \"target/ppc/cpu.h\"\n#endif\n"),
+        ]
+        .into_iter()
+        .collect();
+        let files: Vec<&str> = tree.iter().map(|(path, _)| path).collect();
+        let of = Architectures::of(&tree, &files);
+        assert_eq!(of.condition("hw/pci-host/pnv.c"), Condition::Arch("ppc".to_owned()));
+        assert_eq!(of.condition("hw/core/any.c"), Condition::Always);
+    }
+}
