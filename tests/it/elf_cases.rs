@@ -157,6 +157,9 @@ const TABLE: &[Row] = &[
     (0, "libplain.so", "nodlopen", "fails", "DF_1_NOOPEN"),
     (0, "hardened", "build-path", "holds", ""),
     (0, "build_path", "build-path", "fails", "/build/somewhere/path.c"),
+    // musl binds everything at start; what lies outside of RELRO stays writable all the same.
+    (0, "musl_lazy", "bind-now", "holds", "musl's loader"),
+    (0, "musl_lazy", "relro", "partial", "lie outside"),
     // What annobin recorded, where there is no debug information.
     (0, "annobin", "fortify-level", "holds", "3 to 3"),
     (0, "annobin", "stack-protector", "holds", "1 of 1 units"),

@@ -2,7 +2,7 @@
 
 use super::Object;
 use super::options::{Compiler, options};
-use crate::elf::{Facts, Kind};
+use crate::elf::Kind;
 use crate::verify::Verdict;
 use crate::verify::libc::twin;
 
@@ -163,24 +163,13 @@ fn out_of_place(object: Object<'_>) -> Option<String> {
         }
         _ => {}
     }
-    if is_musl(facts) {
+    if super::link::is_musl(facts) {
         return Some("musl has no checked functions".to_owned());
     }
     if let Some(libc) = object.libc.filter(|libc| libc.count() == 0) {
         return Some(format!("{} exports no checked function", libc.name));
     }
     None
-}
-
-fn is_musl(facts: &Facts<'_>) -> bool {
-    let interpreter = facts.interpreter.as_deref().unwrap_or_default();
-    interpreter.contains("/ld-musl-")
-        || facts
-            .dynamic
-            .iter()
-            .flat_map(|dynamic| &dynamic.needed)
-            .any(|name| name == "libc.so" || name.starts_with("libc.musl"))
-        || facts.dynamic.as_ref().and_then(|dynamic| dynamic.soname.as_deref()) == Some("libc.so")
 }
 
 /// Imported names with the number of calls; 0 where the code is not read.

@@ -1,7 +1,7 @@
 //! Rules about what the linker wrote into the dynamic table. Pure.
 
 use super::Object;
-use crate::elf::Kind;
+use crate::elf::{Facts, Kind};
 use crate::verify::Verdict;
 
 /// `DF_1_NOOPEN` of `DT_FLAGS_1`.
@@ -44,10 +44,26 @@ pub(super) fn bind_now(object: Object<'_>) -> (Verdict, String) {
             simple(Verdict::NotApplicable("static: nothing is bound".to_owned()))
         }
         Some(dynamic) if dynamic.bind_now => simple(Verdict::Holds),
+        // musl ldso/dynlink.c: lazy binding is not implemented.
+        Some(_) if is_musl(facts) => (
+            Verdict::Holds,
+            "musl's loader binds everything at start, whatever the tags say".to_owned(),
+        ),
         Some(_) => {
             simple(Verdict::Fails("neither DT_BIND_NOW, DF_BIND_NOW nor DF_1_NOW".to_owned()))
         }
     }
+}
+
+/// musl loads it: by its interpreter, or by what it needs or is.
+pub(super) fn is_musl(facts: &Facts<'_>) -> bool {
+    let interpreter = facts.interpreter.as_deref().unwrap_or_default();
+    let dynamic = facts.dynamic.as_ref();
+    interpreter.contains("/ld-musl-")
+        || dynamic.is_some_and(|dynamic| {
+            dynamic.needed.iter().any(|name| name == "libc.so" || name.starts_with("libc.musl"))
+                || dynamic.soname.as_deref() == Some("libc.so")
+        })
 }
 
 pub(super) fn textrel(object: Object<'_>) -> (Verdict, String) {

@@ -88,8 +88,12 @@ fn covered(object: Object<'_>, segment: &Segment, page: u64) -> Answer {
         (0, outside, false) => Verdict::Partial {
             n: all - outside,
             m: all,
-            what: "slots become read-only; those of the PLT are bound lazily and stay writable"
-                .to_owned(),
+            what: if super::link::is_musl(facts) {
+                "slots become read-only; those of the PLT lie outside and stay writable".to_owned()
+            } else {
+                "slots become read-only; those of the PLT are bound lazily and stay writable"
+                    .to_owned()
+            },
         },
         (a, b, _) => Verdict::Fails(format!(
             "{} of {all} slots stay writable, the first at {first:#x}",
