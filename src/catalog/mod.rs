@@ -560,6 +560,33 @@ mod tests {
         assert_eq!(devices(&["X", "vhost-user"]), ["user"]);
     }
 
+    /// Meson has one scope, but a file that makes a set means its own (7.2: `virtio_ss` of hw/virtio and of hw/s390x).
+    #[test]
+    fn sets_of_the_same_name_in_two_directories_are_two_sets() {
+        let set = |file: &str, arch: &str| {
+            format!(
+                "x_ss = ss.source_set()\nx_ss.add(files('{file}'))\nsubdir('deep')\n\
+                 {arch}_ss = ss.source_set()\n{arch}_ss.add_all(when: 'CONFIG_X', if_true: x_ss)\n\
+                 hw_arch += {{'{arch}': {arch}_ss}}\n"
+            )
+        };
+        let device =
+            |name: &str| format!("TypeInfo t = {{ .name = \"{name}\", .parent = TYPE_DEVICE }};\n");
+        let tree: Tree = [
+            ("hw/a/meson.build", set("a.c", "i386").as_str()),
+            ("hw/a/deep/meson.build", "x_ss.add(files('d.c'))\n"),
+            ("hw/b/meson.build", set("b.c", "s390x").as_str()),
+            ("hw/a/a.c", device("a").as_str()),
+            ("hw/a/deep/d.c", device("d").as_str()),
+            ("hw/b/b.c", device("b").as_str()),
+            ("include/hw/dev.h", "#define TYPE_DEVICE \"device\"\n"),
+        ]
+        .into_iter()
+        .collect();
+        let surface = predict(&scan(&tree), &With(["X"].into_iter().collect()), &BTreeSet::new());
+        assert_eq!(surface.devices.into_keys().collect::<Vec<_>>(), ["a", "d"]);
+    }
+
     #[test]
     fn user_creatable_is_inherited_and_comments_are_no_code() {
         let catalog = scan(&tree());

@@ -38,8 +38,15 @@ pub(super) fn read(tree: &Tree) -> Build {
     builds.sort_by_key(|path| (path.matches('/').count(), *path));
     let read: Vec<Vec<Token>> =
         builds.par_iter().map(|path| tokens(&tree.text(path).unwrap_or_default())).collect();
-    for (path, tokens) in builds.iter().zip(&read) {
-        let directory = path.trim_end_matches("meson.build").trim_end_matches('/');
+    let files: Vec<(&str, &Vec<Token>)> = builds
+        .iter()
+        .map(|path| path.trim_end_matches("meson.build").trim_end_matches('/'))
+        .zip(&read)
+        .collect();
+    for (directory, tokens) in &files {
+        reader.made(directory, tokens);
+    }
+    for (directory, tokens) in files {
         reader.file(directory, tokens);
     }
     Build { files: reader.conditions(), defines: reader.defines }
@@ -62,7 +69,10 @@ struct Rule {
 
 #[derive(Debug, Default)]
 struct Reader {
+    /// By [`Reader::set`].
     sets: BTreeMap<String, Vec<Rule>>,
+    /// Directories whose file makes a set of this name: 7.2 has a `virtio_ss` in `hw/virtio` and another in `hw/s390x`.
+    makers: BTreeMap<String, BTreeSet<String>>,
     /// Sets that meson applies per architecture: set → (architecture).
     arch_sets: BTreeMap<String, String>,
     /// Condition of a directory whose `subdir()` stands in an `if`.
@@ -83,6 +93,35 @@ struct Reader {
 type Branch = (Condition, Condition);
 
 impl Reader {
+    /// Notes every `NAME = ss.source_set()` of a file.
+    fn made(&mut self, directory: &str, tokens: &[Token]) {
+        for window in tokens.windows(5) {
+            if let [Token::Word(name), Token::Punct(is), _, _, Token::Word(method)] = window
+                && is == "="
+                && method == "source_set"
+            {
+                self.makers.entry(name.clone()).or_default().insert(directory.to_owned());
+            }
+        }
+    }
+
+    /// The set that a name means in a directory's file: that of the nearest directory above, or the only one there is.
+    fn set(&self, directory: &str, name: &str) -> String {
+        let Some(makers) = self.makers.get(name) else { return name.to_owned() };
+        let mut at = Some(directory);
+        while let Some(here) = at {
+            if makers.contains(here) {
+                return format!("{name}@{here}");
+            }
+            at = match here.rsplit_once('/') {
+                Some((above, _)) => Some(above),
+                None => (!here.is_empty()).then_some(""),
+            };
+        }
+        let only = makers.first().filter(|_| makers.len() == 1);
+        only.map_or(name.to_owned(), |maker| format!("{name}@{maker}"))
+    }
+
     fn file(&mut self, directory: &str, tokens: &[Token]) {
         let base = self.directories.get(directory).cloned().unwrap_or(Condition::Always);
         self.statements = 0;
@@ -201,7 +240,7 @@ impl Reader {
             && (op == "=" || op == "+=")
         {
             let value = self.fold(parse(rest, directory));
-            self.assign(name, op == "+=", value);
+            self.assign(directory, name, op == "+=", value);
             return;
         }
         match self.fold(parse(statement, directory)) {
@@ -209,7 +248,7 @@ impl Reader {
                 // Anything but a name is `hw_arch['i386'].add(…)` and the like.
                 let Value::Name(name) = *object else { return };
                 if method == "add" || method == "add_all" {
-                    self.add(&name, &arguments, context);
+                    self.add(directory, &name, &arguments, context);
                 } else if method == "set" && name == "config_host_data" {
                     self.define(&arguments, context);
                 }
@@ -223,13 +262,13 @@ impl Reader {
         }
     }
 
-    fn assign(&mut self, name: &str, append: bool, value: Value) {
+    fn assign(&mut self, directory: &str, name: &str, append: bool, value: Value) {
         if let Value::Dict(entries) = &value
             && (name == "hw_arch" || name.starts_with("target_"))
         {
             for (key, set) in entries {
                 if let (Value::Text(arch), Value::Name(set)) = (key, set) {
-                    self.arch_sets.insert(set.clone(), arch.clone());
+                    self.arch_sets.insert(self.set(directory, set), arch.clone());
                 }
             }
         }
@@ -314,7 +353,13 @@ impl Reader {
             .then(|| Condition::Unknown(format!("the host has {library}")))
     }
 
-    fn add(&mut self, set: &str, arguments: &[(Option<String>, Value)], context: &Condition) {
+    fn add(
+        &mut self,
+        directory: &str,
+        set: &str,
+        arguments: &[(Option<String>, Value)],
+        context: &Condition,
+    ) {
         let mut when = Condition::Always;
         for (_, value) in arguments.iter().filter(|(key, _)| key.as_deref() == Some("when")) {
             when = self.when_argument(value);
@@ -330,33 +375,33 @@ impl Reader {
                 files: Vec::new(),
                 sets: Vec::new(),
             };
-            self.sources(value, &mut rule, 0);
-            self.sets.entry(set.to_owned()).or_default().push(rule);
+            self.sources(directory, value, &mut rule, 0);
+            self.sets.entry(self.set(directory, set)).or_default().push(rule);
         }
     }
 
-    fn sources(&self, value: &Value, rule: &mut Rule, depth: usize) {
+    fn sources(&self, directory: &str, value: &Value, rule: &mut Rule, depth: usize) {
         match value {
             Value::Files(files) => rule.files.extend(files.iter().cloned()),
             Value::List(values) if depth < DEPTH => {
                 for value in values {
-                    self.sources(value, rule, depth + 1);
+                    self.sources(directory, value, rule, depth + 1);
                 }
             }
             Value::Name(name) => match self.variables.get(name) {
                 Some(value @ (Value::Files(_) | Value::List(_) | Value::Call(..)))
                     if depth < DEPTH && !is_source_set(value) =>
                 {
-                    self.sources(value, rule, depth + 1);
+                    self.sources(directory, value, rule, depth + 1);
                 }
-                _ => rule.sets.push(name.clone()),
+                _ => rule.sets.push(self.set(directory, name)),
             },
             // A Rust device is a crate that is linked whole.
             Value::Call(name, arguments)
                 if (name == "declare_dependency" || name == "static_library") && depth < DEPTH =>
             {
                 for (_, value) in arguments {
-                    self.sources(value, rule, depth + 1);
+                    self.sources(directory, value, rule, depth + 1);
                 }
             }
             _ => {}
