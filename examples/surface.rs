@@ -238,16 +238,14 @@ fn build(arguments: &Arguments) -> Result<PathBuf> {
     Ok(build.join("stripped/qemu-system-x86_64"))
 }
 
-/// The script with compilers found through ccache, where the machine has it. QEMU's `config-poison.h` lists the symbols of
-/// the selection for the compiler to refuse; it changes no code, but nearly every file includes it, so that ccache would
-/// know none of them again: it is left empty.
+/// The script with compilers found through ccache, where the machine has it; as `build --ccache` asks it.
 fn cached(script: String, work: &Path) -> String {
     if !Path::new(CCACHE).is_dir() {
         return script;
     }
-    let set = format!(" CCACHE_DIR={}/ccache PATH={CCACHE}:", work.display());
-    let empty = "sed -i 's#[^ ]*/make-config-poison.sh#/bin/true#g' \"$BUILD/build.ninja\"\n# compile QEMU\n";
-    script.replace(" PATH=", &set).replace("# compile QEMU\n", empty)
+    let ignore = "CCACHE_IGNOREHEADERS=config-poison.h:./config-poison.h";
+    let set = format!(" CCACHE_DIR={}/ccache {ignore} PATH={CCACHE}:", work.display());
+    script.replace(" PATH=", &set)
 }
 
 /// Where Debian's ccache keeps links named like the compilers it answers for.

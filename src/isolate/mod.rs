@@ -292,7 +292,10 @@ impl Isolation {
                 .env("PATH", format!("{}:{path}", self.inside(&cache.links)))
                 .env("CCACHE_DIR", self.inside(&cache.directory))
                 // The prefix maps of the plan already take the directory out of the result.
-                .env("CCACHE_NOHASHDIR", "1");
+                .env("CCACHE_NOHASHDIR", "1")
+                // QEMU's list of the selection's symbols, for the compiler to refuse in common code. It changes no
+                // code; with it no file would be known again in a build of another selection.
+                .env("CCACHE_IGNOREHEADERS", "config-poison.h:./config-poison.h");
         }
         let mut words = match &self.sandbox {
             Some(sandbox) => self.bwrap(sandbox, &out.directory, &vary),

@@ -9,6 +9,7 @@
 )]
 
 mod apt;
+mod cache;
 mod catalog;
 mod check;
 mod compare;

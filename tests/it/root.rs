@@ -33,6 +33,11 @@ fn a_root_is_locked_online_and_builds_offline_of_exactly_these_packages() {
     assert!(ran.code == 4 && ran.stderr.contains("root lock"), "{} {}", ran.code, ran.stderr);
     let ran = run(&["--install-deps", "--yes"]);
     println!("{}", ran.stderr);
+    // bubblewrap cannot work in a chroot that is no mount point, and in some containers.
+    if ran.stderr.contains("error: the sandbox does not work here") {
+        assert_eq!(ran.code, 4);
+        return println!("skipped: the closed root needs the sandbox");
+    }
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let lock = sandbox.path().join("microvm.root.lock");
     let text = std::fs::read_to_string(&lock).unwrap();

@@ -11,6 +11,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("bubblewrap", "the sandbox of build steps"),
     ("busybox-static", "the guest's user space"),
     ("ca-certificates", "crates and wheels over https"),
+    ("ccache", "what several builds have in common"),
     ("checksec", "another checker, for verify --compare"),
     ("cpio", "the guest's initramfs"),
     ("createrepo-c", "--repo"),
