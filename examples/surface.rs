@@ -90,6 +90,10 @@ fn main() -> Result<()> {
             differences.len(),
             start.elapsed().as_secs()
         );
+        let undecided = names(&plan["undecided"]);
+        if !undecided.is_empty() {
+            println!("      not compared, the host decides: {undecided:?}");
+        }
         for difference in &differences {
             println!("      {difference}");
         }

@@ -129,8 +129,7 @@ const DIRECTORIES: [&str; 22] = [
 pub fn reads(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
-        "c" => is_source(path),
-        "h" => is_header(path),
+        "c" | "h" => is_c(path),
         "rs" => path.starts_with("rust/"),
         _ => {
             name == "meson.build"

@@ -125,6 +125,29 @@ pub(super) struct Part {
     pub(super) description: String,
 }
 
+/// The patches applied to the source, for documents that know patches as packages only.
+pub(super) fn patches(record: &Record) -> impl Iterator<Item = Part> {
+    record.patches.iter().map(|patch| Part {
+        id: format!("patch:{}", patch.name),
+        name: patch.name.clone(),
+        sha256: Some(patch.sha256.clone()),
+        licence: "GPL-2.0-or-later",
+        description: "patch applied to the source".to_owned(),
+        ..Part::default()
+    })
+}
+
+/// The fetched source files, likewise.
+pub(super) fn source_archives(record: &Record) -> impl Iterator<Item = Part> {
+    source_files(record).into_iter().map(|(name, sha256)| Part {
+        id: format!("source-file:{name}"),
+        name,
+        sha256: Some(sha256),
+        description: "source archive as it was fetched".to_owned(),
+        ..Part::default()
+    })
+}
+
 /// What a part is to the product.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {

@@ -17,25 +17,8 @@ pub(super) fn document(record: &Record) -> Value {
         parts.iter().partition(|part| part.role == Role::File);
     let mut all = vec![product(record)];
     all.extend(packages.iter().map(|part| package(part)));
-    all.extend(record.patches.iter().map(|patch| {
-        package(&Part {
-            id: format!("patch:{}", patch.name),
-            name: patch.name.clone(),
-            sha256: Some(patch.sha256.clone()),
-            licence: "GPL-2.0-or-later",
-            description: "patch applied to the source".to_owned(),
-            ..Part::default()
-        })
-    }));
-    all.extend(source_files(record).iter().map(|(name, sha256)| {
-        package(&Part {
-            id: format!("source-file:{name}"),
-            name: name.clone(),
-            sha256: Some(sha256.clone()),
-            description: "source archive as it was fetched".to_owned(),
-            ..Part::default()
-        })
-    }));
+    all.extend(parts::patches(record).map(|patch| package(&patch)));
+    all.extend(parts::source_archives(record).map(|archive| package(&archive)));
     let files: Vec<Value> = files.iter().map(|part| file(part)).collect();
     let relationships = relationships(record, &parts);
     let content = json!([all, files, relationships]).to_string();

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::cyclonedx::uuid;
-use super::parts::{self, Part, Role, parts, plan, sha256, source_files};
+use super::parts::{self, Part, Role, parts, plan, sha256};
 use crate::date::iso8601;
 use crate::record::Record;
 
@@ -19,26 +19,13 @@ pub(super) fn document(record: &Record) -> Value {
     for part in &parts(record) {
         graph.part(part);
     }
-    for patch in &record.patches {
-        let id = graph.package(&Part {
-            id: format!("patch:{}", patch.name),
-            name: patch.name.clone(),
-            sha256: Some(patch.sha256.clone()),
-            licence: "GPL-2.0-or-later",
-            description: "patch applied to the source".to_owned(),
-            ..Part::default()
-        });
+    for patch in parts::patches(record) {
+        let id = graph.package(&patch);
         let source = graph.id("source:qemu");
         graph.relation(&source, "patchedBy", &id, None);
     }
-    for (name, sha256) in source_files(record) {
-        let id = graph.package(&Part {
-            id: format!("source-file:{name}"),
-            name,
-            sha256: Some(sha256),
-            description: "source archive as it was fetched".to_owned(),
-            ..Part::default()
-        });
+    for archive in parts::source_archives(record) {
+        let id = graph.package(&archive);
         let source = graph.id("source:qemu");
         graph.relation(&id, "expandsTo", &source, None);
     }
