@@ -79,8 +79,10 @@ fn main() -> Result<()> {
             installed(&arguments)?;
         }
         let start = Instant::now();
-        let emulator = build(&arguments)?;
-        let differences = compare(&plan, &emulator)?;
+        let differences = match build(&arguments)? {
+            Some(emulator) => compare(&plan, &emulator)?,
+            None => vec![failure(&arguments)?],
+        };
         println!(
             "{built:>3} {machine:<8} {:<60} {:>4} devices, {} differences ({} s)",
             allow.join(" "),
@@ -221,8 +223,8 @@ fn installed(arguments: &Arguments) -> Result<()> {
     Err(String::from_utf8_lossy(&output.stderr).into())
 }
 
-/// Runs the plan's own script in the shared build directory.
-fn build(arguments: &Arguments) -> Result<PathBuf> {
+/// Runs the plan's own script in the shared build directory; `None` when it fails.
+fn build(arguments: &Arguments) -> Result<Option<PathBuf>> {
     let script = run(arguments, &["plan", "surface.toml", "--format", "sh"])?;
     let script = String::from_utf8(script.stdout)?;
     fs_err::write(arguments.work.join("surface.sh"), cached(script, &arguments.work))?;
@@ -236,10 +238,16 @@ fn build(arguments: &Arguments) -> Result<PathBuf> {
         .stdout(log.file().try_clone()?)
         .stderr(log.file().try_clone()?)
         .status()?;
-    if !status.success() {
-        return Err(format!("the build failed: {}/surface.log", arguments.work.display()).into());
-    }
-    Ok(build.join("stripped/qemu-system-x86_64"))
+    Ok(status.success().then(|| build.join("stripped/qemu-system-x86_64")))
+}
+
+/// What the compiler, the linker or the script said last; the log is overwritten by the next case.
+fn failure(arguments: &Arguments) -> Result<String> {
+    let log = fs_err::read_to_string(arguments.work.join("surface.log"))?;
+    let told = ["undefined reference", "multiple definition", "error:", "ERROR"];
+    let line = log.lines().find(|line| told.iter().any(|word| line.contains(word)));
+    let line = line.or_else(|| log.lines().last()).unwrap_or("no output");
+    Ok(format!("the build failed: {line}"))
 }
 
 /// The script with compilers found through ccache, where the machine has it; as `build --ccache` asks it.

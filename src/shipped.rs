@@ -27,14 +27,25 @@ pub const POLICIES: &[(&str, &str)] = &[
 /// `patches/quirks.toml`: selections that resolve and do not link.
 pub const QUIRKS: &str = include_str!("../patches/quirks.toml");
 
+/// The text of a file in `patches/`, with its name.
+macro_rules! patch {
+    ($series:literal, $name:literal) => {
+        ($name, include_str!(concat!("../patches/", $series, "/", $name)))
+    };
+}
+
 /// (series, patches in order) of `patches/SERIES/series`.
-const PATCHES: &[(&str, &[(&str, &str)])] = &[(
-    "10.2",
-    &[(
-        "0001-hw-cxl-stub-cxl_fmws_get_all_sorted.patch",
-        include_str!("../patches/10.2/0001-hw-cxl-stub-cxl_fmws_get_all_sorted.patch"),
-    )],
-)];
+const PATCHES: &[(&str, &[(&str, &str)])] = &[
+    ("7.2", &[patch!("7.2", "0001-hw-acpi-let-the-real-pc_madt_cpu_entry-win.patch")]),
+    ("10.0", &[patch!("10.0", "0002-hw-net-compile-e1000x_common-for-igb.patch")]),
+    (
+        "10.2",
+        &[
+            patch!("10.2", "0001-hw-cxl-stub-cxl_fmws_get_all_sorted.patch"),
+            patch!("10.2", "0002-hw-net-compile-e1000x_common-for-igb.patch"),
+        ],
+    ),
+];
 
 /// Our patches for a series: (name, text).
 pub fn patches(series: &str) -> Vec<(String, Vec<u8>)> {

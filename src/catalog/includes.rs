@@ -1,5 +1,6 @@
 //! Architectures a source can be compiled for at all: one that includes `target/ppc/cpu.h`, directly or through headers,
-//! cannot be part of an x86 emulator, whatever Kconfig allows (7.2: `PCI_POWERNV` has no `depends on PPC`).
+//! cannot be part of an x86 emulator, whatever Kconfig allows (7.2: `PCI_POWERNV` has no `depends on PPC`). Nor can one
+//! that includes `target/ppc/cpu-qom.h` and the target's own `cpu.h`: both define `ArchCPU` (7.2: `spapr_llan.c`).
 //!
 //! Pure. Includes inside of conditions do not count; those of an include guard do.
 
@@ -10,8 +11,19 @@ use rayon::prelude::*;
 use super::condition::Condition;
 use crate::tree::Tree;
 
-/// Architectures by file that leads to their `cpu.h`.
-pub(super) struct Architectures<'a>(BTreeMap<&'a str, BTreeSet<&'a str>>);
+/// What the includes of a file lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Header<'a> {
+    /// `target/ARCH/cpu.h`
+    Cpu(&'a str),
+    /// `target/ARCH/cpu-qom.h`: common code may include it.
+    CpuType(&'a str),
+    /// `cpu.h` of whatever target it is compiled for.
+    OwnCpu,
+}
+
+/// Headers about CPUs by file that leads to them.
+pub(super) struct Architectures<'a>(BTreeMap<&'a str, BTreeSet<Header<'a>>>);
 
 impl<'a> Architectures<'a> {
     /// Follows the includes of `files`, which are paths of the tree.
@@ -22,18 +34,18 @@ impl<'a> Architectures<'a> {
             .collect();
         let mut from: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         let mut out = Self(BTreeMap::new());
-        let mut next: Vec<(&str, &str)> = Vec::new();
+        let mut next: Vec<(&str, Header<'_>)> = Vec::new();
         for (file, names) in found {
             for name in names {
-                match architecture(name) {
-                    Some(arch) => next.push((file, arch)),
+                match header(name) {
+                    Some(header) => next.push((file, header)),
                     None => from.entry(place(tree, file, name)).or_default().push(file),
                 }
             }
         }
-        while let Some((file, arch)) = next.pop() {
-            if out.0.entry(file).or_default().insert(arch) {
-                next.extend(from.get(file).into_iter().flatten().map(|by| (*by, arch)));
+        while let Some((file, header)) = next.pop() {
+            if out.0.entry(file).or_default().insert(header) {
+                next.extend(from.get(file).into_iter().flatten().map(|by| (*by, header)));
             }
         }
         out
@@ -41,15 +53,30 @@ impl<'a> Architectures<'a> {
 
     /// What a file's includes ask of the target.
     pub(super) fn condition(&self, file: &str) -> Condition {
-        let all = self.0.get(file).into_iter().flatten();
-        all.fold(Condition::Always, |all, arch| all.and(Condition::Arch((*arch).to_owned())))
+        let Some(headers) = self.0.get(file) else { return Condition::Always };
+        let own = headers.contains(&Header::OwnCpu);
+        let of = headers.iter().filter_map(|header| match header {
+            Header::Cpu(arch) => Some(*arch),
+            Header::CpuType(arch) if own => Some(*arch),
+            _ => None,
+        });
+        let archs: BTreeSet<&str> = of.collect();
+        archs
+            .into_iter()
+            .fold(Condition::Always, |all, arch| all.and(Condition::Arch(arch.to_owned())))
     }
 }
 
-/// `target/ppc/cpu.h` → `ppc`.
-fn architecture(name: &str) -> Option<&str> {
-    let arch = name.strip_prefix("target/")?.strip_suffix("/cpu.h")?;
-    (!arch.contains('/')).then_some(arch)
+fn header(name: &str) -> Option<Header<'_>> {
+    if name == "cpu.h" {
+        return Some(Header::OwnCpu);
+    }
+    let (arch, file) = name.strip_prefix("target/")?.split_once('/')?;
+    match file {
+        "cpu.h" => Some(Header::Cpu(arch)),
+        "cpu-qom.h" => Some(Header::CpuType(arch)),
+        _ => None,
+    }
 }
 
 /// Where the compiler finds `#include "name"` of a file.
@@ -95,6 +122,9 @@ mod tests {
             ("include/hw/ppc/pnv.h", "#include \"target/ppc/cpu.h\"\n#include \"hw/ppc/loop.h\"\n"),
             ("include/hw/ppc/loop.h", "#include \"hw/ppc/pnv.h\"\n"),
             ("hw/core/any.c", "#ifdef TARGET_PPC\n#include \"target/ppc/cpu.h\"\n#endif\n"),
+            ("hw/net/vio.c", "#include \"vio.h\"\n"),
+            ("hw/net/vio.h", "#include \"target/ppc/cpu-qom.h\"\n#include \"cpu.h\"\n"),
+            ("hw/net/common.c", "#include \"target/ppc/cpu-qom.h\"\n"),
         ]
         .into_iter()
         .collect();
@@ -102,5 +132,7 @@ mod tests {
         let of = Architectures::of(&tree, &files);
         assert_eq!(of.condition("hw/pci-host/pnv.c"), Condition::Arch("ppc".to_owned()));
         assert_eq!(of.condition("hw/core/any.c"), Condition::Always);
+        assert_eq!(of.condition("hw/net/vio.c"), Condition::Arch("ppc".to_owned()));
+        assert_eq!(of.condition("hw/net/common.c"), Condition::Always);
     }
 }

@@ -55,9 +55,9 @@ pub fn host_symbols(
         .filter(|(condition, _)| holds(condition, enabled))
         .map(|(_, symbol)| yes(&symbol))
         .collect();
-    for accelerator in ["tcg", "kvm", "xen"] {
-        if enabled(accelerator) {
-            symbols.push(yes(&accelerator.to_uppercase()));
+    for accelerator in accelerators(tree) {
+        if enabled(&accelerator.to_lowercase()) {
+            symbols.push(yes(&accelerator));
         }
     }
     if let Some(arch) = target.get("TARGET_ARCH") {
@@ -75,8 +75,19 @@ pub fn host_symbols(
     symbols
 }
 
+/// Symbols of accelerators, which meson passes where `--enable-` with the same name found what it needs. A device file
+/// must not ask for one itself: Kconfig would take it, and half of the code it selects would not be compiled.
+fn accelerators(tree: &Tree) -> Vec<String> {
+    let text = tree.text("meson.build").unwrap_or_default();
+    let added = text.split("accelerators += 'CONFIG_").skip(1);
+    added.filter_map(|rest| rest.split('\'').next().map(str::to_owned)).collect()
+}
+
 /// The build option that makes meson pass a symbol: `VIRTFS` → `virtfs`. `None` for symbols meson never passes.
 pub fn host_option(tree: &Tree, symbol: &str) -> Option<String> {
+    if accelerators(tree).iter().any(|accelerator| accelerator == symbol) {
+        return Some(symbol.to_lowercase());
+    }
     let (condition, _) = conditions(tree).into_iter().find(|(_, passed)| passed == symbol)?;
     let asked = std::cell::RefCell::new(None);
     holds(&condition, &|option| {
@@ -140,7 +151,8 @@ mod tests {
     fn host_symbols_follow_the_build_options() {
         let meson = "host_kconfig = \\\n  (have_tpm ? ['CONFIG_TPM=y'] : []) + \\\n  (fdt.found() ? ['CONFIG_FDT=y'] : \
                      []) + \\\n  (host_os == 'linux' ? ['CONFIG_LINUX=y'] : []) + \\\n  (multiprocess_allowed ? \
-                     ['CONFIG_MULTIPROCESS_ALLOWED=y'] : [])\n\nignored = []\n";
+                     ['CONFIG_MULTIPROCESS_ALLOWED=y'] : [])\n\nignored = []\naccelerators += 'CONFIG_KVM'\n\
+                     \x20 accelerators += 'CONFIG_XEN'\n";
         let tree: Tree = [
             ("meson.build", meson),
             ("configs/targets/x86_64-softmmu.mak", "TARGET_ARCH=x86_64\n"),
@@ -151,5 +163,8 @@ mod tests {
         let on = host_symbols(&tree, &target, &|option| matches!(option, "fdt" | "kvm"));
         let names: Vec<_> = on.iter().filter(|a| a.value).map(|a| a.symbol.as_str()).collect();
         assert_eq!(names, ["FDT", "LINUX", "KVM", "X86_64"]);
+        assert_eq!(host_option(&tree, "TPM").as_deref(), Some("tpm"));
+        assert_eq!(host_option(&tree, "XEN").as_deref(), Some("xen"));
+        assert_eq!(host_option(&tree, "XEN_BUS"), None);
     }
 }

@@ -78,12 +78,15 @@ fn defined_at(bytes: &[u8], name: &str) -> Option<u32> {
         let after = &line[at + name.len()..];
         let alone = !word(line[..at].chars().next_back()) && !word(after.chars().next());
         let top = line.starts_with(|c: char| c.is_alphabetic() || c == '_');
-        if !alone || !top || line.starts_with("extern ") || line.starts_with("static ") {
+        if !alone || !top || ["extern ", "static ", "typedef "].iter().any(|w| line.starts_with(w))
+        {
             continue;
         }
         // The name itself may begin the line, with its type on the line before.
         let function = after.starts_with('(') && !statement_ends(line, &mut lines.clone());
-        let variable = at > 0 && after.trim_start().starts_with(['=', '[']);
+        // `struct name;` declares a type, `bool name;` defines a variable.
+        let typed = !matches!(line[..at].trim_end(), "" | "struct" | "union" | "enum");
+        let variable = typed && after.trim_start().starts_with(['=', '[', ';']);
         if function || variable {
             return Some(number);
         }
@@ -199,5 +202,7 @@ mod tests {
         assert_eq!(line("extern int cxl_get(void);\n    x = cxl_get();\n"), None);
         assert_eq!(line("static int cxl_get(void)\n{\n}\n"), None);
         assert_eq!(line("int cxl_get_all(void)\n{\n}\n"), None);
+        assert_eq!(line("bool cxl_get;\n"), Some(1));
+        assert_eq!(line("struct cxl_get;\ntypedef cxl_get;\n"), None);
     }
 }

@@ -167,7 +167,11 @@ impl Selector<'_> {
             for leaf in leaves {
                 match leaf {
                     Condition::Symbol(name) if self.kconfig.declaration(name).is_some() => {
-                        symbols.insert(name.clone());
+                        // What meson passes comes with a build option and is not for the device file to ask.
+                        match host_option(self.tree, name) {
+                            Some(option) => options.insert(option),
+                            None => symbols.insert(name.clone()),
+                        };
                     }
                     Condition::Symbol(name) => {
                         options.insert(name.to_lowercase().replace('_', "-"));

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use quench::hardening::Probes;
-use quench::plan::{self, Because, Inputs, SourceFacts};
+use quench::plan::{self, Because, Inputs, Plan, SourceFacts};
 use quench::source::read_tree;
+use quench::tree::Tree;
 use quench::{catalog, kconfig, profile};
 
 use crate::sandbox::{Sandbox, quench, tree};
@@ -178,16 +179,20 @@ fn explain_answers_for_every_type_of_a_full_build() {
     }
 }
 
-const Q35: &str = "schema = 1\nname = \"q\"\n[qemu]\nseries = \"10.2\"\nsource = { path = \"/tree\" }\n[target]\n\
-    arch = \"x86_64\"\nmachines = [\"q35\"]\naccelerators = [\"kvm\"]\n";
-
-/// The reasons for CXL and for quirks in a plan of q35 alone.
-fn q35_on(tree: &quench::tree::Tree, patches: &[&str]) -> (Vec<String>, Vec<String>) {
-    let (profile, findings) = profile::load("q.toml", Q35, &|_| None);
-    let profile = profile.unwrap_or_else(|| panic!("{findings:?}"));
+/// The plan of a machine and perhaps one device, on a tree that has these patches.
+fn plan_on(tree: &Tree, machine: &str, device: &str, patches: &[&str]) -> Plan {
     let catalog = catalog::scan(tree);
+    let devices = if device.is_empty() { String::new() } else { format!("\"{device}\"") };
+    let series: Vec<&str> = catalog.version.split('.').take(2).collect();
+    let text = format!(
+        "schema = 1\nname = \"q\"\n[qemu]\nseries = \"{}\"\nsource = {{ path = \"/tree\" }}\n[target]\n\
+         arch = \"x86_64\"\nmachines = [\"{machine}\"]\naccelerators = [\"kvm\"]\n[devices]\nallow = [{devices}]\n",
+        series.join(".")
+    );
+    let (profile, findings) = profile::load("q.toml", &text, &|_| None);
+    let profile = profile.unwrap_or_else(|| panic!("{findings:?}"));
     let (kconfig, _) = kconfig::parse(tree, "Kconfig");
-    let mut source = SourceFacts::of_tree("10.2.2");
+    let mut source = SourceFacts::of_tree(&catalog.version);
     source.patches = patches.iter().map(|name| ((*name).to_owned(), String::new())).collect();
     let (plan, findings) = plan::make(Inputs {
         profile: &profile,
@@ -197,35 +202,97 @@ fn q35_on(tree: &quench::tree::Tree, patches: &[&str]) -> (Vec<String>, Vec<Stri
         source,
         probes: &Probes::default(),
     });
-    let plan = plan.unwrap_or_else(|| panic!("{findings:?}"));
-    let cxl = plan.asked.iter().filter(|item| item.text == "CXL");
-    let cxl = cxl.filter(|item| matches!(item.because, Because::Quirk { .. }));
+    plan.unwrap_or_else(|| panic!("{machine} {device}: {findings:?}"))
+}
+
+/// Symbols that a plan asks for because of a quirk, and the quirks that a patch has answered.
+fn remedies(plan: &Plan) -> (Vec<&str>, Vec<&str>) {
+    let asked = plan.asked.iter().filter(|item| matches!(item.because, Because::Quirk { .. }));
     (
-        cxl.map(|item| item.because.to_string()).collect(),
-        plan.quirks.iter().map(|item| item.because.to_string()).collect(),
+        asked.map(|item| item.text.as_str()).collect(),
+        plan.quirks.iter().map(|item| item.text.as_str()).collect(),
     )
 }
 
+/// A machine with perhaps one device, and what its link needs.
+struct Link {
+    series: &'static str,
+    machine: &'static str,
+    device: &'static str,
+    /// Symbols asked because of a quirk.
+    symbols: &'static [&'static str],
+    /// Quirks that a patch of ours has answered.
+    patched: &'static [&'static str],
+}
+
+const fn link(
+    selection: [&'static str; 3],
+    symbols: &'static [&str],
+    patched: &'static [&str],
+) -> Link {
+    let [series, machine, device] = selection;
+    Link { series, machine, device, symbols, patched }
+}
+
+/// Every quirk on the trees it is about. Each of these links failed on a real build without the remedy.
 #[test]
 fn a_selection_that_does_not_link_gets_the_cheapest_remedy_before_the_build() {
-    const STUB: &str = "hw/cxl/cxl-host-stubs.c";
-    let Some(tree) = tree("10.2") else { return println!("skipped: no QUENCH_TREES") };
-    let mut tree = read_tree(&tree).unwrap();
-    let patch = "0001-hw-cxl-stub-cxl_fmws_get_all_sorted.patch";
-    let (cxl, quirks) = q35_on(&tree, &[patch]);
-    assert!(
-        cxl.is_empty() && quirks.len() == 1 && quirks[0].contains("patched"),
-        "{cxl:?} {quirks:?}"
-    );
-    // The tree as upstream has it.
-    let stub = tree.text(STUB).unwrap().replace("cxl_fmws_get_all_sorted", "something_else");
-    tree.insert(STUB, stub);
-    let (cxl, quirks) = q35_on(&tree, &[]);
-    assert!(
-        quirks.is_empty() && cxl.len() == 1 && cxl[0].contains("12.6 MB"),
-        "{cxl:?} {quirks:?}"
-    );
+    let cxl = ["CXL", "CXL_MEM_DEVICE"].as_slice();
+    let on_pc = ["CXL", "CXL_MEM_DEVICE", "PCI_EXPRESS"].as_slice();
+    let cases = [
+        link(["7.2", "microvm", ""], &[], &["microvm-without-pc"]),
+        link(["7.2", "q35", "nvme"], &[], &[]),
+        link(["10.0", "q35", "igb"], &[], &["igb-without-e1000"]),
+        link(["10.0", "q35", "nvme"], &[], &[]),
+        link(["10.2", "q35", ""], &[], &["cxl-fmws-stub"]),
+        link(["10.2", "q35", "nvme"], &["SPDM_SOCKET"], &["cxl-fmws-stub"]),
+        link(["10.2", "q35", "ufs-lu"], &["SCSI"], &["cxl-fmws-stub"]),
+        link(["10.2", "q35", "pxb-pcie"], cxl, &[]),
+        link(["10.2", "pc", "pxb"], on_pc, &[]),
+        link(["10.2", "q35", "cxl-type3"], &["CXL", "PXB"], &[]),
+    ];
+    for Link { series, machine, device, symbols, patched } in cases {
+        let Some(tree) = tree(series) else { return println!("skipped: no QUENCH_TREES") };
+        let tree = read_tree(&tree).unwrap();
+        let ours = quench::shipped::patches(series);
+        let names: Vec<&str> = ours.iter().map(|(name, _)| name.as_str()).collect();
+        let plan = plan_on(&tree, machine, device, &names);
+        assert_eq!(remedies(&plan), (symbols.to_vec(), patched.to_vec()), "{series} {device}");
+    }
 }
+
+/// The same on trees as upstream has them, without our patches.
+#[test]
+fn without_the_patch_a_quirk_costs_symbols() {
+    let stub = ("hw/cxl/cxl-host-stubs.c", "cxl_fmws_get_all_sorted");
+    let shared = ("hw/net/meson.build", ", 'e1000x_common.c'");
+    let weak = ("hw/acpi/acpi-x86-stub.c", "__attribute__((weak))");
+    let cases = [
+        (link(["10.2", "q35", ""], &["CXL", "CXL_MEM_DEVICE", "PXB"], &[]), stub),
+        (link(["10.0", "q35", "igb"], &["E1000E_PCI_EXPRESS"], &[]), shared),
+        (link(["7.2", "microvm", ""], &["I440FX"], &[]), weak),
+    ];
+    for (Link { series, machine, device, symbols, patched }, (file, text)) in cases {
+        let Some(tree) = tree(series) else { return println!("skipped: no QUENCH_TREES") };
+        let mut tree = read_tree(&tree).unwrap();
+        let upstream = tree.text(file).unwrap().replace(text, "");
+        tree.insert(file, upstream);
+        let plan = plan_on(&tree, machine, device, &[]);
+        assert_eq!(remedies(&plan), (symbols.to_vec(), patched.to_vec()), "{series} {device}");
+    }
+}
+
+/// An accelerator's symbol comes with its option: asked in the device file, half of its code would be missing.
+#[test]
+fn a_device_of_an_accelerator_asks_for_the_option() {
+    let Some(tree) = tree("10.0") else { return println!("skipped: no QUENCH_TREES") };
+    let plan = plan_on(&read_tree(&tree).unwrap(), "q35", "xen-pvdevice", &[]);
+    assert!(plan.features.iter().any(|item| item.text == "xen"), "{:?}", plan.features);
+    assert!(!plan.asked.iter().any(|item| item.text == "XEN"), "{:?}", plan.asked);
+}
+
+const Q35: &str = "schema = 1\nname = \"q\"\n[qemu]\nseries = \"10.2\"\nsource = { path = \"/tree\" }\n[target]\n\
+    arch = \"x86_64\"\nmachines = [\"q35\"]\naccelerators = [\"kvm\"]\n";
 
 /// The flash chips' Kconfig does not select the bus they sit on; such a binary links and aborts when it starts.
 #[test]

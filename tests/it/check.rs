@@ -169,7 +169,7 @@ proptest::proptest! {
 
 #[test]
 fn shipped_patches_are_those_of_the_series_files() {
-    for series in ["10.2"] {
+    for series in ["7.2", "10.0", "10.2"] {
         let directory = format!("{}/patches/{series}", env!("CARGO_MANIFEST_DIR"));
         let list = std::fs::read_to_string(format!("{directory}/series")).unwrap();
         let names: Vec<&str> = list.lines().filter(|line| !line.starts_with('#')).collect();
