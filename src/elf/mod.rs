@@ -25,6 +25,7 @@ pub use dynamic::{Dynamic, Slot};
 pub use facts::{Depth, Facts, Kind, Machine, Malformed, Segment, SegmentKind, facts, facts_of};
 pub use image::{Image, Parts, ReadAt};
 pub use notes::Properties;
+pub use relocate::calls;
 pub use sections::{Section, Sections};
 pub use symbols::{NamedFunction, Symbol};
 

@@ -1,14 +1,16 @@
-//! Debug sections of an object as a linker would leave them: relocations filled in, code at its place in the file. Pure.
+//! Relocations of objects: debug sections as a linker would leave them, with code at its place in the file, and who is
+//! called. Pure.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use goblin::container::{Container, Ctx, Endian};
 use goblin::elf::reloc::{self, RelocSection};
 use goblin::elf::section_header::{SHT_REL, SHT_RELA, SHT_SYMTAB};
 use goblin::elf::sym::Symtab;
 
-use super::symbols::MOST_ENTRIES;
-use super::{Machine, Sections};
+use super::symbols::{MOST_ENTRIES, text_at};
+use super::{Facts, Machine, Sections};
 
 /// A debug section of an object. Addresses of code become file offsets, as everywhere with objects.
 pub(super) fn relocated<'a>(
@@ -51,6 +53,41 @@ pub(super) fn relocated<'a>(
         }
     }
     Some(out)
+}
+
+/// Functions of others that the code of an object calls: a function whose address is only taken is none.
+pub fn calls<'a>(facts: &Facts<'a>) -> BTreeSet<&'a str> {
+    let mut out = BTreeSet::new();
+    let list = &facts.sections.list;
+    let ctx = Ctx::new(
+        if facts.is_64 { Container::Big } else { Container::Little },
+        if facts.little_endian { Endian::Little } else { Endian::Big },
+    );
+    let Some(table) = list.iter().find(|section| section.kind == SHT_SYMTAB) else { return out };
+    let names = usize::try_from(table.link).ok().and_then(|index| list.get(index));
+    let names = names.and_then(|names| facts.sections.bytes_of(names)).unwrap_or_default();
+    let symbols = facts.sections.bytes_of(table).unwrap_or_default();
+    let entry = if ctx.container == Container::Big { 24 } else { 16 };
+    let Ok(symbols) = Symtab::parse(symbols, 0, symbols.len() / entry, ctx) else { return out };
+    for section in list.iter().filter(|section| section.kind == SHT_RELA) {
+        let patched = usize::try_from(section.info).ok().and_then(|index| list.get(index));
+        if !patched.is_some_and(super::Section::executable) {
+            continue;
+        }
+        let raw = facts.sections.bytes_of(section).unwrap_or_default();
+        let Ok(parsed) = RelocSection::parse(raw, 0, raw.len(), true, ctx) else { continue };
+        for relocation in parsed.iter().take(MOST_ENTRIES) {
+            let call = matches!(
+                (facts.machine, relocation.r_type),
+                (Machine::X86_64, reloc::R_X86_64_PLT32)
+                    | (Machine::Aarch64, reloc::R_AARCH64_CALL26 | reloc::R_AARCH64_JUMP26)
+            );
+            if let Some(symbol) = symbols.get(relocation.r_sym).filter(|it| call && it.st_shndx == 0) {
+                out.insert(text_at(names, symbol.st_name));
+            }
+        }
+    }
+    out
 }
 
 /// How many bytes an absolute relocation fills.

@@ -5,8 +5,10 @@
 //! after each step, so a killed run never claims more than was finished. Packages, verdict and record appear in the
 //! output directory by rename.
 
+mod linked;
 mod written;
 
+pub use linked::{Error as LinkedError, linked};
 use written::Staged;
 pub use written::recorded_plan;
 
@@ -31,6 +33,7 @@ use crate::source::sha256_of;
 use crate::stage::{self, Content, Entry};
 use crate::terminal::Terminal;
 use crate::tool;
+use crate::verify::planned::{self, Promise};
 use crate::verify::{self, Examination, Report};
 
 /// Version of what the steps do; a change makes all of them stale. History: 1 = first.
@@ -76,6 +79,8 @@ pub enum Error {
     Measure { step: &'static str, source: measure::Error },
     #[error("step `{step}` failed")]
     Io { step: &'static str, source: std::io::Error },
+    #[error("step `{step}` failed")]
+    Linked { step: &'static str, source: LinkedError },
     #[error(transparent)]
     Tool(#[from] tool::Error),
     #[error("another quench works in {0}")]
@@ -92,6 +97,7 @@ impl Error {
             Self::Step { source, .. } => source.hint(),
             Self::Package { source, .. } => source.hint(),
             Self::Measure { source, .. } => source.hint(),
+            Self::Linked { source: LinkedError::Process(source), .. } => source.hint(),
             Self::Io { source, .. } if is_full(source) => Some(FULL.to_owned()),
             Self::Tool(error) => error.hint(),
             _ => None,
@@ -104,6 +110,7 @@ impl Error {
             Self::Step { source, .. } => Some(source),
             Self::Package { source: package::Error::Process(source), .. } => Some(source),
             Self::Measure { source: measure::Error::Process(source), .. } => Some(source),
+            Self::Linked { source: LinkedError::Process(source), .. } => Some(source),
             _ => None,
         }
     }
@@ -569,6 +576,14 @@ impl Run<'_> {
         let mut findings = Vec::new();
         let mut reports = Vec::new();
         let judged = |path: &&PathBuf| package::is_package(path) && !package::is_debug(path);
+        let promise = Promise::of_plan(&record.plan).map_err(Error::Record)?;
+        let (linked, unknown) = linked(
+            &self.build_directory(),
+            &self.plan.emulator(),
+            &self.isolation().for_questions(),
+        )
+        .map_err(|source| Error::Linked { step: step.name(), source })?;
+        findings.extend(unknown);
         // How each unit was compiled stands in the debug packages.
         let mut separate = verify::SeparateFiles::default();
         for package in packages.iter().filter(|path| package::is_debug(path)) {
@@ -580,8 +595,9 @@ impl Run<'_> {
                 .file_name()
                 .map(|name| name.to_string_lossy().into_owned())
                 .unwrap_or_default();
-            let report = Examination::of(&name, &bytes, &|build_id| separate.find(build_id))
+            let mut report = Examination::of(&name, &bytes, &|build_id| separate.find(build_id))
                 .settle(&policy, &wanted);
+            report.findings.extend(planned::contradictions(&promise, &report, linked.as_ref()));
             findings.extend(report.findings.iter().cloned());
             reports.push(report);
         }

@@ -9,6 +9,7 @@ mod file;
 pub mod input;
 mod libc;
 pub mod payload;
+pub mod planned;
 pub mod policy;
 mod report;
 mod rules;
@@ -63,6 +64,9 @@ const CODES: &[&Code] = &[
     &against::LOST,
     &against::UNMATCHED,
     &compare::UNEXPLAINED,
+    &planned::CONTRADICTION,
+    &planned::UNPROVED,
+    &planned::UNREPEATED,
     &surface::UNEXPLAINED,
     &surface::ABSENT,
     &surface::BUDGET,

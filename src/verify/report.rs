@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::compare::Comparison;
 use super::file;
 use super::input::{self, Limits, Member};
+use super::planned::{Story, stories};
 use super::policy::{Demand, Policy, Setting, Subject};
 use super::rules::{Object, RULES};
 use super::{Date, Libc, Selection, Verdict};
@@ -121,6 +122,11 @@ pub struct ObjectVerdict {
     pub build_id: Option<String>,
     pub needed: Vec<String>,
     pub cet: (bool, bool),
+    pub x86: bool,
+    /// Start files of the C library that have no landing pad, by what they bring.
+    pub start_files: Vec<&'static str>,
+    /// What each unit was told and does, where it is known and somebody may ask.
+    pub stories: Vec<Story>,
     /// Set-id or capabilities: the policy's `[privileged]` applies.
     pub privileged: bool,
 }
@@ -208,6 +214,8 @@ pub struct Options<'a> {
     pub archives: bool,
     /// Verdicts that hold are kept of many files, too: somebody reads them.
     pub all: bool,
+    /// What each unit was told and does is kept: a plan may be held against it.
+    pub stories: bool,
     /// C libraries; the first that a file can be loaded with is its own.
     pub libc: &'a [Libc],
 }
@@ -221,7 +229,7 @@ impl std::fmt::Debug for Options<'_> {
 impl<'a> Options<'a> {
     /// All rules, all archives.
     pub fn new(debug: &'a DebugFiles<'a>) -> Self {
-        Self { debug, selection: Selection::default(), archives: true, all: true, libc: &[] }
+        Self { debug, selection: Selection::default(), archives: true, all: true, stories: true, libc: &[] }
     }
 }
 
@@ -252,8 +260,14 @@ fn examine_elf(
     });
     let rights = file::rights(member).into_iter();
     let rights = rights.filter(|rule| options.selection.has(rule.rule));
+    let start_files = code.iter().flat_map(|code| &code.targets.start_files);
+    let start_files = start_files.filter(|(.., marked)| !marked).map(|(name, ..)| *name).collect();
+    let units = if options.stories { units.as_slice() } else { &[] };
     Ok(ObjectVerdict {
         path: member.path.clone(),
+        x86: facts.machine == elf::Machine::X86_64,
+        start_files,
+        stories: stories(units, code.as_ref()),
         sha256: member.sha256.clone().unwrap_or_default(),
         kind: format!("{:?}", facts.kind),
         rules: of_elf.chain(rights).collect(),

@@ -18,6 +18,7 @@ mod evidence;
 mod hostile;
 mod kconfig;
 mod packages;
+mod planned;
 mod random;
 mod real;
 mod root;

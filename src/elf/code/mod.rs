@@ -62,6 +62,8 @@ impl Marks {
     pub const CFI_CHECK: Self = Self(1 << 14);
     /// Local variables are addressed below the frame pointer.
     pub(super) const BELOW_FRAME: Self = Self(1 << 15);
+    /// A call-used register is zeroed right before it returns.
+    pub const ZEROES: Self = Self(1 << 16);
 
     pub fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
@@ -159,6 +161,15 @@ impl<'a> Code<'a> {
             Some(function) => format!("{}+{:#x}", function.name, address - function.address),
             None => format!("{address:#x}"),
         }
+    }
+
+    /// Functions whose start lies in one of some ranges.
+    pub fn functions_in(&self, ranges: &[(u64, u64)]) -> impl Iterator<Item = &Function> {
+        ranges.iter().flat_map(|(start, end)| {
+            let first = self.functions.partition_point(|function| function.start < *start);
+            let rest = self.functions.get(first..).unwrap_or_default();
+            rest.iter().take_while(|function| function.start < *end)
+        })
     }
 
     pub fn function_at(&self, address: u64) -> Option<&Function> {

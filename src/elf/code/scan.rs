@@ -332,6 +332,9 @@ impl Scan<'_, '_> {
             _ => false,
         };
         self.code.zeroing_returns += usize::from(zeroed);
+        if zeroed {
+            self.mark(at, Marks::ZEROES);
+        }
     }
 
     /// `lea` below rbp is a local only where rbp is the frame pointer: `push rbp; mov rbp, rsp` at the start.

@@ -100,7 +100,7 @@ const CHECKED: &[&str] = &[
 
 /// Functions whose every call is the checked one from level 2 on: what is checked is the format, not a size, so there is
 /// nothing the compiler could prove away. A plain call was compiled without FORTIFY, or at level 1.
-const ALWAYS: &[&str] = &[
+pub(in crate::verify) const ALWAYS: &[&str] = &[
     "asprintf",
     "dprintf",
     "fprintf",

@@ -1,10 +1,10 @@
 //! The rules, each with its name, its sentence and its check. Pure.
 
 mod coverage;
-mod fortify;
+pub(super) mod fortify;
 mod link;
 mod load;
-mod options;
+pub(super) mod options;
 mod state;
 mod strings;
 mod units;

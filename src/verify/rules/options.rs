@@ -3,7 +3,7 @@
 
 /// Who compiled a unit, as far as options are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Compiler {
+pub(in crate::verify) enum Compiler {
     Gcc,
     /// GCC at link time: its options are those of the linking, each function keeps those of its source unit.
     GccLinkTime,
@@ -18,7 +18,7 @@ pub(super) enum Compiler {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum StackProtector {
+pub(in crate::verify) enum StackProtector {
     No,
     /// Functions with arrays of eight bytes or more, and those with an attribute.
     Basic,
@@ -28,23 +28,23 @@ pub(super) enum StackProtector {
 
 /// The options of a unit that rules ask for. `None`: not mentioned, so the compiler's default.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Options {
-    pub(super) compiler: Compiler,
-    pub(super) stack_protector: Option<StackProtector>,
-    pub(super) stack_clash: Option<bool>,
+pub(in crate::verify) struct Options {
+    pub(in crate::verify) compiler: Compiler,
+    pub(in crate::verify) stack_protector: Option<StackProtector>,
+    pub(in crate::verify) stack_clash: Option<bool>,
     /// Landing pads: `-fcf-protection=branch`, `-mbranch-protection=bti`.
-    pub(super) landing_pads: Option<bool>,
+    pub(in crate::verify) landing_pads: Option<bool>,
     /// `-fcf-protection=return`, `-mbranch-protection=pac-ret`.
-    pub(super) return_protection: Option<bool>,
-    pub(super) zeroed_registers: Option<bool>,
-    pub(super) optimised: bool,
+    pub(in crate::verify) return_protection: Option<bool>,
+    pub(in crate::verify) zeroed_registers: Option<bool>,
+    pub(in crate::verify) optimised: bool,
     /// As given or implied; 0 without optimisation.
-    pub(super) fortify: Option<u8>,
+    pub(in crate::verify) fortify: Option<u8>,
 }
 
 impl Options {
     /// The compiler says what it was told.
-    pub(super) fn known(&self) -> bool {
+    pub(in crate::verify) fn known(&self) -> bool {
         matches!(self.compiler, Compiler::Gcc | Compiler::Clang)
     }
 }
@@ -69,7 +69,7 @@ fn compiler(producer: &str) -> Compiler {
 }
 
 /// What a producer says.
-pub(super) fn options(producer: &str) -> Options {
+pub(in crate::verify) fn options(producer: &str) -> Options {
     let mut out = Options {
         compiler: compiler(producer),
         stack_protector: None,

@@ -131,26 +131,18 @@ pub(super) fn evidence(object: Object<'_>) -> Answer {
 /// A unit that says it is protected and of whose functions with locals none is.
 fn exposed(object: Object<'_>, unit: &Unit) -> Option<String> {
     let code = object.code?;
-    let inside =
-        |address: u64| unit.ranges.iter().any(|(start, end)| address >= *start && address < *end);
-    let (mut canaries, mut bare) = (0, Vec::new());
-    // Ranges of a unit are few; its functions are found by address.
-    for (start, _) in unit.ranges.iter().take(64) {
-        let first = code.functions.partition_point(|function| function.start < *start);
-        for function in code.functions[first..].iter().take_while(|function| inside(function.start))
-        {
-            if function.marks.has(Marks::LOADS_CANARY) || function.marks.has(Marks::CALLS_FAIL) {
-                canaries += 1;
-            } else if function.marks.has(Marks::FRAME_ADDRESS) {
-                bare.push(code.name(function.start));
-            }
+    let (mut canaries, mut bare) = (0, 0);
+    for function in code.functions_in(&unit.ranges) {
+        if function.marks.any(Marks::LOADS_CANARY.with(Marks::CALLS_FAIL)) {
+            canaries += 1;
+        } else if function.marks.has(Marks::FRAME_ADDRESS) {
+            bare += 1;
         }
     }
-    (canaries == 0 && bare.len() > 2).then(|| {
+    (canaries == 0 && bare > 2).then(|| {
         format!(
             "{} says -fstack-protector-strong, and none of its {} functions with locals checks a canary",
-            unit.name,
-            bare.len()
+            unit.name, bare
         )
     })
 }

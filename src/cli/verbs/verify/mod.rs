@@ -18,6 +18,7 @@ use crate::terminal::{Terminal, Verbosity};
 use crate::verify::against::{self, Past};
 use crate::verify::compare::Comparison;
 use crate::verify::input::{self, Format};
+use crate::verify::planned::{self, Promise};
 use crate::verify::policy::{self, date_of_epoch};
 use crate::verify::{self, Date, Examination, Options, Policy, Report, Selection, Verification};
 
@@ -46,6 +47,9 @@ pub(crate) struct Args {
     /// An older record, verdict, package, directory or file: what it had and these lack is an error.
     #[arg(long, value_name = "OLD")]
     against: Option<PathBuf>,
+    /// A plan (`plan --format json`), or a record with one: its flags are held against units and code of what it builds.
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
     /// Run checksec, hardening-check, annocheck and scanelf where installed, and explain each difference.
     #[arg(long)]
     compare: bool,
@@ -123,22 +127,38 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let all = terminal.verbosity() >= Verbosity::Verbose;
     let waivers = explicit.as_ref().is_some_and(|policy| !policy.waivers.is_empty());
     let libraries = libc::read(args)?;
+    let promise = match (&args.plan, &args.against) {
+        (Some(path), _) => Some(promised(path)?),
+        // An older record says what flags the file had to be compiled with, too.
+        (None, Some(old)) => promised(old).ok(),
+        (None, None) => None,
+    };
     let options = Options {
         libc: &libraries,
         selection: selection(args)?,
         archives: !args.no_archives,
+        stories: args.plan.is_some() || !args.paths.iter().all(|path| path.is_dir()),
         all: all || digests || waivers || args.against.is_some() || args.compare,
         ..Options::new(&debug)
+    };
+    let given = Given {
+        policy: explicit.as_ref(),
+        record: record.as_ref(),
+        promise: promise.as_ref(),
+        today,
     };
     for path in &args.paths {
         let mut examination = examine(path, digests, &options)?;
         examination.only = options.selection.names().unwrap_or_default().to_vec();
-        let judged = judge(examination, path, explicit.as_ref(), record.as_ref(), today)?;
-        policies.insert(judged.1.name.clone(), judged.1);
-        verification.reports.push(judged.0);
+        let (mut report, policy) = judge(examination, path, &given)?;
+        if let Some(promise) = promise.as_ref().filter(|_| args.plan.is_some()) {
+            report.findings.extend(planned::unproved(promise, &report));
+        }
+        policies.insert(policy.name.clone(), policy);
+        verification.reports.push(report);
     }
     if let Some(old) = &args.against {
-        let past = past(old, explicit.as_ref(), today, &options)?;
+        let past = past(old, &given, &options)?;
         verification.findings.extend(against::lost(&past, &verification.reports));
     }
     if args.compare {
@@ -204,8 +224,7 @@ fn of_rule(finding: &Finding) -> bool {
 /// How an older version stood: by its record or verdict, or judged now.
 fn past(
     old: &Path,
-    explicit: Option<&Policy>,
-    today: Date,
+    given: &Given<'_>,
     options: &Options<'_>,
 ) -> Result<Past, Failure> {
     let name = old.display().to_string();
@@ -222,7 +241,7 @@ fn past(
             });
         }
     }
-    let (report, _) = judge(examine(old, false, options)?, old, explicit, None, today)?;
+    let (report, _) = judge(examine(old, false, options)?, old, &Given { record: None, promise: None, ..*given })?;
     Ok(Past::of_reports(&name, &[report]))
 }
 
@@ -239,6 +258,15 @@ fn today(args: &Args) -> Result<Date, Failure> {
             .map_or(0, |since| since.as_secs()),
     };
     Ok(date_of_epoch(seconds))
+}
+
+/// The promise of a plan, alone or in a record.
+fn promised(path: &Path) -> Result<Promise, Failure> {
+    let text = fs_err::read_to_string(path).map_err(|error| Failure::new(Exit::Usage, error))?;
+    let fault = |why: String| Failure::new(Exit::Usage, format!("{}: {why}", path.display()));
+    let value: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| fault(error.to_string()))?;
+    Promise::of_plan(value.get("plan").unwrap_or(&value)).map_err(fault)
 }
 
 /// A policy by name or file; `None` when it has faults, which are shown.
@@ -319,17 +347,24 @@ fn selection(args: &Args) -> Result<Selection, Failure> {
     })
 }
 
+/// What files are judged by, beside what they hold themselves.
+#[derive(Clone, Copy)]
+struct Given<'a> {
+    policy: Option<&'a Policy>,
+    record: Option<&'a Record>,
+    promise: Option<&'a Promise>,
+    today: Date,
+}
+
 /// Judges by the policy given, else by the one the record names, else by `distribution`.
 fn judge(
     mut examination: Examination,
     path: &Path,
-    explicit: Option<&Policy>,
-    record: Option<&Record>,
-    today: Date,
+    given: &Given<'_>,
 ) -> Result<(Report, Policy), Failure> {
     let inside = examination.record.take();
     let inside = inside.and_then(|bytes| Record::from_text(&String::from_utf8_lossy(&bytes)).ok());
-    let governing = record.or(inside.as_ref());
+    let governing = given.record.or(inside.as_ref());
     let is_package =
         path.extension().is_some_and(|extension| extension == "deb" || extension == "rpm");
     let digests = match governing {
@@ -342,17 +377,25 @@ fn judge(
         .and_then(|record| record.plan.get("hardening"))
         .and_then(serde_json::Value::as_str)
         .map(|level| if level == "cfi" { "strict" } else { level });
-    let policy = explicit.cloned().or_else(|| {
+    let policy = given.policy.cloned().or_else(|| {
         let named = level.and_then(|level| Policy::named(&format!("quench-{level}")));
-        named.or_else(|| Policy::named("distribution")).map(|policy| policy.on(today))
+        named.or_else(|| Policy::named("distribution")).map(|policy| policy.on(given.today))
     });
     let Some(policy) = policy else {
         return Err(Failure::new(Exit::Usage, "no policy"));
     };
     let (name, sha256) = (examination.name.clone(), examination.sha256.clone());
     let mut report = examination.settle(&policy, &digests);
-    if let Some(record) = record {
+    if let Some(record) = given.record {
         report.findings.extend(verify::package_digest(&name, &sha256, record));
+    }
+    let recorded = governing.and_then(|record| Promise::of_plan(&record.plan).ok());
+    let other = given.promise.filter(|promise| recorded.as_ref() != Some(promise));
+    for promise in recorded.iter().chain(other) {
+        let found = planned::contradictions(promise, &report, None);
+        let new = found.into_iter().filter(|finding| !report.findings.contains(finding));
+        let new: Vec<Finding> = new.collect();
+        report.findings.extend(new);
     }
     Ok((report, policy))
 }

@@ -1,0 +1,144 @@
+//! Units against the plan, against the commands that compiled them, and against their own code. Pure.
+
+use std::collections::BTreeMap;
+
+use super::{CONTRADICTION, Commands, Promise, Story, Told, listed};
+use crate::finding::Finding;
+use crate::verify::report::ObjectVerdict;
+use crate::verify::rules::options::StackProtector;
+
+/// Fewer functions say nothing of what the compiler does as a rule.
+const FEW: usize = 16;
+
+/// Every contradiction of the units of one file.
+pub(super) fn faults(
+    promise: &Promise,
+    object: &ObjectVerdict,
+    commands: Option<&Commands>,
+) -> Vec<Finding> {
+    let told = promise.told();
+    let known: Vec<&Story> =
+        object.stories.iter().filter(|story| story.told.options.known()).collect();
+    let mut out = against_plan(promise, &told, &known, commands);
+    out.extend(against_commands(&known, commands));
+    out.extend(against_code(&object.stories));
+    out
+}
+
+/// Units that say another thing than the plan.
+fn against_plan(
+    promise: &Promise,
+    told: &Told,
+    known: &[&Story],
+    commands: Option<&Commands>,
+) -> Vec<Finding> {
+    let recorded = |family: &str| known.iter().any(|story| story.told.records(family));
+    // Where compile commands are known, a unit they do not name was compiled by somebody else.
+    let own =
+        |story: &Story| commands.is_none_or(|commands| commands.of_source(&story.name).is_some());
+    let mut lacks: BTreeMap<(&str, bool), Vec<(&str, String)>> = BTreeMap::new();
+    for story in known {
+        for (flag, says) in told.lacking(&story.told, &recorded) {
+            lacks.entry((flag, own(story))).or_default().push((&story.name, says));
+        }
+        let level = match story.fortify {
+            _ if !story.told.options.optimised => Some(0),
+            level => level,
+        };
+        if let (Some(promised), Some(level)) = (told.options.fortify, level)
+            && level < promised
+        {
+            let flag = promise.flag("-D_FORTIFY_SOURCE");
+            let says = format!("has level {level}");
+            lacks.entry((flag, own(story))).or_default().push((&story.name, says));
+        }
+    }
+    let mut out = Vec::new();
+    for ((flag, own), units) in lacks {
+        let names: Vec<String> =
+            units.iter().map(|(name, says)| format!("{name} ({says})")).collect();
+        let message = format!(
+            "{} of {} units were compiled without {flag}, which the plan asks for: {}",
+            units.len(),
+            known.len(),
+            listed(names.iter().map(String::as_str))
+        );
+        out.push(if own {
+            Finding::error(&CONTRADICTION, message)
+        } else {
+            let note = "no compile command of the build names them: they were compiled elsewhere";
+            Finding::warning(&CONTRADICTION, message).with_note(note)
+        });
+    }
+    out
+}
+
+/// Units that say another thing than the command that is said to have compiled them.
+fn against_commands(known: &[&Story], commands: Option<&Commands>) -> Vec<Finding> {
+    let Some(commands) = commands else { return Vec::new() };
+    let mut differing = Vec::new();
+    for story in known {
+        let Some(of_source) = commands.of_source(&story.name) else { continue };
+        let lacks: Vec<_> =
+            of_source.map(|command| command.told.lacking(&story.told, &|_| false)).collect();
+        // A file may be compiled several times: one of the commands must fit.
+        if let Some(lack) = lacks.iter().min_by_key(|lack| lack.len()).and_then(|lack| lack.first())
+        {
+            differing.push(format!("{} (told {}, {})", story.name, lack.0, lack.1));
+        }
+    }
+    if differing.is_empty() {
+        return Vec::new();
+    }
+    let message = format!(
+        "{} units do not say what their compile command says: {}",
+        differing.len(),
+        listed(differing.iter().map(String::as_str))
+    );
+    let help = "objects of another run, or a compiler in front of the compiler";
+    vec![Finding::error(&CONTRADICTION, message).with_help(help)]
+}
+
+/// Units whose functions do not do what the unit was told, or do what it was not.
+fn against_code(stories: &[Story]) -> Vec<Finding> {
+    let mut by_kind: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for story in stories.iter().filter(|story| story.told.options.known()) {
+        let options = &story.told.options;
+        let name = &story.name;
+        let (bare, shown) = (story.bare.0, story.bare.1.join(", "));
+        let mut add = |kind, text| by_kind.entry(kind).or_default().push(text);
+        match options.stack_protector {
+            Some(level) if level >= StackProtector::Strong => {
+                if story.canaries == 0 && bare > 2 {
+                    let text = format!("{name}: none of {bare} functions with locals ({shown}, ...)");
+                    add("were told -fstack-protector-strong, and their functions check no canary", text);
+                }
+            }
+            None | Some(StackProtector::No) if story.canaries > 0 => {
+                let text = format!("{name}: {} of {} functions", story.canaries, story.functions);
+                add("were told of no stack protector, and their functions check a canary", text);
+            }
+            _ => {}
+        }
+        if options.stack_clash == Some(true) && !story.unprobed.is_empty() {
+            let text = format!("{name}: {}", story.unprobed.join(", "));
+            add("were told -fstack-clash-protection, and frames skip a page", text);
+        }
+        if options.landing_pads == Some(true) && !story.padless.is_empty() {
+            let text = format!("{name}: {}", story.padless.join(", "));
+            add("were told -fcf-protection, and targets of indirect branches have no endbr64", text);
+        }
+        let zeroes = options.zeroed_registers == Some(true);
+        if zeroes && story.zeroing == 0 && story.returning >= FEW {
+            let text = format!("{name}: none of {} functions", story.returning);
+            add("were told -fzero-call-used-regs, and their functions zero no register", text);
+        }
+    }
+    by_kind
+        .into_iter()
+        .map(|(kind, texts)| {
+            let shown = listed(texts.iter().map(String::as_str));
+            Finding::error(&CONTRADICTION, format!("{} units {kind}: {shown}", texts.len()))
+        })
+        .collect()
+}
