@@ -23,14 +23,12 @@ pub(super) fn ranges(
     named: &[NamedFunction<'_>],
 ) -> Vec<Range> {
     let mut out = from_eh_frame(memory, facts);
-    let known = out.len();
     out.extend(named.iter().filter(|function| function.size > 0).map(|function| Range {
         start: function.address,
         end: function.address.saturating_add(function.size),
     }));
     out.retain(|range| range.start < range.end && memory.executable(range.start));
     // Stable: of two that begin together the one of .eh_frame stays.
-    let _ = known;
     out.sort_by_key(|range| range.start);
     out.dedup_by_key(|range| range.start);
     for index in 1..out.len() {
@@ -65,13 +63,35 @@ fn from_eh_frame(memory: &Memory<'_>, facts: &Facts<'_>) -> Vec<Range> {
             }
         })
         .or_else(|| facts.sections.named(".eh_frame").map(|section| section.address));
-    let Some((address, bytes)) = found.and_then(|at| Some((at, memory.from(at)?))) else {
-        return Vec::new();
-    };
+    let Some(address) = found else { return Vec::new() };
+    // How long it is a section header says, which may lie; the terminator does not. Without one, all that follows.
+    let hint = facts.sections.named(".eh_frame").filter(|section| section.address == address);
+    let bytes = hint
+        .and_then(|section| memory.at(address, section.size))
+        .filter(|bytes| terminated(bytes, facts.little_endian))
+        .or_else(|| memory.from(address));
+    let Some(bytes) = bytes else { return Vec::new() };
     let bases = BaseAddresses::default().set_eh_frame(address);
     let mut section = EhFrame::new(bytes, endian);
     section.set_address_size(size);
     read_entries(&section, &bases)
+}
+
+/// A row of entries, each with its length before it, that ends with a length of zero.
+fn terminated(bytes: &[u8], little_endian: bool) -> bool {
+    let mut at = 0_usize;
+    while let Some(length) = bytes.get(at..at.saturating_add(4)) {
+        let length: [u8; 4] = length.try_into().unwrap_or_default();
+        let length =
+            if little_endian { u32::from_le_bytes(length) } else { u32::from_be_bytes(length) };
+        match length {
+            0 => return true,
+            // A length of eight bytes follows; nobody writes that.
+            u32::MAX => return false,
+            length => at = at.saturating_add(4).saturating_add(length as usize),
+        }
+    }
+    false
 }
 
 fn read_entries(

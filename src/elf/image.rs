@@ -141,6 +141,27 @@ impl<'a> Image<'a> {
         }
     }
 
+    /// Puts as many bytes of a range as the file has into a buffer that is used again; nothing else is kept.
+    pub(super) fn refill(self, offset: u64, size: u64, buffer: &mut Cow<'a, [u8]>) {
+        let size = size.min(self.length().saturating_sub(offset));
+        match self {
+            Self::Whole(bytes) => {
+                *buffer = Cow::Borrowed(cut(bytes, offset, size).unwrap_or_default())
+            }
+            Self::Parts(parts) => {
+                let buffer = buffer.to_mut();
+                buffer.resize(usize::try_from(size).unwrap_or(0), 0);
+                let read = parts.fill(offset, buffer);
+                buffer.truncate(read);
+            }
+        }
+    }
+
+    /// All of it is in memory.
+    pub(super) fn is_whole(self) -> bool {
+        matches!(self, Self::Whole(_))
+    }
+
     /// Calls `look` with the file piece by piece, each beginning with the last `overlap` bytes of the one before, until it
     /// answers. Nothing of it is kept.
     pub fn search<T>(self, overlap: usize, look: &mut dyn FnMut(&[u8]) -> Option<T>) -> Option<T> {

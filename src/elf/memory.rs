@@ -1,22 +1,30 @@
 //! The file as the kernel maps it: addresses instead of offsets. Pure.
 
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::ops::Range;
+
 use super::Machine;
 use super::facts::{Facts, Kind, SegmentKind};
 use super::image::Image;
 
-/// A mapped part with bytes in the file.
+/// What is held of code at a time: it stays in a core's own cache while it is looked at.
+const WINDOW: u64 = 256 << 10;
+
+/// What is read around an address that is looked at alone.
+const AROUND: u64 = 64 << 10;
+
+/// A mapped part with bytes in the file. None are held: whoever wants some says which.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Region<'a> {
+pub(super) struct Region {
     pub(super) address: u64,
     offset: u64,
     size: u64,
-    /// Of code only: what else is mapped is read where it is needed.
-    pub(super) bytes: &'a [u8],
     pub(super) execute: bool,
     pub(super) write: bool,
 }
 
-impl Region<'_> {
+impl Region {
     pub(super) fn end(&self) -> u64 {
         self.address.saturating_add(self.size)
     }
@@ -29,9 +37,20 @@ impl Region<'_> {
 /// All regions by address. In objects, where nothing is placed yet, addresses are file offsets.
 #[derive(Debug)]
 pub(super) struct Memory<'a> {
-    pub(super) regions: Vec<Region<'a>>,
+    pub(super) regions: Vec<Region>,
     little_endian: bool,
     image: Image<'a>,
+    /// The piece of the file that was read last.
+    window: RefCell<(u64, Cow<'a, [u8]>)>,
+}
+
+/// A piece of a region: `bytes[core]` are its own, what is before and after belongs to its neighbours.
+#[derive(Debug)]
+pub(super) struct Piece<'b> {
+    pub(super) bytes: &'b [u8],
+    pub(super) core: Range<usize>,
+    /// Of the first byte of `bytes`.
+    pub(super) address: u64,
 }
 
 impl<'a> Memory<'a> {
@@ -46,7 +65,7 @@ impl<'a> Memory<'a> {
                     continue;
                 }
                 let (execute, write) = (section.executable(), section.writable());
-                regions.push(Region { address: offset, offset, size, bytes: &[], execute, write });
+                regions.push(Region { address: offset, offset, size, execute, write });
             }
         } else {
             let loads = facts.segments.iter().filter(|segment| segment.kind == SegmentKind::Load);
@@ -56,7 +75,7 @@ impl<'a> Memory<'a> {
                 let (address, offset) = (segment.address, segment.offset);
                 let size = segment.file_size.min(left);
                 let (execute, write) = (segment.execute, segment.write);
-                regions.push(Region { address, offset, size, bytes: &[], execute, write });
+                regions.push(Region { address, offset, size, execute, write });
             }
         }
         regions.sort_by_key(|region| region.address);
@@ -69,24 +88,73 @@ impl<'a> Memory<'a> {
             }
             fits
         });
-        for region in regions.iter_mut().filter(|region| region.execute) {
-            region.bytes = image.slice(region.offset, region.size).unwrap_or_default();
-        }
-        Self { regions, little_endian: facts.little_endian, image }
+        let window = RefCell::new((0, Cow::Borrowed(&[][..])));
+        Self { regions, little_endian: facts.little_endian, image, window }
     }
 
-    pub(super) fn region(&self, address: u64) -> Option<&Region<'a>> {
+    pub(super) fn region(&self, address: u64) -> Option<&Region> {
         self.regions.iter().find(|region| region.contains(address))
     }
 
-    /// The bytes from an address to the end of its region.
+    /// The bytes from an address to the end of its region; they are kept with the file.
     pub(super) fn from(&self, address: u64) -> Option<&'a [u8]> {
         let region = self.region(address)?;
         let skipped = address - region.address;
-        if region.execute {
-            return region.bytes.get(usize::try_from(skipped).ok()?..);
-        }
         self.image.slice(region.offset.checked_add(skipped)?, region.size - skipped)
+    }
+
+    /// Lends up to so many bytes from an address; neighbours of what was lent last cost nothing.
+    pub(super) fn look<T>(
+        &self,
+        address: u64,
+        size: u64,
+        look: impl FnOnce(&[u8]) -> T,
+    ) -> Option<T> {
+        let region = self.region(address)?;
+        let skipped = address - region.address;
+        let offset = region.offset.checked_add(skipped)?;
+        let size = size.min(region.size - skipped);
+        if size > AROUND {
+            return Some(look(&self.image.peek(offset, size)));
+        }
+        let mut window = self.window.borrow_mut();
+        let inside = |window: &(u64, Cow<'_, [u8]>)| {
+            let start = usize::try_from(offset.checked_sub(window.0)?).ok()?;
+            let end = start.checked_add(usize::try_from(size).ok()?)?;
+            (end <= window.1.len()).then_some(start..end)
+        };
+        if inside(&window).is_none() {
+            let left = region.size - skipped;
+            self.image.refill(offset, AROUND.min(left), &mut window.1);
+            window.0 = offset;
+        }
+        let place = inside(&window)?;
+        window.1.get(place).map(look)
+    }
+
+    /// Lends a region piece by piece, in order, each with so many bytes of its neighbours.
+    pub(super) fn pieces(
+        &self,
+        region: &Region,
+        before: u64,
+        after: u64,
+        look: &mut dyn FnMut(Piece<'_>),
+    ) {
+        let mut buffer = Cow::Borrowed(&[][..]);
+        let step = if self.image.is_whole() { region.size } else { WINDOW };
+        let mut at = 0;
+        while at < region.size {
+            let core = step.min(region.size - at);
+            let begin = at.saturating_sub(before);
+            let end = (at + core).saturating_add(after).min(region.size);
+            self.image.refill(region.offset.saturating_add(begin), end - begin, &mut buffer);
+            let first = usize::try_from(at - begin).unwrap_or(usize::MAX);
+            let last = first.saturating_add(usize::try_from(core).unwrap_or(usize::MAX));
+            let core = first.min(buffer.len())..last.min(buffer.len());
+            let address = region.address.wrapping_add(begin);
+            look(Piece { bytes: &buffer, core, address });
+            at += step;
+        }
     }
 
     /// Up to so many bytes from an address.
@@ -116,14 +184,14 @@ impl<'a> Memory<'a> {
         self.region(address).is_some_and(|region| region.execute)
     }
 
-    pub(super) fn code(&self) -> impl Iterator<Item = &Region<'a>> {
+    pub(super) fn code(&self) -> impl Iterator<Item = &Region> {
         self.regions.iter().filter(|region| region.execute)
     }
 
     /// A little-endian instruction word; AArch64 code is little-endian whatever the data is.
     pub(super) fn instruction(&self, address: u64) -> Option<u32> {
-        let bytes: [u8; 4] = self.from(address)?.get(..4)?.try_into().ok()?;
-        Some(u32::from_le_bytes(bytes))
+        let bytes: Option<[u8; 4]> = self.look(address, 4, |bytes| bytes.try_into().ok())?;
+        Some(u32::from_le_bytes(bytes?))
     }
 
     pub(super) fn little_endian(&self) -> bool {

@@ -82,7 +82,9 @@ pub fn calls<'a>(facts: &Facts<'a>) -> BTreeSet<&'a str> {
                 (Machine::X86_64, reloc::R_X86_64_PLT32)
                     | (Machine::Aarch64, reloc::R_AARCH64_CALL26 | reloc::R_AARCH64_JUMP26)
             );
-            if let Some(symbol) = symbols.get(relocation.r_sym).filter(|it| call && it.st_shndx == 0) {
+            if let Some(symbol) =
+                symbols.get(relocation.r_sym).filter(|it| call && it.st_shndx == 0)
+            {
                 out.insert(text_at(names, symbol.st_name));
             }
         }

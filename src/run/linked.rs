@@ -55,7 +55,10 @@ pub fn linked(
     let entries: Vec<Entry> =
         serde_json::from_str(&text).map_err(|error| Error::Commands(error.to_string()))?;
     let Some(link) = entries.into_iter().find(|entry| entry.output == program) else {
-        return Ok((None, vec![unrepeated(&format!("ninja knows no command that makes {program}"))]));
+        return Ok((
+            None,
+            vec![unrepeated(&format!("ninja knows no command that makes {program}"))],
+        ));
     };
     if link.command.contains("-flto") {
         return Ok((None, vec![unrepeated("it is optimised when it is linked")]));
@@ -103,22 +106,37 @@ impl Directories<'_> {
             let own = commands.of_output(&name).is_some() || !Path::new(&name).is_absolute();
             let Some(member) = member else {
                 let bytes = fs_err::read(self.outside(&name))?;
-                out.extend(LinkedObject::read(&name, own, &bytes));
+                out.extend(LinkedObject::read(&plain(&name), own, &bytes));
                 continue;
             };
             if !archives.contains_key(&name) {
                 let bytes = fs_err::read(self.outside(&name))?;
                 let (members, _) = input::members(&name, &bytes);
                 let by_name = members.into_iter().map(|member| {
-                    let inner = member.path.rsplit(['!', '/']).next().unwrap_or_default().to_owned();
+                    let inner =
+                        member.path.rsplit(['!', '/']).next().unwrap_or_default().to_owned();
                     (inner, member.bytes)
                 });
                 archives.insert(name.clone(), by_name.collect());
             }
             if let Some(bytes) = archives.get(&name).and_then(|archive| archive.get(&member)) {
-                out.extend(LinkedObject::read(&format!("{name}({member})"), own, bytes));
+                out.extend(LinkedObject::read(&format!("{}({member})", plain(&name)), own, bytes));
             }
         }
         Ok(out)
     }
+}
+
+/// GCC finds start files by ways like `/usr/lib/gcc/x86_64-linux-gnu/12/../../../x86_64-linux-gnu/crti.o`.
+fn plain(name: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in name.split('/') {
+        match part {
+            ".." if parts.last().is_some_and(|last| !matches!(*last, "" | "..")) => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
 }

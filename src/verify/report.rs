@@ -229,7 +229,14 @@ impl std::fmt::Debug for Options<'_> {
 impl<'a> Options<'a> {
     /// All rules, all archives.
     pub fn new(debug: &'a DebugFiles<'a>) -> Self {
-        Self { debug, selection: Selection::default(), archives: true, all: true, stories: true, libc: &[] }
+        Self {
+            debug,
+            selection: Selection::default(),
+            archives: true,
+            all: true,
+            stories: true,
+            libc: &[],
+        }
     }
 }
 

@@ -148,12 +148,15 @@ fn fortify_is_known_by_the_command_and_by_the_calls_of_the_object() {
     let program = build(&sandbox, &main_and(source("a.c", unit("a", ""), undone)), "");
     only(
         &messages(&faults(Some(sandbox.path()), &program)),
-        &["error: 1 of 3 compile commands lack -D_FORTIFY_SOURCE=2, which the plan asks for: a.c.o (level 1)"],
+        &[
+            "error: 1 of 3 compile commands lack -D_FORTIFY_SOURCE=2, which the plan asks for: a.c.o (level 1)",
+        ],
     );
     let sandbox = Sandbox::new();
     let program = build(&sandbox, &main_and(source("a.c", print, "")), "");
     let found = messages(&faults(Some(sandbox.path()), &program));
-    let wanted = "warning: 1 objects were compiled with FORTIFY and call what it replaces: a.c.o (printf)";
+    let wanted =
+        "warning: 1 objects were compiled with FORTIFY and call what it replaces: a.c.o (printf)";
     assert!(found.iter().any(|found| found == wanted), "{found:#?}");
 }
 
@@ -163,7 +166,8 @@ fn a_unit_that_was_told_and_whose_functions_opt_out_is_named() {
     let text = unit("a", "__attribute__((no_stack_protector))");
     let program = build(&sandbox, &main_and(source("a.c", text, "")), "");
     let wanted = "a.c: none of 3 functions with locals (a_1, a_2, a_3, ...)";
-    let told = "error: 1 units were told -fstack-protector-strong, and their functions check no canary";
+    let told =
+        "error: 1 units were told -fstack-protector-strong, and their functions check no canary";
     for directory in [None, Some(sandbox.path())] {
         let found = messages(&faults(directory, &program));
         let named = |found: &String| found.contains(wanted) && found.starts_with(told);
@@ -175,11 +179,9 @@ fn a_unit_that_was_told_and_whose_functions_opt_out_is_named() {
 fn a_unit_that_was_not_told_and_is_protected_is_named() {
     let sandbox = Sandbox::new();
     let text = unit("a", "__attribute__((optimize(\"stack-protector-strong\")))");
-    let program =
-        build(&sandbox, &main_and(source("a.c", text, "-fno-stack-protector")), "");
+    let program = build(&sandbox, &main_and(source("a.c", text, "-fno-stack-protector")), "");
     let found = messages(&faults(None, &program));
-    let wanted =
-        "error: 1 units were told of no stack protector, and their functions check a canary: a.c: 3 of 3 functions";
+    let wanted = "error: 1 units were told of no stack protector, and their functions check a canary: a.c: 3 of 3 functions";
     assert!(found.iter().any(|found| found == wanted), "{found:#?}");
 }
 
@@ -191,18 +193,16 @@ fn frames_that_skip_a_page_in_a_unit_that_was_told_are_named() {
                 add $0x3000, %rsp\\n xor %eax, %eax\\n ret\");\n}\n";
     let program = build(&sandbox, &main_and(source("a.c", text, "")), "");
     let found = messages(&faults(None, &program));
-    let wanted = "error: 1 units were told -fstack-clash-protection, and frames skip a page: a.c: a_1";
+    let wanted =
+        "error: 1 units were told -fstack-clash-protection, and frames skip a page: a.c: a_1";
     assert!(found.iter().any(|found| found.starts_with(wanted)), "{found:#?}");
 }
 
 #[test]
 fn an_object_of_another_run_is_named() {
     let sandbox = Sandbox::new();
-    let program = build(
-        &sandbox,
-        &main_and(source("a.c", unit("a", ""), "-fno-stack-clash-protection")),
-        "",
-    );
+    let program =
+        build(&sandbox, &main_and(source("a.c", unit("a", ""), "-fno-stack-clash-protection")), "");
     // The command is mended and the object is not made anew.
     let ninja = std::fs::read_to_string(sandbox.path().join("build.ninja")).unwrap();
     let ninja = ninja.replace("-fno-stack-clash-protection", "");
@@ -246,7 +246,11 @@ fn a_note_lost_to_the_toolchain_names_its_objects() {
         None => assert_eq!(facts, (true, true)),
         Some(lost) => {
             assert_eq!(lost.severity, Severity::Warning);
-            assert!(lost.message.contains("all 3 objects of the build have it"), "{}", lost.message);
+            assert!(
+                lost.message.contains("all 3 objects of the build have it"),
+                "{}",
+                lost.message
+            );
             assert!(lost.message.contains("crti.o"), "{}", lost.message);
         }
     }
@@ -256,7 +260,8 @@ fn a_note_lost_to_the_toolchain_names_its_objects() {
                  void __stack_chk_fail(void) { for (;;) ; }\nvoid _start(void) { a_1(); b_1(); for (;;) ; }\n";
     let mut sources = main_and(source("a.c", unit("a", ""), ""));
     sources[0].text = start.to_owned();
-    let program = build(&sandbox, &sources, "-nostdlib -Wl,--dynamic-linker=/lib64/ld-linux-x86-64.so.2");
+    let program =
+        build(&sandbox, &sources, "-nostdlib -Wl,--dynamic-linker=/lib64/ld-linux-x86-64.so.2");
     let found = faults(Some(sandbox.path()), &program);
     assert!(note(&found).is_none(), "{found:#?}");
 }

@@ -2,28 +2,33 @@
 //!
 //! All are given one directory with nothing in it but hard links to the ELF files below the one asked for: what is
 //! compared is judging, not walking. hardening-check, which disassembles with objdump, takes half an hour and is left out.
-//! Processor time is steadier than wall time on a machine that does other things.
+//! Processor time is steadier than wall time on a machine that does other things; contestants take turns, and the best of
+//! several runs counts. Peers that are missing are installed: from the distribution, or by cargo below `target`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::sh;
+use crate::{needs, sh, tools};
 
-/// How often each command is run; the median counts.
-const ROUNDS: usize = 3;
-/// No further round after so many seconds.
-const LONG: f64 = 60.0;
+/// How often each command is run.
+const ROUNDS: usize = 5;
+/// No further round of a command after so many seconds.
+const LONG: f64 = 120.0;
 
 /// What is timed: a name, the program, its arguments with `%` for the directory and `%*` for all files.
 const CONTESTANTS: &[(&str, &str, &[&str])] = &[
     ("quench verify --only headers", OWN, &["verify", "--only", "headers", "%"]),
     ("scanelf -a", "scanelf", &["-R", "-a", "%"]),
     ("checksec.rs", "checksec", &["-d", "%"]),
+    ("quench verify --only functions", OWN, &["verify", "--only", FUNCTIONS, "%"]),
     ("quench verify", OWN, &["verify", "%"]),
     ("binary-security-check", "binary-security-check", &["%*"]),
 ];
 const OWN: &str = "target/release/quench";
+/// Rules that need code function by function: all but the search for paths in every byte of the file.
+const FUNCTIONS: &str = "stack-protector,stack-clash,branch-targets,return-addresses,zeroed-registers,cfi,safe-stack,\
+                         evidence,fortify,fortify-level";
 
 /// Seconds and megabytes.
 struct Cost {
@@ -32,64 +37,63 @@ struct Cost {
     memory: f64,
 }
 
-/// `bench [DIRECTORY]`; `/usr` otherwise.
+/// `bench [DIRECTORY|FILE]`; `/usr` otherwise.
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
-    let directory = arguments.first().map_or("/usr", String::as_str);
+    let what = arguments.first().map_or("/usr", String::as_str);
     sh("cargo", &["build", "--release", "--locked"], &[])?;
-    let files = elf_files(directory)?;
-    let place = PathBuf::from(format!(
-        "{}/.quench-bench-{}",
-        directory.trim_end_matches('/'),
-        std::process::id()
-    ));
-    let result = linked(&files, &place).and_then(|links| compare(directory, &place, &links));
+    needs::install(&["pax-utils", "time"])?;
+    let files = elf_files(what)?;
+    // Hard links need the same file system.
+    let beside = if Path::new(what).is_dir() {
+        Path::new(what)
+    } else {
+        Path::new(what).parent().unwrap_or(Path::new("."))
+    };
+    let place = beside.join(format!(".quench-bench-{}", std::process::id()));
+    let result = linked(&files, &place).and_then(|links| compare(what, &place, &links));
     std::fs::remove_dir_all(&place).map_err(|error| format!("{}: {error}", place.display()))?;
     result
 }
 
-fn compare(directory: &str, place: &Path, files: &[String]) -> Result<(), String> {
-    let bytes: u64 =
-        files.iter().filter_map(|file| std::fs::metadata(file).ok()).map(|it| it.len()).sum();
-    println!(
-        "{} ELF files below {directory}, {} MB, median of {ROUNDS} runs",
-        files.len(),
-        bytes >> 20
-    );
-    println!("{:<30} {:>8} {:>8} {:>7}   processor time / headers", "", "wall s", "cpu s", "MB");
-    let mut first = None;
+fn compare(what: &str, place: &Path, files: &[String]) -> Result<(), String> {
+    let mut contestants = Vec::new();
     for (name, program, arguments) in CONTESTANTS {
         // The checksec of slimm609 (a shell script) is another program, and takes minutes for what takes seconds.
-        if !present(program) || (*name == "checksec.rs" && !is_rust(program)) {
-            println!("{name:<30} not installed");
-            continue;
-        }
-        let place = place.display().to_string();
+        let program = match *name {
+            "checksec.rs" => tools::tool("checksec", "checksec", &["etke"])?,
+            "binary-security-check" => tools::tool(program, program, &[program])?,
+            _ => PathBuf::from(program),
+        };
         let mut words: Vec<String> = Vec::new();
         for word in *arguments {
             match *word {
-                "%" => words.push(place.clone()),
+                "%" => words.push(place.display().to_string()),
                 "%*" => words.extend(files.iter().cloned()),
                 word => words.push(word.to_owned()),
             }
         }
-        let cost = time(program, &words)?;
-        let base = *first.get_or_insert(cost.processor);
-        let ratio = cost.processor / base;
-        let Cost { wall, processor, memory } = cost;
-        println!("{name:<30} {wall:>8.2} {processor:>8.2} {memory:>7.0}   {ratio:.1}");
+        contestants.push((*name, program, words, Vec::<Cost>::new()));
+    }
+    for _ in 0..ROUNDS {
+        for (_, program, words, costs) in &mut contestants {
+            if costs.iter().map(|cost| cost.wall).sum::<f64>() < LONG {
+                costs.push(once(program, words)?);
+            }
+        }
+    }
+    let bytes: u64 =
+        files.iter().filter_map(|file| std::fs::metadata(file).ok()).map(|it| it.len()).sum();
+    println!("{} ELF files, {what}, {} MB, best of {ROUNDS} in turn", files.len(), bytes >> 20);
+    println!("{:<31} {:>8} {:>8} {:>7}   processor time / headers", "", "wall s", "cpu s", "MB");
+    let mut first = None;
+    for (name, _, _, costs) in &contestants {
+        let least = |of: fn(&Cost) -> f64| costs.iter().map(of).fold(f64::INFINITY, f64::min);
+        let (wall, processor) = (least(|cost| cost.wall), least(|cost| cost.processor));
+        let memory = costs.iter().map(|cost| cost.memory).fold(0.0, f64::max);
+        let ratio = processor / *first.get_or_insert(processor);
+        println!("{name:<31} {wall:>8.2} {processor:>8.2} {memory:>7.0}   {ratio:.1}");
     }
     Ok(())
-}
-
-fn present(program: &str) -> bool {
-    let status =
-        Command::new(program).arg("--help").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    status.is_ok()
-}
-
-fn is_rust(program: &str) -> bool {
-    let output = Command::new(program).arg("--help").output();
-    output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("etke"))
 }
 
 /// Regular files below a directory that begin like an ELF file.
@@ -120,22 +124,12 @@ fn linked(files: &[String], place: &Path) -> Result<Vec<String>, String> {
     Ok(out)
 }
 
-/// The median by wall time. What a checker says of the files, and its exit code, do not matter here.
-fn time(program: &str, arguments: &[String]) -> Result<Cost, String> {
-    let mut costs: Vec<Cost> = Vec::new();
-    while costs.len() < ROUNDS && costs.iter().map(|cost| cost.wall).sum::<f64>() < LONG {
-        costs.push(once(program, arguments)?);
-    }
-    costs.sort_by(|one, other| one.wall.total_cmp(&other.wall));
-    let middle = costs.len() / 2;
-    costs.into_iter().nth(middle).ok_or_else(|| "nothing was run".to_owned())
-}
-
-/// GNU time writes its line last.
-fn once(program: &str, arguments: &[String]) -> Result<Cost, String> {
+/// GNU time writes its line last. What a checker says of the files, and its exit code, do not matter here.
+fn once(program: &Path, arguments: &[String]) -> Result<Cost, String> {
     let start = Instant::now();
     let output = Command::new("/usr/bin/time")
-        .args(["-f", "%U %S %M", program])
+        .args(["-f", "%U %S %M"])
+        .arg(program)
         .args(arguments)
         .stdout(Stdio::null())
         .output()
@@ -153,6 +147,6 @@ fn once(program: &str, arguments: &[String]) -> Result<Cost, String> {
         [user, system, memory] => {
             Ok(Cost { wall, processor: user + system, memory: memory / 1024.0 })
         }
-        _ => Err(format!("{program}: no times: {text}")),
+        _ => Err(format!("{}: no times: {text}", program.display())),
     }
 }

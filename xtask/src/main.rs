@@ -14,6 +14,7 @@ mod reproducible;
 mod surface;
 mod test;
 mod tidy;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -26,7 +27,7 @@ const TASKS: &[Task] = &[
         "install what the tests need, then run all of them (the README's test command)",
         test::run,
     ),
-    ("bench", "time verify and its peers on the same files", bench::run),
+    ("bench", "time verify and its peers on the same files: [DIRECTORY|FILE]", bench::run),
     (
         "cost",
         "what building with quench costs over the sh plan by hand, and what packaging adds: [PROFILE]",

@@ -37,17 +37,16 @@ pub(super) fn scan(
 ) {
     let mut functions = std::mem::take(&mut code.functions);
     for function in &mut functions {
-        let Some(bytes) = memory.from(function.start) else { continue };
-        let length = usize::try_from(function.end - function.start).unwrap_or(usize::MAX);
-        let bytes = bytes.get(..length).unwrap_or(bytes);
         let mut pages = [None; 32];
-        for (index, word) in bytes.chunks_exact(4).enumerate() {
-            let word = u32::from_le_bytes(word.try_into().unwrap_or_default());
-            let address = function.start.wrapping_add(index as u64 * 4);
-            let marks = look(word, address, imports, &mut pages, taken);
-            code.returns += usize::from(marks.has(Marks::RETURNS));
-            function.marks = function.marks.with(marks);
-        }
+        memory.look(function.start, function.end - function.start, |bytes| {
+            for (index, word) in bytes.chunks_exact(4).enumerate() {
+                let word = u32::from_le_bytes(word.try_into().unwrap_or_default());
+                let address = function.start.wrapping_add(index as u64 * 4);
+                let marks = look(word, address, imports, &mut pages, taken);
+                code.returns += usize::from(marks.has(Marks::RETURNS));
+                function.marks = function.marks.with(marks);
+            }
+        });
     }
     code.functions = functions;
 }

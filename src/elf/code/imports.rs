@@ -47,23 +47,27 @@ impl<'a> Imports<'a> {
         if self.slots.is_empty() {
             return out;
         }
+        let finder = memchr::memmem::Finder::new(b"\xff\x25");
         for region in memory.code() {
-            for at in memchr::memmem::find_iter(region.bytes, b"\xff\x25") {
-                let Some(distance) = region.bytes.get(at + 2..at + 6) else { continue };
-                let distance = i32::from_le_bytes(distance.try_into().unwrap_or_default());
-                let next = region.address.wrapping_add(at as u64 + 6);
-                let Some(name) = self.at_slot(next.wrapping_add_signed(distance.into())) else {
-                    continue;
-                };
-                let mut start = at;
-                for prefix in [&b"\xf2"[..], b"\xf3\x0f\x1e\xfa"] {
-                    out.push((region.address.wrapping_add(start as u64), name));
-                    if region.bytes[..start].ends_with(prefix) {
-                        start -= prefix.len();
+            memory.pieces(region, 8, 8, &mut |piece| {
+                let bytes = piece.bytes;
+                for at in finder.find_iter(bytes).filter(|at| piece.core.contains(at)) {
+                    let Some(distance) = bytes.get(at + 2..at + 6) else { continue };
+                    let distance = i32::from_le_bytes(distance.try_into().unwrap_or_default());
+                    let next = piece.address.wrapping_add(at as u64 + 6);
+                    let Some(name) = self.at_slot(next.wrapping_add_signed(distance.into())) else {
+                        continue;
+                    };
+                    let mut start = at;
+                    for prefix in [&b"\xf2"[..], b"\xf3\x0f\x1e\xfa"] {
+                        out.push((piece.address.wrapping_add(start as u64), name));
+                        if bytes[..start].ends_with(prefix) {
+                            start -= prefix.len();
+                        }
                     }
+                    out.push((piece.address.wrapping_add(start as u64), name));
                 }
-                out.push((region.address.wrapping_add(start as u64), name));
-            }
+            });
         }
         out
     }

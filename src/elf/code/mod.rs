@@ -243,28 +243,41 @@ pub fn code<'a>(facts: &Facts<'a>, debug: Option<&Sections<'a>>) -> Option<Code<
 
 /// Bytes between functions that are no padding (zeros, int3, nop).
 fn uncovered(memory: &Memory<'_>, ranges: &[Range]) -> u64 {
-    let mut count = 0_usize;
-    // Sums of bytes over short runs: what a compiler makes vector code of.
-    let code = |bytes: &[u8]| -> usize {
-        let run = |run: &[u8]| {
-            run.iter().map(|byte| u8::from(!matches!(byte, 0 | 0x90 | 0xcc))).sum::<u8>()
-        };
-        bytes.chunks(192).map(|bytes| usize::from(run(bytes))).sum()
-    };
+    let mut count = 0;
     for region in memory.code() {
-        let place = |address: u64| {
-            usize::try_from(address.clamp(region.address, region.end()) - region.address)
-                .unwrap_or(region.bytes.len())
-        };
-        let first = ranges.partition_point(|range| range.end <= region.address);
-        let mut at = 0;
-        for range in ranges[first..].iter().take_while(|range| range.start < region.end()) {
-            count += region.bytes.get(at..place(range.start)).map_or(0, code);
-            at = place(range.end);
+        // Where no function is known, how much is padding does not matter, as long as something is none.
+        if ranges.is_empty()
+            && no_padding(memory, region.address, region.end().min(region.address + 4096)) > 0
+        {
+            count += region.end() - region.address;
+            continue;
         }
-        count += region.bytes.get(at..).map_or(0, code);
+        let mut at = region.address;
+        let first = ranges.partition_point(|range| range.end <= region.address);
+        for range in ranges[first..].iter().take_while(|range| range.start < region.end()) {
+            count += no_padding(memory, at, range.start);
+            at = range.end.max(at);
+        }
+        count += no_padding(memory, at, region.end());
     }
-    count as u64
+    count
+}
+
+fn no_padding(memory: &Memory<'_>, start: u64, end: u64) -> u64 {
+    const STEP: u64 = 32 << 10;
+    // Sums of bytes over short runs: what a compiler makes vector code of.
+    let run =
+        |run: &[u8]| run.iter().map(|byte| u8::from(!matches!(byte, 0 | 0x90 | 0xcc))).sum::<u8>();
+    let (mut count, mut at) = (0, start);
+    while at < end {
+        let size = STEP.min(end - at);
+        let sum = memory.look(at, size, |bytes| {
+            bytes.chunks(192).map(|bytes| u64::from(run(bytes))).sum::<u64>()
+        });
+        count += sum.unwrap_or(0);
+        at += size;
+    }
+    count
 }
 
 fn function(range: &Range) -> Function {
@@ -307,14 +320,17 @@ fn decode(memory: &Memory<'_>, entry: u64, imports: &imports::Imports<'_>, out: 
         if !function.marks.any(wanted) && !unprotected {
             continue;
         }
-        let Some(bytes) = memory.from(function.start) else { continue };
-        let length = usize::try_from(function.end - function.start).unwrap_or(usize::MAX);
-        let bytes = bytes.get(..length).unwrap_or(bytes);
         instructions.clear();
-        let options = iced_x86::DecoderOptions::NONE;
-        let mut decoder = iced_x86::Decoder::with_ip(64, bytes, function.start, options);
-        while decoder.can_decode() {
-            instructions.push(decoder.decode());
+        let length = function.end - function.start;
+        let decoded = memory.look(function.start, length, |bytes| {
+            let options = iced_x86::DecoderOptions::NONE;
+            let mut decoder = iced_x86::Decoder::with_ip(64, bytes, function.start, options);
+            while decoder.can_decode() {
+                instructions.push(decoder.decode());
+            }
+        });
+        if decoded.is_none() {
+            continue;
         }
         let marks = &mut out.functions[index].marks;
         if function.marks.has(Marks::STEP) {

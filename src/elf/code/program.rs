@@ -41,11 +41,12 @@ pub(super) fn own(
     Some(own)
 }
 
-fn decode(memory: &Memory<'_>, start: u64, length: usize) -> Vec<Instruction> {
-    let bytes = memory.from(start).unwrap_or_default();
-    let bytes = bytes.get(..length).unwrap_or(bytes);
-    let mut decoder = Decoder::with_ip(64, bytes, start, 0);
-    decoder.iter().collect()
+fn decode(memory: &Memory<'_>, start: u64, length: u64) -> Vec<Instruction> {
+    let decoded = memory.look(start, length, |bytes| {
+        let mut decoder = Decoder::with_ip(64, bytes, start, 0);
+        decoder.iter().collect()
+    });
+    decoded.unwrap_or_default()
 }
 
 /// What `_start` (or, in musl, what it goes on to) loads into rdi, and what it calls with it.
@@ -86,7 +87,7 @@ fn reached(memory: &Memory<'_>, functions: &[Function], start: u64) -> Vec<u64> 
     let Ok(index) = functions.binary_search_by_key(&start, |function| function.start) else {
         return Vec::new();
     };
-    let length = usize::try_from(functions[index].end - start).unwrap_or(0);
+    let length = functions[index].end - start;
     decode(memory, start, length)
         .iter()
         .filter_map(|instruction| match instruction.mnemonic() {

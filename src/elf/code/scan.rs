@@ -4,11 +4,13 @@
 //! tell. A pair inside another instruction can look the same by chance: counts may be off by such chances, and what
 //! decides about a violation is decoded afterwards. Pure.
 
+use std::ops::Range;
+
 use super::imports::Imports;
 use super::sizes::size_register;
 use super::{Code, Marks};
 use crate::elf::Facts;
-use crate::elf::memory::{Memory, Region};
+use crate::elf::memory::{Memory, Piece, Region};
 
 const NOTHING: u8 = 0;
 const CALL: u8 = 1;
@@ -72,8 +74,49 @@ const fn pairs() -> [u8; 65536] {
     table
 }
 
+/// Whether the table may have something for a pair: the same question without a table, so that the compiler can ask it
+/// for many pairs at a time.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "only in the loop it becomes vector code")]
+fn interesting(first: u8, second: u8) -> bool {
+    let both = |a: u8, b: u8| (first == a) & (second == b);
+    let to_stack = (second & 0xc7 == 0xc4) | (second & 0xf8 == 0xe0);
+    let from_stack = (second & 0xf8 == 0xe0) | (second & 0x3e == 0x24);
+    (first & 0xfe == 0xe8)
+        | (second == 0xc3)
+        | both(0x25, 0x28)
+        | (first == 0x81) & (second & 0xd7 == 0xc4)
+        | (first & 0x5f == 0x09) & to_stack
+        | (first == 0x2b) & from_stack
+        | (first == 0x8d) & (second & 0x06 == 0x04) & (second < 0xc0)
+        | both(0x0f, 0xb9)
+        | (first == 0x64) & (second & 0xfa == 0x48)
+        | (first == 0xff) & (second & 0xcf == 0x05)
+}
+
+/// Pairs looked at together.
+const BLOCK: usize = 64;
+
+/// A bit for each interesting pair of a block.
+fn mask(bytes: &[u8; BLOCK + 1]) -> u64 {
+    let mut flags = [0_u8; BLOCK];
+    for (at, flag) in flags.iter_mut().enumerate() {
+        *flag = u8::from(interesting(bytes[at], bytes[at + 1]));
+    }
+    let mut mask = 0;
+    for (index, eight) in flags.chunks_exact(8).enumerate() {
+        let eight = u64::from_le_bytes(eight.try_into().unwrap_or_default());
+        // Gathers the lowest bit of each byte in the highest byte.
+        let bits = eight.wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        mask |= bits << (index * 8);
+    }
+    mask
+}
+
 struct Scan<'s, 'a> {
-    region: Region<'s>,
+    bytes: &'s [u8],
+    /// Of the first byte.
+    address: u64,
     imports: &'s Imports<'a>,
     code: &'s mut Code<'a>,
     taken: &'s mut Vec<u64>,
@@ -82,6 +125,10 @@ struct Scan<'s, 'a> {
     /// Code whose address is taken has to lie here.
     bounds: (u64, u64),
 }
+
+/// How far back and ahead of a pair is looked.
+const BEFORE: u64 = 16;
+const AFTER: u64 = 24;
 
 /// Marks functions, counts calls, and collects code addresses the code itself takes.
 pub(super) fn scan<'a>(
@@ -93,29 +140,53 @@ pub(super) fn scan<'a>(
 ) {
     let low = memory.code().map(|region| region.address).min().unwrap_or(0);
     let high = memory.code().map(Region::end).max().unwrap_or(0);
+    let fixed =
+        matches!(facts.kind, crate::elf::Kind::Executable | crate::elf::Kind::StaticExecutable);
     for region in memory.code() {
-        let first = code.functions.partition_point(|function| function.end <= region.address);
-        let mut scan =
-            Scan { region: *region, imports, code, taken, current: first, bounds: (low, high) };
-        scan.all();
-        if facts.kind == crate::elf::Kind::Executable
-            || facts.kind == crate::elf::Kind::StaticExecutable
-        {
-            scan.absolute_addresses();
+        let mut current = code.functions.partition_point(|function| function.end <= region.address);
+        memory.pieces(region, BEFORE, AFTER, &mut |piece| {
+            let Piece { bytes, address, core } = piece;
+            let bounds = (low, high);
+            let mut scan = Scan { bytes, address, imports, code, taken, current, bounds };
+            scan.all(core.clone());
+            if fixed {
+                scan.absolute_addresses(core);
+            }
+            current = scan.current;
+        });
+    }
+    // `lea` below rbp is a local only where rbp is the frame pointer.
+    for function in &mut code.functions {
+        if function.marks.has(Marks::BELOW_FRAME.with(Marks::FRAME_POINTER)) {
+            function.marks = function.marks.with(Marks::FRAME_ADDRESS);
         }
     }
 }
 
 impl Scan<'_, '_> {
-    fn all(&mut self) {
-        let bytes = self.region.bytes;
-        for (at, pair) in bytes.windows(2).enumerate() {
-            let kind = PAIRS[usize::from(pair[0]) | usize::from(pair[1]) << 8];
-            if kind != NOTHING {
-                self.look(at, kind);
+    fn all(&mut self, core: Range<usize>) {
+        let mut at = core.start;
+        while at < core.end {
+            let block = self.bytes.get(at..at + BLOCK + 1).and_then(|block| block.try_into().ok());
+            let mut mask = match block {
+                Some(block) => mask(block),
+                None => u64::MAX,
+            };
+            if let Some(beyond) = (at + BLOCK).checked_sub(core.end) {
+                mask &= u64::MAX.checked_shr(u32::try_from(beyond).unwrap_or(64)).unwrap_or(0);
             }
+            while mask != 0 {
+                let here = at + mask.trailing_zeros() as usize;
+                mask &= mask - 1;
+                // A pair needs two bytes.
+                if here + 1 < self.bytes.len() {
+                    let pair =
+                        usize::from(self.bytes[here]) | usize::from(self.bytes[here + 1]) << 8;
+                    self.look(here, PAIRS[pair]);
+                }
+            }
+            at += BLOCK;
         }
-        self.frame_pointers();
     }
 
     fn look(&mut self, at: usize, kind: u8) {
@@ -154,7 +225,7 @@ impl Scan<'_, '_> {
                 let target = self.target(at + 2, at + 6);
                 if let Some(name) = target.and_then(|target| self.imports.at_slot(target)) {
                     // The stub itself is no call.
-                    let stub = self.region.address.wrapping_add(at as u64);
+                    let stub = self.address.wrapping_add(at as u64);
                     if self.imports.at_stub(stub).is_none() {
                         self.called(at, name);
                     }
@@ -165,7 +236,7 @@ impl Scan<'_, '_> {
     }
 
     fn byte(&self, at: usize) -> u8 {
-        self.region.bytes.get(at).copied().unwrap_or(0)
+        self.bytes.get(at).copied().unwrap_or(0)
     }
 
     fn before(&self, at: usize, distance: usize) -> u8 {
@@ -173,14 +244,14 @@ impl Scan<'_, '_> {
     }
 
     fn number(&self, at: usize) -> Option<i32> {
-        let bytes = self.region.bytes.get(at..at + 4)?;
+        let bytes = self.bytes.get(at..at + 4)?;
         Some(i32::from_le_bytes(bytes.try_into().ok()?))
     }
 
     /// What `[rip+x]` or a relative branch means: `x` at `at`, the instruction ends at `end`.
     fn target(&self, at: usize, end: usize) -> Option<u64> {
         let distance = i64::from(self.number(at)?);
-        Some(self.region.address.wrapping_add(end as u64).wrapping_add_signed(distance))
+        Some(self.address.wrapping_add(end as u64).wrapping_add_signed(distance))
     }
 
     /// A 64-bit operand that is none of r8 to r15 in base: REX.W, maybe REX.R.
@@ -197,7 +268,7 @@ impl Scan<'_, '_> {
     }
 
     fn mark(&mut self, at: usize, marks: Marks) {
-        let address = self.region.address.wrapping_add(at as u64);
+        let address = self.address.wrapping_add(at as u64);
         let functions = &mut self.code.functions;
         while functions.get(self.current).is_some_and(|function| function.end <= address) {
             self.current += 1;
@@ -214,16 +285,16 @@ impl Scan<'_, '_> {
         if let Some(name) = self.imports.at_stub(target) {
             self.called(at, name);
         }
-        if jump && self.region.bytes.get(at + 5..at + 8) == Some(b"\xcc\xcc\xcc") {
+        if jump && self.bytes.get(at + 5..at + 8) == Some(b"\xcc\xcc\xcc") {
             self.jump_table_entry(at, target);
         }
     }
 
     /// LLVM's jump tables for indirect calls: `jmp target; int3; int3; int3`, eight bytes each, one after the other.
     fn jump_table_entry(&mut self, at: usize, target: u64) {
-        let here = self.region.address.wrapping_add(at as u64);
+        let here = self.address.wrapping_add(at as u64);
         let neighbour = |at: Option<usize>| {
-            at.and_then(|at| self.region.bytes.get(at..at + 8))
+            at.and_then(|at| self.bytes.get(at..at + 8))
                 .is_some_and(|entry| entry[0] == 0xe9 && entry[5..] == *b"\xcc\xcc\xcc")
         };
         let in_row = neighbour(at.checked_sub(8)) || neighbour(at.checked_add(8));
@@ -266,7 +337,7 @@ impl Scan<'_, '_> {
 
     fn marks_at(&mut self, at: usize) -> Marks {
         self.mark(at, Marks::default());
-        let address = self.region.address.wrapping_add(at as u64);
+        let address = self.address.wrapping_add(at as u64);
         let function = self.code.functions.get(self.current);
         function.filter(|function| function.start <= address).map_or(Marks::default(), |f| f.marks)
     }
@@ -302,7 +373,10 @@ impl Scan<'_, '_> {
         // `push rbp; mov rbp, rsp` is the frame pointer; 49 has r8 to r15 as destination.
         let copied = match self.before(at, 1) {
             0x48 => match self.byte(at + 1) {
-                0xe5 => self.before(at, 2) != 0x55,
+                0xe5 if self.before(at, 2) == 0x55 => {
+                    self.frame_pointer(at);
+                    false
+                }
                 other => other != 0xe4,
             },
             0x49 => true,
@@ -310,6 +384,18 @@ impl Scan<'_, '_> {
         };
         if copied {
             self.mark(at, Marks::FRAME_ADDRESS);
+        }
+    }
+
+    /// `push rbp; mov rbp, rsp` at the start of a function.
+    fn frame_pointer(&mut self, at: usize) {
+        self.mark(at, Marks::default());
+        let address = self.address.wrapping_add(at as u64);
+        let function = self.code.functions.get_mut(self.current);
+        if let Some(function) =
+            function.filter(|it| it.start + 2 <= address && address < it.start + 23)
+        {
+            function.marks = function.marks.with(Marks::FRAME_POINTER);
         }
     }
 
@@ -337,30 +423,10 @@ impl Scan<'_, '_> {
         }
     }
 
-    /// `lea` below rbp is a local only where rbp is the frame pointer: `push rbp; mov rbp, rsp` at the start.
-    fn frame_pointers(&mut self) {
-        let region = self.region;
-        for function in &mut self.code.functions {
-            if !function.marks.has(Marks::BELOW_FRAME)
-                || function.start < region.address
-                || function.start >= region.end()
-            {
-                continue;
-            }
-            let start = usize::try_from(function.start - region.address).unwrap_or(usize::MAX);
-            let head = region.bytes.get(start..).unwrap_or_default();
-            let head = head.get(..24).unwrap_or(head);
-            if memchr::memmem::find(head, b"\x55\x48\x89\xe5").is_some() {
-                let marks = Marks::FRAME_ADDRESS.with(Marks::FRAME_POINTER);
-                function.marks = function.marks.with(marks);
-            }
-        }
-    }
-
     /// Code at a fixed address takes addresses of functions as numbers: `mov reg, imm32`.
-    fn absolute_addresses(&mut self) {
-        for at in 0..self.region.bytes.len() {
-            if !matches!(self.region.bytes[at], 0xb8..=0xbf | 0xc7) {
+    fn absolute_addresses(&mut self, core: Range<usize>) {
+        for at in core {
+            if !matches!(self.bytes[at], 0xb8..=0xbf | 0xc7) {
                 continue;
             }
             for start in [at + 1, at + 2] {
@@ -373,5 +439,37 @@ impl Scan<'_, '_> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BLOCK, NOTHING, PAIRS, interesting, mask};
+
+    #[test]
+    fn no_pair_of_the_table_is_passed_over() {
+        let (mut listed, mut asked) = (0, 0);
+        for first in 0..=u8::MAX {
+            for second in 0..=u8::MAX {
+                let kind = PAIRS[usize::from(first) | usize::from(second) << 8];
+                let found = interesting(first, second);
+                assert!(found || kind == NOTHING, "{first:02x} {second:02x}");
+                listed += usize::from(kind != NOTHING);
+                asked += usize::from(found);
+            }
+        }
+        assert!(asked < listed * 2, "{asked} of {listed}: too much is looked at");
+    }
+
+    #[test]
+    fn a_mask_has_the_bits_of_its_pairs() {
+        for at in 0..BLOCK {
+            let mut bytes = [0; BLOCK + 1];
+            bytes[at] = 0xe8;
+            assert_eq!(mask(&bytes), 1 << at);
+        }
+        let mut bytes = [0; BLOCK + 1];
+        bytes[BLOCK] = 0xc3;
+        assert_eq!(mask(&bytes), 1 << (BLOCK - 1));
     }
 }

@@ -71,7 +71,7 @@ pub(super) fn targets(
     );
     let marked = |address: u64| match facts.machine {
         Machine::Aarch64 => memory.instruction(address).is_some_and(arm::lands),
-        _ => memory.from(address).is_some_and(|code| code.starts_with(b"\xf3\x0f\x1e\xfa")),
+        _ => memory.look(address, 4, |code| code == b"\xf3\x0f\x1e\xfa") == Some(true),
     };
     let dynamic = facts.dynamic.as_ref();
     let program = !matches!(facts.kind, Kind::SharedLibrary | Kind::Relocatable);

@@ -31,6 +31,12 @@ fn lazy(object: &ObjectVerdict) -> bool {
     fails(object, "bind-now")
 }
 
+/// What our own rule says of such a file.
+fn musl(object: &ObjectVerdict) -> bool {
+    let bind_now = object.rules.iter().find(|rule| rule.rule == "bind-now");
+    bind_now.is_some_and(|rule| rule.evidence.contains("musl"))
+}
+
 fn is_static(object: &ObjectVerdict) -> bool {
     object.kind.starts_with("Static")
 }
@@ -53,6 +59,22 @@ const KINDS: &[(&str, &str)] = &[
 ];
 
 const REASONS: &[Reason] = &[
+    Reason {
+        peers: &[],
+        rule: "bind-now",
+        they: &[No],
+        we: &[Yes],
+        when: musl,
+        because: "it looks for the tags; musl's loader knows no lazy binding and binds everything at start without them",
+    },
+    Reason {
+        peers: &[],
+        rule: "relro",
+        they: &[Partial],
+        we: &[Yes],
+        when: musl,
+        because: "it wants the text BIND_NOW; musl's loader binds everything at start, and what was bound is read-only then",
+    },
     Reason {
         peers: &["hardening-check", "annocheck"],
         rule: "relro",
@@ -407,6 +429,26 @@ pub(super) fn explain(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn that_musl_binds_at_start_is_told_from_flags_that_were_not_seen() {
+        use crate::verify::report::RuleVerdict;
+        let of = |evidence: &str| ObjectVerdict {
+            kind: "Pie".to_owned(),
+            rules: vec![RuleVerdict::new("bind-now", Verdict::Holds, evidence.to_owned())],
+            ..ObjectVerdict::default()
+        };
+        let answer = |peer: &'static str, object: &ObjectVerdict| {
+            let text = "no".to_owned();
+            let answer = Answer { file: "/x".to_owned(), rule: "bind-now", says: No, text };
+            explain(peer, &answer, Yes, object).unwrap_or_default()
+        };
+        let musl = of("musl's loader binds everything at start, whatever the tags say");
+        assert!(answer("hardening-check", &musl).contains("musl"));
+        assert!(answer("annocheck", &musl).contains("musl"));
+        assert!(answer("annocheck", &of("")).contains("DF_1_NOW"));
+        assert_eq!(answer("hardening-check", &of("")), "");
+    }
 
     #[test]
     fn reasons_name_rules_and_peers_that_exist() {

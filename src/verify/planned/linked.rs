@@ -69,7 +69,8 @@ impl Linked {
                 lacks.entry(flag).or_default().push(format!("{} ({says})", object.name));
             }
             // A command line says all there is: no word of a level is level 0.
-            let (promised, level) = (told.options.fortify, command.told.options.fortify.unwrap_or(0));
+            let (promised, level) =
+                (told.options.fortify, command.told.options.fortify.unwrap_or(0));
             if promised.is_some_and(|promised| level < promised) {
                 let flag = promise.flag("-D_FORTIFY_SOURCE");
                 let text = format!("{} (level {level})", object.name);

@@ -128,11 +128,7 @@ impl Promise {
 }
 
 /// Everything in which a report contradicts a plan. `linked` is what the build directory tells, where it is at hand.
-pub fn contradictions(
-    promise: &Promise,
-    report: &Report,
-    linked: Option<&Linked>,
-) -> Vec<Finding> {
+pub fn contradictions(promise: &Promise, report: &Report, linked: Option<&Linked>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for object in promise.objects(report) {
         let mut faults = units::faults(promise, object, linked.map(|linked| &linked.commands));
@@ -200,14 +196,16 @@ fn note(promise: &Promise, object: &ObjectVerdict, linked: Option<&Linked>) -> O
         return None;
     }
     let flag = promise.flag("-fcf-protection");
-    let message = format!("the plan asks for {flag}, and no {} note is in the file", lost.join("/"));
+    let message =
+        format!("the plan asks for {flag}, and no {} note is in the file", lost.join("/"));
     let Some(linked) = linked else {
         let all = object.stories.iter().filter(|story| story.told.options.known());
         let without = all.filter(|story| story.told.options.landing_pads != Some(true)).count();
         let who = if without > 0 || object.stories.is_empty() {
             String::new()
         } else if object.start_files.is_empty() {
-            ": every unit was compiled with it, so an object without debug information lost it".to_owned()
+            ": every unit was compiled with it, so an object without debug information lost it"
+                .to_owned()
         } else {
             format!(
                 ": every unit was compiled with it, and {} of the C library's start files (crt1.o, crti.o) have no \
@@ -222,7 +220,8 @@ fn note(promise: &Promise, object: &ObjectVerdict, linked: Option<&Linked>) -> O
     Some(match (own.is_empty(), foreign.is_empty()) {
         (true, true) => {
             let help = "-Wl,-z,cet-report=error would name the object";
-            Finding::error(&CONTRADICTION, format!("{message}: every linked object has it")).with_help(help)
+            Finding::error(&CONTRADICTION, format!("{message}: every linked object has it"))
+                .with_help(help)
         }
         (false, _) => Finding::error(
             &CONTRADICTION,
@@ -248,4 +247,3 @@ fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
         more => format!("{shown} and {more} more"),
     }
 }
-

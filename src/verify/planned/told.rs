@@ -35,11 +35,7 @@ impl Told {
 
     /// The words of `self`, a promise, that another was not told. Families that `recorded` denies are passed over where
     /// the other says nothing: not every compiler records every option.
-    pub(super) fn lacking(
-        &self,
-        other: &Self,
-        recorded: &dyn Fn(&str) -> bool,
-    ) -> Vec<Lack<'_>> {
+    pub(super) fn lacking(&self, other: &Self, recorded: &dyn Fn(&str) -> bool) -> Vec<Lack<'_>> {
         let mut out = Vec::new();
         for (family, word) in &self.families {
             let is = other.families.get(family);
@@ -58,7 +54,8 @@ impl Told {
     /// Whether another keeps a family whose meaning is known: it may do more than was promised.
     fn understood(&self, family: &str, other: &Self) -> Option<bool> {
         let (promised, has) = (&self.options, &other.options);
-        let on = |promised: Option<bool>, has: Option<bool>| promised != Some(true) || has == Some(true);
+        let on =
+            |promised: Option<bool>, has: Option<bool>| promised != Some(true) || has == Some(true);
         Some(match family {
             "stack-protector" => has.stack_protector >= promised.stack_protector,
             "stack-clash-protection" => on(promised.stack_clash, has.stack_clash),

@@ -110,8 +110,12 @@ fn against_code(stories: &[Story]) -> Vec<Finding> {
         match options.stack_protector {
             Some(level) if level >= StackProtector::Strong => {
                 if story.canaries == 0 && bare > 2 {
-                    let text = format!("{name}: none of {bare} functions with locals ({shown}, ...)");
-                    add("were told -fstack-protector-strong, and their functions check no canary", text);
+                    let text =
+                        format!("{name}: none of {bare} functions with locals ({shown}, ...)");
+                    add(
+                        "were told -fstack-protector-strong, and their functions check no canary",
+                        text,
+                    );
                 }
             }
             None | Some(StackProtector::No) if story.canaries > 0 => {
@@ -126,7 +130,10 @@ fn against_code(stories: &[Story]) -> Vec<Finding> {
         }
         if options.landing_pads == Some(true) && !story.padless.is_empty() {
             let text = format!("{name}: {}", story.padless.join(", "));
-            add("were told -fcf-protection, and targets of indirect branches have no endbr64", text);
+            add(
+                "were told -fcf-protection, and targets of indirect branches have no endbr64",
+                text,
+            );
         }
         let zeroes = options.zeroed_registers == Some(true);
         if zeroes && story.zeroing == 0 && story.returning >= FEW {

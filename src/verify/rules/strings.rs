@@ -6,25 +6,24 @@ use crate::verify::Verdict;
 /// The longest path that is shown.
 const SHOWN: usize = 80;
 
+/// Directories of build machines.
+const MARKS: [&[u8]; 6] = [b"/home/", b"/build/", b"/tmp/", b"/root/", b"/var/tmp/", b"/work/"];
+
 pub(super) fn build_path(object: Object<'_>) -> (Verdict, String) {
-    let marks = ["/home/", "/build/", "/tmp/", "/root/", "/var/tmp/", "/work/"];
-    let finders = marks.map(|mark| memchr::memmem::Finder::new(mark.as_bytes()));
+    // An absolute path that is a text of its own; one search for all directories.
+    let finder = memchr::memmem::Finder::new(b"\0/");
     // The byte before a path must be seen, too.
-    let found = object
-        .facts
-        .image
-        .search(SHOWN + 1, &mut |bytes| finders.iter().find_map(|finder| first(bytes, finder)));
+    let found = object.facts.image.search(SHOWN + 1, &mut |bytes| first(bytes, &finder));
     match found {
         Some(text) => (Verdict::Fails(format!("`{text}`")), String::new()),
         None => (Verdict::Holds, String::new()),
     }
 }
 
-/// The first source file below a directory.
+/// The first source file below such a directory.
 fn first(bytes: &[u8], finder: &memchr::memmem::Finder<'_>) -> Option<String> {
-    finder.find_iter(bytes).find_map(|at| {
-        let before = at.checked_sub(1).and_then(|at| bytes.get(at)).copied()?;
-        if before != 0 {
+    finder.find_iter(bytes).map(|at| at + 1).find_map(|at| {
+        if !MARKS.iter().any(|mark| bytes[at..].starts_with(mark)) {
             return None;
         }
         let text: String = bytes[at..]

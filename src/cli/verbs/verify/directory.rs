@@ -21,7 +21,7 @@ use crate::verify::{Examination, Options};
 
 /// What is read of every file at first: enough to tell its format, and of most ELF files all headers.
 const HEAD: usize = 4096;
-/// Files whose code is read at the same time have no more bytes than this, or it is one alone.
+/// Files whose code is read, and archives, at the same time have no more bytes than this, or it is one alone.
 const AT_ONCE: u64 = 96 << 20;
 
 /// What holds for all files below a directory.
@@ -201,11 +201,15 @@ impl Walk<'_> {
             if self.digests {
                 member.sha256 = Some(digest(opened)?);
             }
-            let _pass = self.gate.pass(opened.metadata()?.len(), self.options);
+            // Of headers little is read of any file.
+            let needs =
+                if self.options.selection.needs_code() { opened.metadata()?.len() } else { 0 };
+            let _pass = self.gate.pass(needs);
             return elf(opened, head, &member, self.options, found);
         }
         let closed = matches!(format, Format::Other | Format::Closed(_)) || !self.options.archives;
         let mut bytes = head.get(..input::HEAD).unwrap_or(head).to_vec();
+        let _pass = self.gate.pass(if closed { 0 } else { opened.metadata()?.len() });
         if !closed {
             bytes.clear();
             opened.take(Limits::default().file).read_to_end(&mut bytes)?;
@@ -329,9 +333,7 @@ struct Pass<'a> {
 }
 
 impl Gate {
-    fn pass(&self, bytes: u64, options: &Options<'_>) -> Pass<'_> {
-        // Of headers little is read of any file.
-        let bytes = if options.selection.needs_code() { bytes } else { 0 };
+    fn pass(&self, bytes: u64) -> Pass<'_> {
         if bytes > 0 {
             let inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
             let full = |inside: &mut u64| *inside > 0 && *inside + bytes > AT_ONCE;

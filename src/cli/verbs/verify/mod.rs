@@ -222,11 +222,7 @@ fn of_rule(finding: &Finding) -> bool {
 }
 
 /// How an older version stood: by its record or verdict, or judged now.
-fn past(
-    old: &Path,
-    given: &Given<'_>,
-    options: &Options<'_>,
-) -> Result<Past, Failure> {
+fn past(old: &Path, given: &Given<'_>, options: &Options<'_>) -> Result<Past, Failure> {
     let name = old.display().to_string();
     if old.is_file() {
         let bytes = fs_err::read(old).map_err(|error| Failure::new(Exit::Usage, error))?;
@@ -241,7 +237,11 @@ fn past(
             });
         }
     }
-    let (report, _) = judge(examine(old, false, options)?, old, &Given { record: None, promise: None, ..*given })?;
+    let (report, _) = judge(
+        examine(old, false, options)?,
+        old,
+        &Given { record: None, promise: None, ..*given },
+    )?;
     Ok(Past::of_reports(&name, &[report]))
 }
 
