@@ -146,7 +146,7 @@ impl<'a> Image<'a> {
         let size = size.min(self.length().saturating_sub(offset));
         match self {
             Self::Whole(bytes) => {
-                *buffer = Cow::Borrowed(cut(bytes, offset, size).unwrap_or_default())
+                *buffer = Cow::Borrowed(cut(bytes, offset, size).unwrap_or_default());
             }
             Self::Parts(parts) => {
                 let buffer = buffer.to_mut();

@@ -342,3 +342,23 @@ fn a_segment_that_is_writable_and_executable_fails() {
         assert_eq!(verdict(&sandbox, &file, "wx").0, "fails", "{flags}");
     }
 }
+
+/// As in QEMU's async teardown: the byte of `ret` stands in `mov %rax,%rbx`, and the function never returns.
+#[test]
+fn a_function_that_never_returns_has_no_canary_to_check() {
+    let sandbox = Sandbox::new();
+    let forever = "__attribute__((naked, used)) void forever(void) {\n__asm__(\"sub $24, %rsp\\n mov %fs:0x28, %rax\\n \
+                   mov %rax, 8(%rsp)\\n lea 4(%rsp), %rdi\\n mov %rax, %rbx\\n 1: jmp 1b\");\n}\n";
+    let source = sandbox.write("f.c", [forever, PROGRAM].concat());
+    for (jump, lost) in [("1: jmp 1b", 0), ("add $24, %rsp\\n ret", 1)] {
+        let text = std::fs::read_to_string(&source).unwrap().replace("1: jmp 1b", jump);
+        let source = sandbox.write("g.c", text);
+        let out = sandbox.path().join("g");
+        let status =
+            Command::new("gcc").args(HARDENED).arg("-o").arg(&out).arg(&source).status().unwrap();
+        assert!(status.success());
+        let ran = sandbox.quench(&["verify", out.to_str().unwrap(), "--format", "json"]);
+        let wanted = format!("{lost} load a canary and do not check it");
+        assert!(ran.stdout.contains(&wanted), "{}", ran.stdout);
+    }
+}

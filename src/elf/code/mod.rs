@@ -317,7 +317,10 @@ fn decode(memory: &Memory<'_>, entry: u64, imports: &imports::Imports<'_>, out: 
             && function.marks.has(Marks::FRAME_ADDRESS)
             && !function.marks.has(Marks::LOADS_CANARY);
         certain -= usize::from(unprotected);
-        if !function.marks.any(wanted) && !unprotected {
+        // Never checked: true of a function that never returns, and a byte like `ret` may be part of something else.
+        let unchecked = function.marks.has(Marks::LOADS_CANARY.with(Marks::RETURNS))
+            && !function.marks.has(Marks::CHECKS_CANARY);
+        if !function.marks.any(wanted) && !unprotected && !unchecked {
             continue;
         }
         instructions.clear();
@@ -333,6 +336,10 @@ fn decode(memory: &Memory<'_>, entry: u64, imports: &imports::Imports<'_>, out: 
             continue;
         }
         let marks = &mut out.functions[index].marks;
+        let is_return = |it: &iced_x86::Instruction| it.mnemonic() == iced_x86::Mnemonic::Ret;
+        if unchecked && !instructions.iter().any(is_return) {
+            *marks = marks.without(Marks::RETURNS);
+        }
         if function.marks.has(Marks::STEP) {
             match frame::unprobed(&instructions) {
                 frame::Answer::Small => {}

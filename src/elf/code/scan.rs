@@ -77,7 +77,11 @@ const fn pairs() -> [u8; 65536] {
 /// Whether the table may have something for a pair: the same question without a table, so that the compiler can ask it
 /// for many pairs at a time.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "only in the loop it becomes vector code")]
+#[expect(
+    clippy::inline_always,
+    clippy::needless_bitwise_bool,
+    reason = "so it becomes vector code"
+)]
 fn interesting(first: u8, second: u8) -> bool {
     let both = |a: u8, b: u8| (first == a) & (second == b);
     let to_stack = (second & 0xc7 == 0xc4) | (second & 0xf8 == 0xe0);
@@ -425,6 +429,9 @@ impl Scan<'_, '_> {
 
     /// Code at a fixed address takes addresses of functions as numbers: `mov reg, imm32`.
     fn absolute_addresses(&mut self, core: Range<usize>) {
+        let functions = &self.code.functions;
+        let (Some(first), Some(last)) = (functions.first(), functions.last()) else { return };
+        let starts = first.start..=last.start;
         for at in core {
             if !matches!(self.bytes[at], 0xb8..=0xbf | 0xc7) {
                 continue;
@@ -432,9 +439,9 @@ impl Scan<'_, '_> {
             for start in [at + 1, at + 2] {
                 let Some(value) = self.number(start) else { continue };
                 let value = u64::from(value.cast_unsigned());
-                let found =
-                    self.code.functions.binary_search_by_key(&value, |function| function.start);
-                if found.is_ok() {
+                if starts.contains(&value)
+                    && functions.binary_search_by_key(&value, |function| function.start).is_ok()
+                {
                     self.taken.push(value);
                 }
             }

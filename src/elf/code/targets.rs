@@ -107,8 +107,12 @@ pub(super) fn targets(
 
 /// Files at a fixed address have no relocations for pointers to functions: words of data that are one.
 fn words_of_data(memory: &Memory<'_>, code: &Code<'_>, taken: &mut Vec<u64>) {
+    let (Some(first), Some(last)) = (code.functions.first(), code.functions.last()) else { return };
+    let starts = first.start..=last.start;
     memory.words_of_data(&mut |value| {
-        if code.functions.binary_search_by_key(&value, |function| function.start).is_ok() {
+        if starts.contains(&value)
+            && code.functions.binary_search_by_key(&value, |function| function.start).is_ok()
+        {
             taken.push(value);
         }
     });

@@ -114,7 +114,9 @@ pub fn linked_names(trace: &str) -> Vec<(String, Option<String>)> {
         };
         let named = match member {
             Some((archive, member)) => (archive.to_owned(), Some(member.to_owned())),
-            None if line.ends_with(".o") => (line.to_owned(), None),
+            None if line.rsplit_once('.').is_some_and(|(_, end)| matches!(end, "o" | "obj")) => {
+                (line.to_owned(), None)
+            }
             None => continue,
         };
         if seen.insert(named.clone()) {

@@ -9,6 +9,8 @@ use crate::verify::rules::options::StackProtector;
 
 /// Fewer functions say nothing of what the compiler does as a rule.
 const FEW: usize = 16;
+/// So many functions may opt out, or only look as if they had locals.
+const FEW_LOCALS: usize = 2;
 
 /// Every contradiction of the units of one file.
 pub(super) fn faults(
@@ -108,15 +110,12 @@ fn against_code(stories: &[Story]) -> Vec<Finding> {
         let (bare, shown) = (story.bare.0, story.bare.1.join(", "));
         let mut add = |kind, text| by_kind.entry(kind).or_default().push(text);
         match options.stack_protector {
-            Some(level) if level >= StackProtector::Strong => {
-                if story.canaries == 0 && bare > 2 {
-                    let text =
-                        format!("{name}: none of {bare} functions with locals ({shown}, ...)");
-                    add(
-                        "were told -fstack-protector-strong, and their functions check no canary",
-                        text,
-                    );
-                }
+            Some(level)
+                if level >= StackProtector::Strong && story.canaries == 0 && bare > FEW_LOCALS =>
+            {
+                let kind =
+                    "were told -fstack-protector-strong, and their functions check no canary";
+                add(kind, format!("{name}: none of {bare} functions with locals ({shown}, ...)"));
             }
             None | Some(StackProtector::No) if story.canaries > 0 => {
                 let text = format!("{name}: {} of {} functions", story.canaries, story.functions);
