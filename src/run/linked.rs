@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 use crate::isolate::Isolation;
 use crate::plan::Invocation;
 use crate::process;
@@ -61,7 +61,9 @@ pub fn linked(
         ));
     };
     if link.command.contains("-flto") {
-        return Ok((None, vec![unrepeated("it is optimised when it is linked")]));
+        let severity = Severity::Note;
+        let finding = Finding { severity, ..unrepeated("it is optimised when it is linked") };
+        return Ok((None, vec![finding]));
     }
     // The last -o counts. A file, because the command may be longer than an argument can be.
     let script = format!("{AGAIN}.sh");

@@ -79,8 +79,6 @@ pub enum Error {
     Measure { step: &'static str, source: measure::Error },
     #[error("step `{step}` failed")]
     Io { step: &'static str, source: std::io::Error },
-    #[error("step `{step}` failed")]
-    Linked { step: &'static str, source: LinkedError },
     #[error(transparent)]
     Tool(#[from] tool::Error),
     #[error("another quench works in {0}")]
@@ -97,7 +95,6 @@ impl Error {
             Self::Step { source, .. } => source.hint(),
             Self::Package { source, .. } => source.hint(),
             Self::Measure { source, .. } => source.hint(),
-            Self::Linked { source: LinkedError::Process(source), .. } => source.hint(),
             Self::Io { source, .. } if is_full(source) => Some(FULL.to_owned()),
             Self::Tool(error) => error.hint(),
             _ => None,
@@ -110,7 +107,6 @@ impl Error {
             Self::Step { source, .. } => Some(source),
             Self::Package { source: package::Error::Process(source), .. } => Some(source),
             Self::Measure { source: measure::Error::Process(source), .. } => Some(source),
-            Self::Linked { source: LinkedError::Process(source), .. } => Some(source),
             _ => None,
         }
     }
@@ -577,12 +573,19 @@ impl Run<'_> {
         let mut reports = Vec::new();
         let judged = |path: &&PathBuf| package::is_package(path) && !package::is_debug(path);
         let promise = Promise::of_plan(&record.plan).map_err(Error::Record)?;
-        let (linked, unknown) = linked(
+        let asked = linked(
             &self.build_directory(),
             &self.plan.emulator(),
             &self.isolation().for_questions(),
-        )
-        .map_err(|source| Error::Linked { step: step.name(), source })?;
+        );
+        let (linked, unknown) = match asked {
+            Err(LinkedError::Process(source @ process::Error::Interrupted { .. })) => {
+                return Err(Error::Step { step: step.name(), source });
+            }
+            // What can be told without the objects is still told.
+            Err(error) => (None, vec![planned::unrepeated(&error.to_string())]),
+            Ok(answer) => answer,
+        };
         findings.extend(unknown);
         // How each unit was compiled stands in the debug packages.
         let mut separate = verify::SeparateFiles::default();

@@ -1,5 +1,6 @@
 //! Plan, units and code of small programs built here with ninja, each with one thing that contradicts the plan.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -86,7 +87,7 @@ fn faults(directory: Option<&Path>, program: &Path) -> Vec<Finding> {
     });
     let bytes = std::fs::read(program).unwrap();
     let report = Examination::of("qemu-system-x86_64", &bytes, &|_| None)
-        .settle(&Policy::named("distribution").unwrap(), &Default::default());
+        .settle(&Policy::named("distribution").unwrap(), &BTreeMap::new());
     contradictions(&promise, &report, linked.as_ref())
 }
 
@@ -272,7 +273,7 @@ fn the_command_line_takes_a_plan_and_a_record() {
     let undone = "-fno-stack-clash-protection";
     let program = build(&sandbox, &main_and(source("a.c", unit("a", ""), undone)), "");
     let file = program.to_str().unwrap();
-    let plan = sandbox.write("plan.json", &plan().to_string());
+    let plan = sandbox.write("plan.json", plan().to_string());
     let plan = plan.to_str().unwrap();
     let wanted = "1 of 3 units were compiled without -fstack-clash-protection";
     let ran = sandbox.quench(&["verify", "--plan", plan, file]);

@@ -1,5 +1,6 @@
 //! `quench check`: parses, inherits and resolves profiles, and reports every finding.
 
+use super::Format;
 use crate::cli::session::{self, SourceOptions};
 use crate::cli::{Exit, Failure};
 use crate::finding::{self, any_error};
@@ -20,16 +21,11 @@ pub(crate) struct Args {
     /// Only what the text shows: no source tree is fetched, names and symbols are not checked.
     #[arg(long)]
     text_only: bool,
+    /// For people, or one `quench.finding/1` a line.
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
     #[command(flatten)]
     source: SourceOptions,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    Human,
-    Json,
 }
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {

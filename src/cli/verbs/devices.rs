@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::Format;
 use crate::catalog::{Entry, Kind};
 use crate::cli::session;
 use crate::cli::{Exit, Failure};
@@ -23,15 +24,9 @@ pub(crate) struct Args {
     /// Something else than devices.
     #[arg(long, value_enum, default_value = "device")]
     kind: Wanted,
+    /// For people, or an array with one object per entry (`quench.catalog/1`).
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Format {
-    Human,
-    /// An array, one object per entry (`quench.catalog/1`).
-    Json,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

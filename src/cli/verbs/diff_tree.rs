@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use super::Format;
 use crate::catalog::{self, Changes};
 use crate::cli::session;
 use crate::cli::{Exit, Failure};
@@ -25,15 +26,9 @@ pub(crate) struct Args {
     /// Say what the change does to this profile.
     #[arg(long)]
     profile: Option<String>,
+    /// For people, or `quench.tree-diff/1`.
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    Human,
-    /// `quench.tree-diff/1`.
-    Json,
 }
 
 /// What a tree makes of the profile.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::devices::Format;
+use super::Format;
 use crate::catalog::Kind;
 use crate::cli::{Exit, Failure};
 use crate::terminal::Terminal;

@@ -32,6 +32,13 @@ pub(super) enum Verb {
     Completions(completions::Args),
 }
 
+/// Output of verbs that have no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Human,
+    Json,
+}
+
 impl Verb {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Exit, Failure> {
         match self {

@@ -37,6 +37,12 @@ fn musl(object: &ObjectVerdict) -> bool {
     bind_now.is_some_and(|rule| rule.evidence.contains("musl"))
 }
 
+/// What our own rule says of such a file.
+fn go(object: &ObjectVerdict) -> bool {
+    let rule = object.rules.iter().find(|rule| rule.rule == "stack-protector");
+    rule.is_some_and(|rule| rule.verdict.detail().contains("compiled by Go"))
+}
+
 fn is_static(object: &ObjectVerdict) -> bool {
     object.kind.starts_with("Static")
 }
@@ -248,6 +254,14 @@ const REASONS: &[Reason] = &[
         rule: "stack-protector",
         they: &[No],
         we: &[NotApplicable],
+        when: go,
+        because: "compiled by Go, whose functions check bounds and grow their stacks by copying: it has no canaries to look for",
+    },
+    Reason {
+        peers: &[],
+        rule: "stack-protector",
+        they: &[No],
+        we: &[NotApplicable],
         when: always,
         because: "no function of the file has an array or a local whose address leaves it: there is nothing to protect",
     },
@@ -330,6 +344,22 @@ const REASONS: &[Reason] = &[
         we: &[Yes],
         when: always,
         because: "it only says that a search path exists; this one leads nowhere that others can write",
+    },
+    Reason {
+        peers: &[],
+        rule: "rpath",
+        they: &[Yes],
+        we: &[NotApplicable],
+        when: always,
+        because: "the same fact under two names: what needs no library has no search path",
+    },
+    Reason {
+        peers: &[],
+        rule: "textrel",
+        they: &[Yes],
+        we: &[NotApplicable],
+        when: always,
+        because: "the same fact under two names: without a dynamic section no loader relocates anything",
     },
     Reason {
         peers: &["scanelf"],
@@ -448,6 +478,35 @@ mod tests {
         assert!(answer("annocheck", &musl).contains("musl"));
         assert!(answer("annocheck", &of("")).contains("DF_1_NOW"));
         assert_eq!(answer("hardening-check", &of("")), "");
+    }
+
+    #[test]
+    fn static_programs_and_go_have_reasons_of_their_own() {
+        use crate::verify::report::RuleVerdict;
+        let not = |why: &str| Verdict::NotApplicable(why.to_owned());
+        let rules = vec![
+            RuleVerdict::new(
+                "stack-protector",
+                not("compiled by Go: bounds are checked"),
+                String::new(),
+            ),
+            RuleVerdict::new("rpath", not("no dynamic section"), String::new()),
+            RuleVerdict::new("textrel", not("no dynamic section"), String::new()),
+        ];
+        let object = ObjectVerdict {
+            kind: "StaticExecutable".to_owned(),
+            rules,
+            ..ObjectVerdict::default()
+        };
+        for (rule, says, wanted) in [
+            ("stack-protector", No, "compiled by Go"),
+            ("rpath", Yes, "no search path"),
+            ("textrel", Yes, "no loader relocates"),
+        ] {
+            let answer = Answer { file: "/x".to_owned(), rule, says, text: String::new() };
+            let because = explain("scanelf", &answer, NotApplicable, &object).unwrap_or_default();
+            assert!(because.contains(wanted), "{rule}: {because}");
+        }
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(super) static UNREPEATED: Code = Code {
 
 /// Says why the objects of a program are not known.
 pub fn unrepeated(why: &str) -> Finding {
-    Finding::note(&UNREPEATED, format!("the objects of the emulator are not known: {why}"))
+    Finding::warning(&UNREPEATED, format!("the objects of the emulator are not known: {why}"))
 }
 
 /// Names shown of many.
