@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use crate::hint::Hinted;
 use crate::isolate::Isolation;
 use crate::plan::{Invocation, Plan};
 use crate::profile::Format;
@@ -52,8 +53,8 @@ pub enum Error {
     Io(#[from] std::io::Error),
 }
 
-impl Error {
-    pub fn hint(&self) -> Option<String> {
+impl Hinted for Error {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Process(error) => error.hint(),
             _ => None,

@@ -28,6 +28,8 @@ pub mod finding;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod hardening;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod hint;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod kconfig;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod licence;

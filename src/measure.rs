@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::hint::Hinted;
 use crate::isolate::Isolation;
 use crate::plan::Invocation;
 use crate::process::{self, Conversation};
@@ -30,8 +31,8 @@ pub enum Error {
     Protocol { emulator: String, message: String },
 }
 
-impl Error {
-    pub fn hint(&self) -> Option<String> {
+impl Hinted for Error {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Process(error) => error.hint(),
             Self::Protocol { .. } => {

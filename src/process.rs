@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use crate::hint::Hinted;
 use crate::plan::Invocation;
 
 /// Lines of output that a failure shows.
@@ -84,9 +85,8 @@ const SIGNATURES: [(&str, &str); 8] = [
     ("not found: please install", "`quench deps PROFILE --install` installs what this plan needs"),
 ];
 
-impl Error {
-    /// The way out, where there is one.
-    pub fn hint(&self) -> Option<String> {
+impl Hinted for Error {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Missing { program, .. } => Some(format!(
                 "install the package that has `{program}`; `quench deps PROFILE` lists them"

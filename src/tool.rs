@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
+use crate::hint::Hinted;
 use crate::plan::Invocation;
 use crate::process;
 
@@ -54,6 +55,7 @@ pub const TOOLS: &[Tool] = &[
     tool("mmdebstrap", "mmdebstrap", "mmdebstrap", "--version"),
     tool("dpkg-deb", "dpkg", "dpkg", "--version"),
     tool("faketime", "faketime", "libfaketime", "--version"),
+    tool("disorderfs", "disorderfs", "disorderfs", "--version"),
     tool("setarch", "util-linux", "util-linux", "--version"),
     tool("diffoscope", "diffoscope-minimal", "diffoscope", "--version"),
     tool("gpgv", "gpgv", "gnupg2", "--version"),
@@ -88,8 +90,8 @@ pub enum Error {
     Io(#[from] std::io::Error),
 }
 
-impl Error {
-    pub fn hint(&self) -> Option<String> {
+impl Hinted for Error {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Missing { debian, fedora, .. } => {
                 Some(format!("apt-get install {debian}  (Fedora, RHEL: dnf install {fedora})"))

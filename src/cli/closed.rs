@@ -46,7 +46,6 @@ pub(crate) fn prepare(
 }
 
 fn failure(error: root::Error) -> Failure {
-    let hint = error.hint();
     let exit = match &error {
         root::Error::Changed { .. } | root::Error::Source(source::Error::Refused(_)) => {
             Exit::Program
@@ -56,7 +55,7 @@ fn failure(error: root::Error) -> Failure {
         root::Error::Process(process::Error::Failed { .. }) => Exit::Program,
         _ => Exit::Machine,
     };
-    Failure::new(exit, error).with_hint(hint)
+    Failure::hinted(exit, error)
 }
 
 fn isolation(made: &Made, places: Vec<Place>) -> Result<Isolation, Failure> {
@@ -66,10 +65,7 @@ fn isolation(made: &Made, places: Vec<Place>) -> Result<Isolation, Failure> {
         digest: made.digest.clone(),
         places,
     };
-    isolate::closed(closed).map_err(|error| {
-        let hint = error.hint();
-        Failure::new(Exit::Machine, error).with_hint(hint)
-    })
+    isolate::closed(closed).map_err(|error| Failure::hinted(Exit::Machine, error))
 }
 
 fn place(outside: PathBuf, inside: &'static str, writable: bool) -> Place {

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use crate::hint::Hinted;
 use crate::terminal::Terminal;
 
 /// Documented exit codes; scripts may rely on them.
@@ -45,6 +46,12 @@ pub struct Failure {
 impl Failure {
     pub fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { exit, error: error.into(), hint: None }
+    }
+
+    /// With the way out that the error knows.
+    pub fn hinted(exit: Exit, error: impl Hinted + Send + Sync + 'static) -> Self {
+        let hint = error.hint();
+        Self::new(exit, error).with_hint(hint)
     }
 
     #[must_use]

@@ -421,7 +421,6 @@ fn prepare(
         apt_sources: options.apt_sources.clone(),
     };
     source::prepare(&profile, &source_options, terminal).map_err(|error| {
-        let hint = error.hint();
         let exit = match &error {
             source::Error::Refused(_) => Exit::Program,
             source::Error::Process(crate::process::Error::Interrupted { signal, .. }) => {
@@ -431,7 +430,7 @@ fn prepare(
             source::Error::Lock { .. } => Exit::Usage,
             _ => Exit::Machine,
         };
-        Failure::new(exit, error).with_hint(hint)
+        Failure::hinted(exit, error)
     })
 }
 
@@ -476,8 +475,6 @@ fn probes(isolation: &Isolation, profile: &Profile, work: &Path) -> Result<Probe
     let mut flags = hardening::candidates(profile.level.value, profile.compiler.value);
     flags.push(plan::note::PROBE);
     let compiler = profile::compiler_name(profile.compiler.value);
-    probe::run(isolation, compiler, &flags, work).map_err(|error| {
-        let hint = error.hint();
-        Failure::new(Exit::Machine, error).with_hint(hint)
-    })
+    probe::run(isolation, compiler, &flags, work)
+        .map_err(|error| Failure::hinted(Exit::Machine, error))
 }

@@ -1,11 +1,13 @@
 //! Compares ELF files section by section and function by function, and other bytes by offset. Pure.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use super::cause::{of_texts, shorten};
-use super::{Context, Difference};
-use crate::elf::layout::{self, Function, Section};
+use super::{Context, Difference, Named};
+use crate::elf::layout::{self, Function, Layout, Section};
+use crate::elf::{self, Origins};
 
 /// The most names in one line.
 const MOST_NAMES: usize = 8;
@@ -35,16 +37,19 @@ pub(super) fn elf_files(
     context: Context<'_>,
     out: &mut Vec<Difference>,
 ) {
-    let (Ok((left, left_functions)), Ok((right, right_functions))) =
-        (layout::sections(a), layout::sections(b))
-    else {
+    let (Ok(left), Ok(right)) = (layout::layout(a), layout::layout(b)) else {
         out.push(bytes(place, a, b, context));
         return;
     };
+    let (first, second) =
+        (origins_of(a, &left, context.first), origins_of(b, &right, context.second));
+    let sides = Sides { first: &first, second: &second, bytes: b };
     let before = out.len();
-    for section in &left {
+    let mut shifted = Vec::new();
+    units(place, a, b, out);
+    for section in &left.sections {
         let place = format!("{place} > {}", section.name);
-        let Some(other) = right.iter().find(|other| other.name == section.name) else {
+        let Some(other) = right.sections.iter().find(|other| other.name == section.name) else {
             let what = "section only in the first".to_owned();
             out.push(Difference { place, what, causes: Vec::new() });
             continue;
@@ -58,35 +63,113 @@ pub(super) fn elf_files(
                 what: "another build-id: it follows from the other differences".to_owned(),
                 causes: Vec::new(),
             },
-            _ if section.executable => {
-                let functions = Functions {
-                    a: &left_functions,
-                    b: if right_functions.is_empty() {
-                        context.functions
-                    } else {
-                        &right_functions
-                    },
-                };
-                code(&place, section, other, &functions)
+            _ if section.executable => code(&place, section, other, &sides),
+            name if name.starts_with(".debug_") => {
+                let (old, new) = (plain(section), plain(other));
+                let (gone, added) = strings_of(&old, &new);
+                if gone.is_empty() && added.is_empty() {
+                    shifted.push(name.to_owned());
+                    continue;
+                }
+                bytes(&place, &old, &new, context)
             }
-            _ => data(&place, section, other, context),
+            _ => data(&place, section, other, &sides, context),
         });
     }
-    for section in right.iter().filter(|section| !left.iter().any(|l| l.name == section.name)) {
+    for section in &right.sections {
+        if left.sections.iter().any(|other| other.name == section.name) {
+            continue;
+        }
         out.push(Difference {
             place: format!("{place} > {}", section.name),
             what: "section only in the second".to_owned(),
             causes: Vec::new(),
         });
     }
+    if !shifted.is_empty() {
+        let what = format!("no other strings, other bytes in {}", shifted.join(", "));
+        out.push(Difference { place: place.to_owned(), what, causes: Vec::new() });
+    }
     if out.len() == before {
         out.push(bytes(place, a, b, context));
     }
 }
 
-fn data(place: &str, a: &Section<'_>, b: &Section<'_>, context: Context<'_>) -> Difference {
+/// The file's own names, else those of its debug file.
+fn origins_of<'a>(bytes: &[u8], layout: &Layout<'_>, known: &'a Named) -> Cow<'a, Origins> {
+    if !layout.functions.is_empty() {
+        return Cow::Owned(elf::origins(bytes));
+    }
+    let build_id = elf::facts(bytes).ok().and_then(|facts| facts.build_id);
+    match build_id.and_then(|build_id| known.get(&build_id)) {
+        Some(origins) => Cow::Borrowed(origins),
+        None => Cow::Owned(Origins::default()),
+    }
+}
+
+/// Compilation units whose debug information says something else.
+fn units(place: &str, a: &[u8], b: &[u8], out: &mut Vec<Difference>) {
+    let differences = elf::entries::differences(a, b).unwrap_or_default();
+    if differences.is_empty() {
+        return;
+    }
+    let mut what = format!("{} compilation units differ", differences.len());
+    for difference in differences.iter().take(MOST_NAMES) {
+        let words = difference.what.as_deref().unwrap_or("differs");
+        what.push_str(&format!("\n    {}: {}", difference.unit, shorten(words)));
+    }
+    if MOST_NAMES < differences.len() {
+        what.push_str("\n    …");
+    }
+    out.push(Difference { place: format!("{place} > DWARF"), what, causes: Vec::new() });
+}
+
+/// Where places of both files come from, and the second file.
+struct Sides<'a> {
+    first: &'a Origins,
+    second: &'a Origins,
+    bytes: &'a [u8],
+}
+
+/// Data, with who uses the part that is new.
+fn data(
+    place: &str,
+    a: &Section<'_>,
+    b: &Section<'_>,
+    sides: &Sides<'_>,
+    context: Context<'_>,
+) -> Difference {
     let (left, right) = (plain(a), plain(b));
-    bytes(place, &left, &right, context)
+    let mut difference = bytes(place, &left, &right, context);
+    // A section that is not in memory has no users.
+    if b.address == 0 || b.compressed || sides.second.is_empty() {
+        return difference;
+    }
+    let users = sides.second.users(sides.bytes, &new_ranges(&left, b));
+    if !users.is_empty() {
+        let shown: Vec<&str> = users.iter().take(MOST_NAMES).map(String::as_str).collect();
+        let more = if MOST_NAMES < users.len() { ", …" } else { "" };
+        difference.what.push_str(&format!("\n    used by {}{more}", shown.join(", ")));
+    }
+    difference
+}
+
+/// Addresses of the strings that only the second has, or of the first bytes that differ.
+fn new_ranges(left: &[u8], b: &Section<'_>) -> Vec<(u64, u64)> {
+    let (old, mut out) = (strings(left), Vec::new());
+    let at = |start: usize, end: usize| {
+        (b.address.saturating_add(start as u64), b.address.saturating_add(end as u64))
+    };
+    for (start, text) in runs(b.bytes) {
+        if !old.contains(text) && out.len() < MOST_NAMES {
+            out.push(at(start, start + text.len()));
+        }
+    }
+    if out.is_empty() && left.len() == b.bytes.len() {
+        let other = left.iter().zip(b.bytes).enumerate().filter(|(_, (old, new))| old != new);
+        out.extend(other.take(MOST_NAMES).map(|(start, _)| at(start, start + 1)));
+    }
+    out
 }
 
 /// The contents, uncompressed where debug sections are.
@@ -103,13 +186,8 @@ fn plain(section: &Section<'_>) -> Vec<u8> {
     section.bytes.to_vec()
 }
 
-struct Functions<'a> {
-    a: &'a [Function],
-    b: &'a [Function],
-}
-
 /// Which functions changed: those of another size first, they moved all the others.
-fn code(place: &str, a: &Section<'_>, b: &Section<'_>, functions: &Functions<'_>) -> Difference {
+fn code(place: &str, a: &Section<'_>, b: &Section<'_>, sides: &Sides<'_>) -> Difference {
     let mut what = if a.size == b.size {
         format!(
             "{} of {} bytes differ",
@@ -120,16 +198,18 @@ fn code(place: &str, a: &Section<'_>, b: &Section<'_>, functions: &Functions<'_>
         format!("{} -> {} bytes", a.size, b.size)
     };
     // A stripped file of the same size has its functions where the other has them.
-    let same_layout = functions.a.is_empty() && a.size == b.size && a.address == b.address;
-    let left = if same_layout { functions.b } else { functions.a };
-    if left.is_empty() || functions.b.is_empty() {
+    let same_layout =
+        sides.first.functions.is_empty() && a.size == b.size && a.address == b.address;
+    let origins = if same_layout { sides.second } else { sides.first };
+    let (left, right) = (&origins.functions, &sides.second.functions);
+    if left.is_empty() || right.is_empty() {
         what.push_str(&format!(
             ", the first at {:#x}; no symbols to name functions with",
             a.bytes.iter().zip(b.bytes).position(|(a, b)| a != b).unwrap_or(0) as u64 + a.address
         ));
         return Difference { place: place.to_owned(), what, causes: Vec::new() };
     }
-    let (left, right) = (bodies(left, a), bodies(functions.b, b));
+    let (left, right) = (bodies(left, a), bodies(right, b));
     let (mut resized, mut changed) = (BTreeSet::new(), BTreeSet::new());
     let mut gone = BTreeSet::new();
     for (name, body) in &left {
@@ -155,7 +235,9 @@ fn code(place: &str, a: &Section<'_>, b: &Section<'_>, functions: &Functions<'_>
         ("functions of other bytes", &changed),
     ] {
         if !names.is_empty() {
-            let shown: Vec<&str> = names.iter().take(MOST_NAMES).copied().collect();
+            let from = if label == "functions gone" { origins } else { sides.second };
+            let shown: Vec<String> =
+                names.iter().take(MOST_NAMES).map(|name| from.named(name)).collect();
             let more = if MOST_NAMES < names.len() { ", …" } else { "" };
             what.push_str(&format!("\n    {} {label}: {}{more}", names.len(), shown.join(", ")));
         }
@@ -185,12 +267,22 @@ fn strings_of(a: &[u8], b: &[u8]) -> (Vec<String>, Vec<String>) {
 }
 
 fn strings(bytes: &[u8]) -> BTreeSet<&str> {
+    runs(bytes).map(|(_, text)| text).collect()
+}
+
+/// Printable runs with their offsets.
+fn runs(bytes: &[u8]) -> impl Iterator<Item = (usize, &str)> {
     let bytes = &bytes[..bytes.len().min(MOST_BYTES)];
+    let mut at = 0;
     bytes
         .split(|byte| !(0x20..0x7f).contains(byte) && *byte != b'\t')
-        .filter(|run| SHORTEST <= run.len())
-        .filter_map(|run| std::str::from_utf8(run).ok())
-        .collect()
+        .map(move |run| {
+            let start = at;
+            at += run.len() + 1;
+            (start, run)
+        })
+        .filter(|(_, run)| SHORTEST <= run.len())
+        .filter_map(|(start, run)| Some((start, std::str::from_utf8(run).ok()?)))
 }
 
 fn listed(gone: &[String], new: &[String]) -> String {

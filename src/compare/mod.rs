@@ -7,11 +7,13 @@
 mod archive;
 mod binary;
 mod cause;
+mod debug;
 
 pub use cause::Hint;
 
-use crate::elf;
-use crate::elf::layout::Function;
+use std::collections::BTreeMap;
+
+use crate::elf::{self, Origins};
 use archive::Node;
 
 /// The most differences that are listed of one file.
@@ -29,13 +31,25 @@ pub struct Difference {
     pub causes: Vec<String>,
 }
 
+/// Names for places of stripped files, by build-id.
+pub type Named = BTreeMap<String, Origins>;
+
 /// What helps to name things.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
-    /// Functions of the second file, for stripped ELF files of the same layout.
-    pub functions: &'a [Function],
+    /// Of the first build. Where they are not known, those of the second serve for code of the same size.
+    pub first: &'a Named,
+    pub second: &'a Named,
     /// Texts that only one of the two builds can have put in, and what that means.
     pub hints: &'a [Hint],
+}
+
+static NOTHING: Named = BTreeMap::new();
+
+impl Default for Context<'_> {
+    fn default() -> Self {
+        Self { first: &NOTHING, second: &NOTHING, hints: &[] }
+    }
 }
 
 /// Compares two files; empty when they are the same.
@@ -101,10 +115,14 @@ fn nodes(
 ) {
     let at = |node: &Node| format!("{place} > {}", node.name);
     let find = |list: &'_ [Node], name: &str| list.iter().position(|node| node.name == name);
+    let pairs = debug::pairs(a, b);
+    let moved = |name: &str| pairs.iter().any(|(old, new)| debug::leads_to(name, old, new));
     for node in a {
         let Some(other) = find(b, &node.name).and_then(|index| b.get(index)) else {
-            let what = "only in the first".to_owned();
-            out.push(Difference { place: at(node), what, causes: Vec::new() });
+            if !moved(&node.name) {
+                let what = "only in the first".to_owned();
+                out.push(Difference { place: at(node), what, causes: Vec::new() });
+            }
             continue;
         };
         for (key, value) in &node.metadata {
@@ -119,7 +137,12 @@ fn nodes(
         }
         files(&at(node), &node.bytes, &other.bytes, context, depth, out);
     }
-    for node in b.iter().filter(|node| find(a, &node.name).is_none()) {
+    for (old, new) in &pairs {
+        let what = format!("{} in the second: it is named by the build-id", new.name);
+        out.push(Difference { place: at(old), what, causes: Vec::new() });
+        files(&at(old), &old.bytes, &new.bytes, context, depth, out);
+    }
+    for node in b.iter().filter(|node| find(a, &node.name).is_none() && !moved(&node.name)) {
         let what = "only in the second".to_owned();
         out.push(Difference { place: at(node), what, causes: Vec::new() });
     }

@@ -41,7 +41,7 @@ fn deb(data: &[u8]) -> Vec<u8> {
 fn shown(a: &[u8], b: &[u8]) -> String {
     let hints =
         [Hint { text: "varied.invalid".to_owned(), cause: "hostname: it is in it".to_owned() }];
-    human(&compare("p", a, b, Context { functions: &[], hints: &hints }))
+    human(&compare("p", a, b, Context { hints: &hints, ..Context::default() }))
 }
 
 #[test]

@@ -20,7 +20,7 @@ const MOST_RANGES: usize = 1_000_000;
 /// Macro entries we look at: a table is read once, however often it is imported.
 const MOST_MACROS: usize = 20_000_000;
 
-type Slice<'s> = EndianSlice<'s, RunTimeEndian>;
+pub(super) type Slice<'s> = EndianSlice<'s, RunTimeEndian>;
 
 /// A compilation unit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,7 +55,19 @@ pub fn units(facts: &Facts<'_>, debug: Option<&Sections<'_>>) -> Vec<Unit> {
     if sections.named(".debug_info").is_none() {
         return annobin::units(facts);
     }
-    let load = |id: SectionId| -> Result<Cow<'_, [u8]>, gimli::Error> {
+    let Ok(loaded) = load(facts, sections, object, ctx) else { return Vec::new() };
+    let dwarf: Dwarf<Slice<'_>> = loaded.borrow(|section| EndianSlice::new(section, endian));
+    read(&dwarf)
+}
+
+/// The sections of debug information, unpacked, and relocated where they are an object's.
+pub(super) fn load<'a>(
+    facts: &Facts<'a>,
+    sections: &Sections<'a>,
+    object: bool,
+    ctx: Ctx,
+) -> Result<DwarfSections<Cow<'a, [u8]>>, gimli::Error> {
+    DwarfSections::load(|id: SectionId| -> Result<Cow<'a, [u8]>, gimli::Error> {
         let wanted = matches!(
             id,
             SectionId::DebugInfo
@@ -75,10 +87,7 @@ pub fn units(facts: &Facts<'_>, debug: Option<&Sections<'_>>) -> Vec<Unit> {
             (true, false) => sections.unpacked(id.name(), ctx),
         };
         Ok(bytes.unwrap_or_default())
-    };
-    let Ok(loaded) = DwarfSections::load(load) else { return Vec::new() };
-    let dwarf: Dwarf<Slice<'_>> = loaded.borrow(|section| EndianSlice::new(section, endian));
-    read(&dwarf)
+    })
 }
 
 fn read(dwarf: &Dwarf<Slice<'_>>) -> Vec<Unit> {

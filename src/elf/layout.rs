@@ -1,7 +1,7 @@
-//! Sections and function symbols, for comparing two files. Bounded: tables are cut at what the file can hold. Pure.
+//! Sections and symbols, for comparing two files. Bounded: tables are cut at what the file can hold. Pure.
 
 use goblin::elf::section_header::{SHF_COMPRESSED, SHF_EXECINSTR, SHT_NOBITS, SectionHeader};
-use goblin::elf::sym::{STT_FUNC, Symtab, st_type};
+use goblin::elf::sym::{STT_FUNC, STT_OBJECT, Symtab, st_type};
 use goblin::strtab::Strtab;
 
 use super::facts::{Malformed, context};
@@ -23,7 +23,7 @@ pub struct Section<'a> {
     pub compressed: bool,
 }
 
-/// A function by its symbol.
+/// A function or a variable by its symbol.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Function {
     pub address: u64,
@@ -31,15 +31,26 @@ pub struct Function {
     pub name: String,
 }
 
-/// Sections in file order, and the functions of `.symtab` by address (none in a stripped file).
-pub fn sections(bytes: &[u8]) -> Result<(Vec<Section<'_>>, Vec<Function>), Malformed> {
+/// What the section headers lead to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Layout<'a> {
+    /// In file order.
+    pub sections: Vec<Section<'a>>,
+    /// Of `.symtab`, by address; none in a stripped file.
+    pub functions: Vec<Function>,
+    /// Variables of `.symtab`, by address.
+    pub variables: Vec<Function>,
+}
+
+/// Reads the section headers and `.symtab`.
+pub fn layout(bytes: &[u8]) -> Result<Layout<'_>, Malformed> {
     let malformed = |error: goblin::error::Error| Malformed(error.to_string());
     let header = goblin::elf::Elf::parse_header(bytes).map_err(malformed)?;
     let ctx = context(&header)?;
     let offset = usize::try_from(header.e_shoff).unwrap_or(usize::MAX);
     let count = usize::from(header.e_shnum);
     if offset == 0 || MOST_SECTIONS < count {
-        return Ok((Vec::new(), Vec::new()));
+        return Ok(Layout::default());
     }
     let headers = SectionHeader::parse(bytes, offset, count, ctx).map_err(malformed)?;
     let names = headers.get(usize::from(header.e_shstrndx)).and_then(|h| contents(bytes, h));
@@ -60,7 +71,7 @@ pub fn sections(bytes: &[u8]) -> Result<(Vec<Section<'_>>, Vec<Function>), Malfo
             compressed: header.sh_flags & u64::from(SHF_COMPRESSED) != 0,
         })
         .collect();
-    let mut functions = Vec::new();
+    let mut out = Layout { sections, ..Layout::default() };
     let table = headers.iter().find(|header| name(header) == ".symtab");
     if let Some(table) = table
         && let Some(strings) =
@@ -71,25 +82,27 @@ pub fn sections(bytes: &[u8]) -> Result<(Vec<Section<'_>>, Vec<Function>), Malfo
         let count = usize::try_from(table.sh_size / table.sh_entsize).unwrap_or(0);
         let start = usize::try_from(table.sh_offset).unwrap_or(usize::MAX);
         if let Ok(symbols) = Symtab::parse(bytes, start, count.min(MOST_SYMBOLS), ctx) {
-            functions.extend(
-                symbols.iter().filter(|symbol| st_type(symbol.st_info) == STT_FUNC).filter_map(
-                    |symbol| {
-                        let name = strings.get_at(symbol.st_name)?.to_owned();
-                        let (address, size) = (symbol.st_value, symbol.st_size);
-                        (0 < size).then_some(Function { address, size, name })
-                    },
-                ),
-            );
+            for symbol in symbols.iter().filter(|symbol| 0 < symbol.st_size) {
+                let list = match st_type(symbol.st_info) {
+                    STT_FUNC => &mut out.functions,
+                    STT_OBJECT => &mut out.variables,
+                    _ => continue,
+                };
+                let Some(name) = strings.get_at(symbol.st_name) else { continue };
+                let (address, size) = (symbol.st_value, symbol.st_size);
+                list.push(Function { address, size, name: name.to_owned() });
+            }
         }
     }
-    functions.sort();
-    Ok((sections, functions))
+    out.functions.sort();
+    out.variables.sort();
+    Ok(out)
 }
 
 /// The JSON of `.note.package` (owner `FDO`, type 0xcafe1a7e); `None` when there is none or it is no JSON.
 pub fn package_note(bytes: &[u8]) -> Option<serde_json::Value> {
-    let (sections, _) = sections(bytes).ok()?;
-    let note = sections.iter().find(|section| section.name == ".note.package")?.bytes;
+    let note = layout(bytes).ok()?.sections;
+    let note = note.iter().find(|section| section.name == ".note.package")?.bytes;
     let little = bytes.get(5) == Some(&1);
     let word = |at: usize| {
         let four = note.get(at..at + 4)?;

@@ -6,12 +6,15 @@
 //! the compiler cache's directory.
 
 mod closed;
+mod disorder;
 
 pub use closed::{Closed, Place};
+pub use disorder::Disorder;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::hint::Hinted;
 use crate::plan::Invocation;
 use crate::process;
 use crate::tool;
@@ -39,10 +42,12 @@ pub enum Vary {
     Hostname,
     /// Another user id.
     User,
+    /// The order in which a directory lists its files.
+    FileOrder,
 }
 
 impl Vary {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Path,
         Self::Environment,
         Self::Home,
@@ -54,6 +59,7 @@ impl Vary {
         Self::Clock,
         Self::Hostname,
         Self::User,
+        Self::FileOrder,
     ];
 
     pub fn name(self) -> &'static str {
@@ -69,6 +75,7 @@ impl Vary {
             Self::Clock => "clock",
             Self::Hostname => "hostname",
             Self::User => "user",
+            Self::FileOrder => "file-order",
         }
     }
 
@@ -86,6 +93,7 @@ impl Vary {
             Self::Clock => "400 days later",
             Self::Hostname => "host name varied.invalid",
             Self::User => "uid and gid 4321",
+            Self::FileOrder => "directories list their files backwards (disorderfs)",
         }
     }
 }
@@ -136,19 +144,25 @@ pub enum Want {
 pub enum Error {
     #[error("the sandbox does not work here: {0}")]
     Sandbox(String),
+    #[error("disorderfs did not mount {0}")]
+    Disorder(String),
+    #[error(transparent)]
+    Process(process::Error),
     #[error(transparent)]
     Tool(#[from] tool::Error),
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
 
-impl Error {
-    pub fn hint(&self) -> Option<String> {
+impl Hinted for Error {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Sandbox(_) => Some(
                 "apt-get install bubblewrap, allow user namespaces, or use --sandbox never (the record says so)"
                     .to_owned(),
             ),
+            Self::Disorder(_) => Some("leave `file-order` out of --vary".to_owned()),
+            Self::Process(error) => error.hint(),
             Self::Tool(error) => error.hint(),
             Self::Io(_) => None,
         }
@@ -254,12 +268,14 @@ impl Isolation {
         }
     }
 
-    /// The variations that are in effect: two of them need the sandbox, the clock needs faketime.
+    /// The variations that are in effect: some need the sandbox or a program. Who starts the steps sees to the order of
+    /// files: it is not a matter of a command.
     pub fn effective(&self) -> BTreeSet<Vary> {
         let possible = |vary: &Vary| match vary {
             Vary::Hostname | Vary::User => self.sandbox.is_some(),
             Vary::Clock => self.has("faketime"),
             Vary::Kernel => self.has("setarch"),
+            Vary::FileOrder => disorder::possible(),
             _ => true,
         };
         self.vary.iter().copied().filter(possible).collect()

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Error, Job, common, fresh, isolated, text};
+use super::{Error, Job, common, compressors, fresh, isolated, text};
 use crate::plan::{Plan, distribution_emulator};
 use crate::process;
 use crate::profile::Distribution;
@@ -25,6 +25,8 @@ pub(super) fn files(plan: &Plan, build_id: &str) -> Vec<(String, String, bool)> 
         ("DESCRIPTION", description(plan)),
         ("CHANGES", changes(plan)),
         ("BUILD_ID", build_id.to_owned()),
+        ("COMPRESSOR", compressors::DEB.to_owned()),
+        ("DEBUG_COMPRESSOR", compressors::DEB_DEBUG.to_owned()),
         ("DATE", text::rfc2822(plan.source.date)),
     ]);
     let file = |name: &str, template: &str, program| {

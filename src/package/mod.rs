@@ -5,6 +5,7 @@
 //! from what is packaged; firmware packages come from the plan. Results appear in the output directory by rename, after
 //! all of them were made.
 
+pub mod compressors;
 pub mod copyright;
 mod deb;
 mod facts;
@@ -22,6 +23,7 @@ pub use place::{place, write_text};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::hint::Hinted;
 use crate::isolate::Isolation;
 use crate::plan::{Invocation, Plan};
 use crate::process;
@@ -52,8 +54,8 @@ pub enum Error {
     NoBuildId { emulator: String },
 }
 
-impl Error {
-    pub fn hint(&self) -> Option<String> {
+impl Hinted for Error {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Process(error) => error.hint(),
             Self::Tool(error) => error.hint(),
@@ -166,8 +168,7 @@ fn isolated(plan: &Plan, scratch: &Path, purpose: &str, program: &str) -> Invoca
         .env("TZ", "UTC")
         .env("HOME", scratch.display().to_string())
         .env("SOURCE_DATE_EPOCH", plan.source.date.to_string())
-        // Threads change what xz writes.
-        .env("DPKG_DEB_THREADS_MAX", "1")
+        .env("DPKG_DEB_THREADS_MAX", compressors::THREADS)
 }
 
 /// An empty directory. What a killed run left is moved away first: a program of that run may still be at work in it,

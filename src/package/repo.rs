@@ -16,7 +16,15 @@ pub const NAME: &str = "packages";
 /// Makes the repository and returns its path.
 pub fn make(plan: &Plan, key: Option<&Key>, output: &Path) -> Result<PathBuf, Error> {
     let new = output.join(format!(".{NAME}.new"));
-    fresh(&new)?;
+    let made = fill(plan, key, output, &new);
+    if made.is_err() {
+        let _ = fs_err::remove_dir_all(&new);
+    }
+    made
+}
+
+fn fill(plan: &Plan, key: Option<&Key>, output: &Path, new: &Path) -> Result<PathBuf, Error> {
+    fresh(new)?;
     let (mut deb, mut rpm) = (false, false);
     for package in packages(output)? {
         let target = new.join(package.file_name().unwrap_or_default());
@@ -26,16 +34,16 @@ pub fn make(plan: &Plan, key: Option<&Key>, output: &Path) -> Result<PathBuf, Er
         rpm |= target.extension().is_some_and(|extension| extension == "rpm");
     }
     if deb {
-        apt(plan, key, &new)?;
+        apt(plan, key, new)?;
     }
     if rpm {
-        dnf(plan, key, &new)?;
+        dnf(plan, key, new)?;
     }
     if let Some(key) = key {
         let ask = key.gpg("export the public key").args(["--armor", "--export", &key.fingerprint]);
         fs_err::write(new.join("signing-key.asc"), process::output(&ask)?.stdout)?;
     }
-    exchange(&new, &output.join(NAME))?;
+    exchange(new, &output.join(NAME))?;
     Ok(output.join(NAME))
 }
 

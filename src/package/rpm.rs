@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Error, Job, common, fresh, isolated, sources, text};
+use super::{Error, Job, common, compressors, fresh, isolated, sources, text};
 use crate::plan::{Plan, distribution_emulator};
 use crate::process;
 
@@ -127,9 +127,7 @@ pub(super) fn make(job: &Job<'_>) -> Result<Vec<PathBuf>, Error> {
         "clamp_mtime_to_source_date_epoch 1".to_owned(),
         "build_mtime_policy clamp_to_source_date_epoch".to_owned(),
         "_build_id_links none".to_owned(),
-        // Most of it is debug sections, compressed before, and sources. Level 19 takes twenty times as long to save a
-        // tenth; one thread, because threads change bytes.
-        "_binary_payload w9.zstdio".to_owned(),
+        format!("_binary_payload {}", compressors::RPM),
         "__os_install_post %{nil}".to_owned(),
         "debug_package %{nil}".to_owned(),
     ] {
@@ -160,7 +158,7 @@ fn moved_debug(job: &Job<'_>, root: &Path) -> Result<(), Error> {
             .args(["--base-dir", sources::MAPPED, "--dest-dir", &source_directory(job.plan)])
             .arg(plain.display().to_string()),
         command("pack the debug information", "objcopy")
-            .arg("--compress-debug-sections=zlib")
+            .arg(format!("--compress-debug-sections={}", compressors::SECTIONS))
             .args([plain.display().to_string(), target.display().to_string()]),
     ] {
         process::run(&job.isolation.wrap(&command), Some(job.log), &mut |_| {})?;

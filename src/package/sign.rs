@@ -1,9 +1,10 @@
 //! Signs copies of finished packages with an OpenPGP key: `debsigs` for `.deb`, `rpmsign` for `.rpm`.
 //!
 //! Shell. The packages of a build are never touched: they are what two builders compare. Signed copies go to
-//! `OUTPUT/signed/`, with the public key and `NAME.signatures.json` (`quench.signatures/1`), which has the digests of
+//! `OUTPUT/signed/`, with a signed `.changes` that lists them, the public key and `NAME.signatures.json` (`quench.signatures/1`), which has the digests of
 //! both and of what is the same in both. Key material is only ever read by gpg.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -136,6 +137,9 @@ pub fn sign(
         entries.push(entry);
         out.push(target);
     }
+    for changes in made.iter().filter(|path| path.extension().is_some_and(|end| end == "changes")) {
+        out.extend(sign_changes(changes, made, key, &signed)?);
+    }
     let text = json!({ "schema": SCHEMA, "key": key.fingerprint, "packages": entries });
     let text = serde_json::to_string_pretty(&text).map_err(std::io::Error::from)? + "\n";
     write_text(&document, &text)?;
@@ -214,8 +218,112 @@ fn one(package: &Path, key: &Key, signed: &Path) -> Result<Value, Error> {
     }))
 }
 
+/// The `.changes` of the signed copies, signed, with the `.buildinfo` it names (which tells of the plain packages: they are
+/// what was built).
+fn sign_changes(
+    changes: &Path,
+    made: &[PathBuf],
+    key: &Key,
+    signed: &Path,
+) -> Result<Vec<PathBuf>, Error> {
+    let mut digests = BTreeMap::new();
+    for package in made.iter().filter(|path| path.extension().is_some_and(|end| end == "deb")) {
+        let name = package.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let copy = signed.join(&name);
+        let digest = |program: &str| -> Result<String, Error> {
+            let ask = command(&key.home, "digest a signed package", program)
+                .arg(copy.display().to_string());
+            let text = process::output(&ask)?.text();
+            Ok(text.split_whitespace().next().unwrap_or_default().to_owned())
+        };
+        let size = fs_err::metadata(&copy)?.len().to_string();
+        let listed = Listed {
+            size,
+            md5: digest("md5sum")?,
+            sha1: digest("sha1sum")?,
+            sha256: sha256_of(&copy)?,
+        };
+        digests.insert(name, listed);
+    }
+    let text = relisted(&fs_err::read_to_string(changes)?, &digests);
+    let name = changes.file_name().unwrap_or_default();
+    let target = signed.join(name);
+    let mut out = vec![target.clone()];
+    for buildinfo in made.iter().filter(|path| path.extension().is_some_and(|e| e == "buildinfo")) {
+        out.push(place(buildinfo, signed)?);
+    }
+    if fs_err::read_to_string(&target).is_ok_and(|known| known.contains(text.trim_end())) {
+        return Ok(out);
+    }
+    let scratch = tempfile::Builder::new().prefix("qs").tempdir()?;
+    let (plain, made) = (scratch.path().join("plain"), scratch.path().join(name));
+    fs_err::write(&plain, text)?;
+    let sign = key
+        .gpg("sign the .changes")
+        .args(["--armor", "--output", &made.display().to_string()])
+        .args(["--clear-sign", &plain.display().to_string()]);
+    process::output(&sign)?;
+    place(&made, signed)?;
+    Ok(out)
+}
+
+/// What a `.changes` says of a file.
+struct Listed {
+    size: String,
+    md5: String,
+    sha1: String,
+    sha256: String,
+}
+
+/// A `.changes` with other digests and sizes for these files.
+fn relisted(text: &str, files: &BTreeMap<String, Listed>) -> String {
+    let mut field = "";
+    let mut out = String::new();
+    for line in text.lines() {
+        if !line.starts_with(' ') {
+            field = line.split(':').next().unwrap_or("");
+        }
+        let mut words: Vec<&str> = line.split_whitespace().collect();
+        let listed = words.last().and_then(|name| files.get(*name));
+        let digest = listed.and_then(|listed| match field {
+            "Files" => Some(&listed.md5),
+            "Checksums-Sha1" => Some(&listed.sha1),
+            "Checksums-Sha256" => Some(&listed.sha256),
+            _ => None,
+        });
+        match (listed, digest, words.as_mut_slice()) {
+            (Some(listed), Some(digest), [first, second, _, ..]) => {
+                (*first, *second) = (digest, &listed.size);
+                out.push_str(&format!(" {}\n", words.join(" ")));
+            }
+            _ => out.push_str(&format!("{line}\n")),
+        }
+    }
+    out
+}
+
 fn described(path: &Path) -> Result<(String, Payload), Error> {
     let payload = payload::of(&fs_err::read(path)?)
         .map_err(|message| Error::Unreadable { path: path.display().to_string(), message })?;
     Ok((sha256_of(path)?, payload))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{Listed, relisted};
+
+    #[test]
+    fn a_changes_file_lists_the_signed_copies_and_nothing_else_of_it_changes() {
+        let text = "Format: 1.8\nBinary: x x-dbgsym\nDescription:\n x - what is in x.deb\nChecksums-Sha1:\n \
+                    aa 10 x.buildinfo\n bb 20 x.deb\nChecksums-Sha256:\n cc 10 x.buildinfo\n dd 20 x.deb\n\
+                    Files:\n ee 10 misc optional x.buildinfo\n ff 20 misc optional x.deb\n";
+        let word = |text: &str| text.to_owned();
+        let listed =
+            Listed { size: word("21"), md5: word("1"), sha1: word("2"), sha256: word("3") };
+        let wanted =
+            text.replace("bb 20", "2 21").replace("dd 20", "3 21").replace("ff 20", "1 21");
+        assert_eq!(relisted(text, &BTreeMap::from([(word("x.deb"), listed)])), wanted);
+    }
 }

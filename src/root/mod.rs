@@ -10,6 +10,7 @@ mod make;
 
 use std::path::{Path, PathBuf};
 
+use crate::hint::Hinted;
 use crate::record;
 use crate::terminal::Terminal;
 use crate::{process, source, tool};
@@ -71,8 +72,8 @@ pub enum Error {
     Io(#[from] std::io::Error),
 }
 
-impl Error {
-    pub fn hint(&self) -> Option<String> {
+impl Hinted for Error {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Lock { .. } => Some("--update writes it anew".to_owned()),
             Self::Unavailable { hint, .. } => Some(hint.clone()),

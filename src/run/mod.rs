@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 use crate::deps;
 use crate::evidence::{self, SigningKey};
 use crate::finding::Finding;
+use crate::hint::Hinted;
 use crate::host::Packages;
 use crate::isolate::Isolation;
 use crate::measure;
@@ -90,23 +91,25 @@ pub enum Error {
 }
 
 impl Error {
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Step { source, .. } => source.hint(),
-            Self::Package { source, .. } => source.hint(),
-            Self::Measure { source, .. } => source.hint(),
-            Self::Io { source, .. } if is_full(source) => Some(FULL.to_owned()),
-            Self::Tool(error) => error.hint(),
-            _ => None,
-        }
-    }
-
     /// The underlying program failure, if it is one.
     pub fn process(&self) -> Option<&process::Error> {
         match self {
             Self::Step { source, .. } => Some(source),
             Self::Package { source: package::Error::Process(source), .. } => Some(source),
             Self::Measure { source: measure::Error::Process(source), .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl Hinted for Error {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Step { source, .. } => source.hint(),
+            Self::Package { source, .. } => source.hint(),
+            Self::Measure { source, .. } => source.hint(),
+            Self::Io { source, .. } if is_full(source) => Some(FULL.to_owned()),
+            Self::Tool(error) => error.hint(),
             _ => None,
         }
     }
@@ -501,6 +504,7 @@ impl Run<'_> {
             ("record".to_owned(), digest(&text)),
             ("formats".to_owned(), format!("{:?}", self.plan.package.formats)),
             ("control files".to_owned(), digest(&description)),
+            ("compressors".to_owned(), package::compressors::text()),
             ("debug information".to_owned(), self.previous(StepId::Stage)),
             ("output directory".to_owned(), self.request.output.display().to_string()),
         ]);

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::hint::Hinted;
 use crate::plan::Invocation;
 use crate::process;
 use crate::profile::{Profile, Source};
@@ -93,8 +94,10 @@ impl Error {
     pub(crate) fn unavailable(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Unavailable { message: message.into(), hint: Some(hint.into()) }
     }
+}
 
-    pub fn hint(&self) -> Option<String> {
+impl Hinted for Error {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Unavailable { hint, .. } => hint.clone(),
             Self::Process(error) => error.hint(),

@@ -24,6 +24,11 @@ impl SeparateFiles {
         }
     }
 
+    /// All of them with their build-ids.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.by_build_id.iter().map(|(build_id, bytes)| (build_id.as_str(), bytes.as_slice()))
+    }
+
     /// The debug file of a build-id.
     pub fn find(&self, build_id: &str) -> Option<Vec<u8>> {
         self.by_build_id.get(build_id).cloned()

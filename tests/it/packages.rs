@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::real::{as_plain, as_root, root_command, sha256};
 use crate::sandbox::{Ran, quench, ran};
@@ -18,6 +18,24 @@ const PREFIX: &str = "/usr/lib/qemu-cloud-virtio";
 pub(crate) struct Bench {
     pub(crate) work: PathBuf,
     pub(crate) here: PathBuf,
+}
+
+/// A part of packaging, and whether it has begun.
+type Moment<'a> = (&'static str, Box<dyn Fn() -> bool + 'a>);
+
+/// For work on packaging: `QUENCH_FINISHED=WORK` leads to a finished build of `cloud-virtio`. The main job runs the same.
+#[test]
+fn packages_of_a_finished_build() {
+    let Some(work) = std::env::var_os("QUENCH_FINISHED") else {
+        return println!("skipped: packages_of_a_finished_build (part of the main job)");
+    };
+    let here = tempfile::tempdir().unwrap();
+    let bench = Bench { work: work.into(), here: here.path().to_owned() };
+    let ran = bench.build("cloud-virtio", &[]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    bench.all_but_installing();
+    bench.killed_while_packaging();
+    bench.full_disks();
 }
 
 fn text(path: &Path) -> &str {
@@ -58,7 +76,14 @@ impl Bench {
         self.here.join("dist")
     }
 
-    pub(crate) fn judged_by_the_tools_of_the_distributions(&self) {
+    pub(crate) fn all_but_installing(&self) {
+        self.judged_by_the_tools_of_the_distributions();
+        self.compressors_are_inputs_of_packaging_alone();
+        self.signed_by_the_id_of_a_key();
+        self.made_for_each_distribution();
+    }
+
+    fn judged_by_the_tools_of_the_distributions(&self) {
         let dist = self.dist();
         let changes = file(&dist, &format!("{NAME}_"), ".changes");
         as_plain(&["lintian", "--fail-on", "error,warning", text(&changes)]);
@@ -186,7 +211,7 @@ impl Bench {
         let twin = format!("{NAME}-tcg");
         as_root(&["debsums", &format!("--root={at}"), NAME, &twin]);
         assert_eq!(inside(&["dpkg", "--audit"]).stdout, "");
-        inside(&["apt-get", "-q", "-y", "purge", NAME]);
+        self.the_name_of_the_distribution_is_taken_and_given_back(root);
         for gone in [PREFIX.to_owned(), format!("/usr/share/doc/{NAME}")] {
             assert!(!root.join(&gone[1..]).exists(), "{gone} is left after purge");
         }
@@ -213,6 +238,90 @@ impl Bench {
         assert!(verified.stdout.contains("qemu-system-x86_64"), "rpm -V sees no change");
         assert_eq!(ran(&on(&["-e", NAME]).output().unwrap()).code, 0);
         assert!(!root.join(&PREFIX[1..]).exists());
+    }
+
+    /// By the id of a key in a GnuPG directory that holds several; a name that fits two is refused.
+    fn signed_by_the_id_of_a_key(&self) {
+        let home = tempfile::Builder::new().prefix("qg").tempdir().unwrap();
+        let script = "export GNUPGHOME=$1 && for name in one two; do gpg --batch --quiet --passphrase '' \
+            --quick-generate-key \"$name <$name@quench.invalid>\" ed25519 sign 0; done && \
+            gpg --batch --with-colons --list-secret-keys two@quench.invalid";
+        let listed = as_plain(&["sh", "-c", script, "sh", text(home.path())]).stdout;
+        let fingerprint = listed.lines().find_map(|line| line.strip_prefix("fpr:::::::::"));
+        let fingerprint = fingerprint.unwrap().trim_end_matches(':').to_owned();
+        let sign = |name: &str| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_quench"));
+            command.args(["build", "cloud-virtio", "--output", "by-id", "--repo", "--sign", name]);
+            command.current_dir(&self.here).env("QUENCH_WORK", &self.work);
+            ran(&command.env("GNUPGHOME", home.path()).output().unwrap())
+        };
+        let both = sign("quench.invalid");
+        assert!(both.code == 4 && both.stderr.contains("2 secret keys"), "{}", both.stderr);
+        let none = sign("nobody@quench.invalid");
+        assert!(none.code == 4 && none.stderr.contains("0 secret keys"), "{}", none.stderr);
+        let ran = sign(&fingerprint[24..]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert!(ran.stderr.contains(&fingerprint), "{}", ran.stderr);
+        self.signed(&self.here.join("by-id"));
+        let end = "GNUPGHOME=$1 gpgconf --kill all";
+        as_plain(&["sh", "-c", end, "sh", text(home.path())]);
+    }
+
+    /// Names and relations a profile may choose, read back from packages made for each distribution.
+    fn made_for_each_distribution(&self) {
+        for (target, wanted, owner) in [
+            ("fedora", ["seabios-bin", "ipxe-roms-qemu"], Some("qemu-system-x86-core")),
+            ("rhel", ["seabios-bin", "ipxe-roms-qemu"], None),
+            ("opensuse", ["qemu-seabios", "qemu-ipxe"], Some("qemu-x86")),
+        ] {
+            let profile = format!(
+                "schema = 1\nname = \"cloud-virtio\"\nextends = [\"cloud-virtio\"]\n[package]\n\
+                 formats = [\"rpm\"]\nrpm-target = \"{target}\"\nprovides = [\"hypervisor\"]\nalternatives = true\n"
+            );
+            let name = format!("for-{target}");
+            std::fs::write(self.here.join(format!("{name}.toml")), profile).unwrap();
+            let ran = self.build(&format!("{name}.toml"), &["--output", &name]);
+            assert_eq!(ran.code, 0, "{}", ran.stderr);
+            assert!(!ran.stderr.contains("Step Compile"), "{}", ran.stderr);
+            let rpm = file(&self.here.join(&name), &format!("{NAME}-10"), ".rpm");
+            let ask = |what: &str| as_plain(&["rpm", "-qp", what, text(&rpm)]).stdout;
+            let requires = ask("--requires");
+            for package in wanted {
+                assert!(requires.lines().any(|line| line == package), "{target}: {requires}");
+            }
+            assert!(requires.contains("libglib-2.0.so.0()(64bit)"), "{requires}");
+            assert!(ask("--provides").lines().any(|line| line.starts_with("hypervisor = 10.")));
+            let conflicts = ask("--conflicts");
+            assert_eq!(conflicts.lines().next(), owner, "{target}: {conflicts}");
+            assert!(
+                ask("--scripts")
+                    .contains("update-alternatives --install /usr/bin/qemu-system-x86_64")
+            );
+            assert!(ask("-l").lines().any(|line| line == "/usr/bin/qemu-system-x86_64"));
+        }
+    }
+
+    /// `/usr/bin/qemu-system-x86_64` is ours where the profile wants it, and gone with the package.
+    fn the_name_of_the_distribution_is_taken_and_given_back(&self, root: &Path) {
+        let profile = "schema = 1\nname = \"cloud-virtio\"\nextends = [\"cloud-virtio\"]\n\
+                       [package]\nformats = [\"deb\"]\nrevision = 3\nalternatives = true\n";
+        std::fs::write(self.here.join("alternative.toml"), profile).unwrap();
+        let ran = self.build("alternative.toml", &["--output", "alternative"]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let deb = file(&self.here.join("alternative"), &format!("{NAME}_"), ".deb");
+        let at = text(root);
+        as_root(&["cp", text(&deb), &format!("{at}/alternative.deb")]);
+        let inside = |words: &[&str]| as_root(&[&["chroot", at], words].concat()).stdout;
+        let install =
+            ["apt-get", "-q", "-y", "--no-install-recommends", "install", "/alternative.deb"];
+        // The distribution's emulator has the name: apt takes it away for ours, it says so.
+        assert!(inside(&install).contains("REMOVED"), "no conflict with the distribution's QEMU");
+        let link = inside(&["readlink", "-f", "/usr/bin/qemu-system-x86_64"]);
+        assert_eq!(link.trim(), format!("{PREFIX}/bin/qemu-system-x86_64"));
+        assert_eq!(inside(&["dpkg", "--audit"]), "");
+        inside(&["apt-get", "-q", "-y", "purge", NAME]);
+        assert!(!root.join("usr/bin/qemu-system-x86_64").is_symlink());
+        assert!(!root.join("etc/alternatives/qemu-system-x86_64").is_symlink());
     }
 
     /// A key file without a passphrase.
@@ -243,6 +352,12 @@ impl Bench {
             gpg --batch --verify \"$3/repodata/repomd.xml.asc\" \"$3/repodata/repomd.xml\"; \
             code=$?; gpgconf --kill all; rm -rf $d; exit $code";
         as_plain(&["sh", "-c", script, "sh", text(&deb), text(&key), text(&dist.join("packages"))]);
+        // The .changes lists the signed copies; its signature is by the key.
+        let changes = file(&signed, &format!("{NAME}_"), ".changes");
+        let script = "d=$(mktemp -d) && gpg --batch --quiet --homedir $d --no-default-keyring --keyring $d/key.gpg \
+            --import \"$2\" && dscverify --no-conf --keyring $d/key.gpg \"$1\"; code=$?; \
+            gpgconf --homedir $d --kill all; rm -rf $d; exit $code";
+        as_plain(&["sh", "-c", script, "sh", text(&changes), text(&key)]);
         let document = signed.join(format!("{NAME}.signatures.json"));
         let document: serde_json::Value =
             serde_json::from_str(&std::fs::read_to_string(document).unwrap()).unwrap();
@@ -272,56 +387,136 @@ impl Bench {
         }
     }
 
-    /// SIGKILL at many moments of packaging: every file in the output directory is whole, whenever it came.
+    /// Another compressor: packaging is done again, and nothing before it. The state is as a Quench with other settings
+    /// would have left it.
+    fn compressors_are_inputs_of_packaging_alone(&self) {
+        let state = self.work.join("builds/cloud-virtio/state.json");
+        let text = std::fs::read_to_string(&state).unwrap();
+        let setting = "dbgsym: -Zgzip -z1";
+        assert!(text.contains(setting), "{text}");
+        std::fs::write(&state, text.replace(setting, "dbgsym: -Zxz -z6")).unwrap();
+        let before = file(&self.dist(), &format!("{NAME}-dbgsym_"), ".deb");
+        let digest = sha256(&before);
+        let ran = self.build("cloud-virtio", &[]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("Step Package DEB and RPM (compressors changed)"),
+            "{}",
+            ran.stderr
+        );
+        for step in ["Configure", "Compile", "Strip"] {
+            assert!(!ran.stderr.contains(&format!("Step {step}")), "{}", ran.stderr);
+        }
+        assert_eq!(sha256(&before), digest);
+    }
+
+    /// SIGKILL in every part of packaging: every file in the output directory is whole, whenever it came.
     pub(crate) fn killed_while_packaging(&self) {
         let output = self.here.join("killed");
         let _ = std::fs::remove_dir_all(self.here.join("whole"));
-        let start = Instant::now();
-        let whole = self.build("cloud-virtio", &["--output", "whole", "--repo"]);
+        let key = self.key();
+        let more = ["--repo", "--sign", text(&key)];
+        let whole = self.build("cloud-virtio", &[&["--output", "whole"], &more[..]].concat());
         assert_eq!(whole.code, 0, "{}", whole.stderr);
-        let time = start.elapsed();
         let whole = files(&self.here.join("whole"));
-        let mut seen = 0;
-        // By time while the packages are made; by what is there while they are put in place.
-        for (part, placed) in
-            [(Some(1_u32), 99), (Some(3), 99), (None, 1), (None, 2), (None, 4), (None, 9)]
-        {
+        let (mut seen, mut met) = (0, Vec::new());
+        for (moment, reached) in &self.moments(&output) {
             let _ = std::fs::remove_dir_all(&output);
             std::fs::create_dir(&output).unwrap();
-            let start = Instant::now();
-            let limit = part.map_or(Duration::from_secs(600), |part| time * part / 5);
+            self.forget_packaging();
             let mut child = Command::new(env!("CARGO_BIN_EXE_quench"))
-                .args(["build", "cloud-virtio", "--output", "killed", "--repo"])
+                .args(["build", "cloud-virtio", "--output", "killed"])
+                .args(more)
                 .current_dir(&self.here)
                 .env("QUENCH_WORK", &self.work)
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .spawn()
                 .unwrap();
-            while start.elapsed() < limit
-                && files(&output).len() < placed
-                && child.try_wait().unwrap().is_none()
-            {
-                std::thread::sleep(Duration::from_millis(2));
+            while !reached() && child.try_wait().unwrap().is_none() {
+                std::thread::sleep(Duration::from_millis(1));
             }
             let _ = child.kill();
-            child.wait().unwrap();
-            let repository = output.join("packages");
-            if repository.exists() {
-                assert!(
-                    repository.join("Release").is_file() && repository.join("repodata").is_dir()
-                );
+            if child.wait().unwrap().code().is_none() {
+                met.push(*moment);
             }
-            seen += Self::all_whole(&output, &whole);
+            seen += Self::nothing_half(&output, &whole);
         }
         assert!(seen > 0, "no kill came while packages were put in place");
-        let ran = self.build("cloud-virtio", &["--output", "killed", "--repo"]);
+        // A moment of a few milliseconds may be missed on a busy machine.
+        assert!(met.len() > 9, "killed only while {met:?}");
+        let ran = self.build("cloud-virtio", &[&["--output", "killed"], &more[..]].concat());
         assert_eq!(ran.code, 0, "{}", ran.stderr);
         assert_eq!(Self::all_whole(&output, &whole), whole.len());
-        println!(
-            "killed 6 times within {} ms of packaging; {seen} whole files seen",
-            time.as_millis()
-        );
+        assert!(!output.join(".packages.new").exists());
+        println!("killed while: {}; {seen} whole files seen", met.join(", "));
+    }
+
+    /// So that nothing an earlier run left looks like a part of the next.
+    fn forget_packaging(&self) {
+        let at = self.work.join("builds/cloud-virtio");
+        for log in ["package", "package-rpm"] {
+            let _ = std::fs::remove_file(at.join(format!("logs/{log}.log")));
+        }
+        for _ in 0..50 {
+            match std::fs::remove_dir_all(at.join("package")) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Parts of packaging, and how to see from outside that one has begun.
+    fn moments<'a>(&self, output: &'a Path) -> Vec<Moment<'a>> {
+        let at = self.work.join("builds/cloud-virtio");
+        let log = |name: &str, part: &'static str| -> Box<dyn Fn() -> bool> {
+            let path = at.join("logs").join(name);
+            Box::new(move || std::fs::read_to_string(&path).is_ok_and(|text| text.contains(part)))
+        };
+        let there = |name: &str| -> Box<dyn Fn() -> bool> {
+            let path = at.join(name);
+            Box::new(move || path.exists())
+        };
+        let placed = |count: usize| -> Box<dyn Fn() -> bool + 'a> {
+            Box::new(move || files(output).len() >= count)
+        };
+        vec![
+            ("control files are written", there("package/deb/qemu-cloud-virtio/debian/control")),
+            ("debhelper runs", log("package.log", "dh_shlibdeps")),
+            ("dpkg-deb packs", log("package.log", "building package")),
+            (".changes is written", log("package.log", "dpkg-genchanges")),
+            ("debug information is moved", there("package/rpm/tmp/plain.debug")),
+            ("sources are copied", there("package/rpm/debug/usr/src/debug")),
+            ("rpmbuild installs", log("package-rpm.log", "Executing(%install)")),
+            ("rpmbuild packs", log("package-rpm.log", "Wrote: ")),
+            ("the first file is placed", placed(1)),
+            ("the third file is placed", placed(3)),
+            ("the last package is placed", placed(7)),
+            ("evidence is placed", placed(9)),
+            ("copies are signed", Box::new(|| output.join("signed").exists())),
+            ("the repository is made", Box::new(|| output.join(".packages.new").exists())),
+        ]
+    }
+
+    /// Whole files only, signed copies and the repository included.
+    fn nothing_half(output: &Path, whole: &BTreeMap<String, PathBuf>) -> usize {
+        let repository = output.join("packages");
+        if repository.exists() {
+            assert!(repository.join("InRelease").is_file());
+            assert!(repository.join("repodata/repomd.xml.asc").is_file());
+        }
+        let signed = output.join("signed");
+        let copies = if signed.is_dir() { files(&signed) } else { BTreeMap::new() };
+        for (name, path) in &copies {
+            match name.rsplit('.').next().unwrap() {
+                "deb" => drop(as_plain(&["dpkg-deb", "--contents", text(path)])),
+                "rpm" => drop(as_plain(&["rpm", "-K", "--nosignature", text(path)])),
+                _ => assert!(std::fs::metadata(path).unwrap().len() > 100, "{name}"),
+            }
+        }
+        Self::all_whole(output, whole)
     }
 
     /// How many files there are; each must have the bytes of a run that nobody killed.
@@ -342,36 +537,54 @@ impl Bench {
         found.len()
     }
 
-    /// No space for the packages, then none for making them: exit 4, the reason, nothing half-written.
+    /// No space for the first package, for a later one, for the repository, for signing, for making them: exit 4, the
+    /// reason, nothing half-written.
     pub(crate) fn full_disks(&self) {
         let scratch = self.work.join("builds/cloud-virtio/package");
-        for (full, size) in [(self.here.join("full"), "1m"), (scratch, "4m")] {
-            std::fs::create_dir_all(&full).unwrap();
-            std::fs::create_dir_all(self.here.join("full")).unwrap();
-            let script = "mount -t tmpfs -o \"size=$1\" none \"$2\" || exit 99; cd \"$3\"; \
-                          \"$4\" build cloud-virtio --output full; code=$?; \
-                          ls -A full | sed 's/^/left: /'; exit $code";
-            let words = ["unshare", "--mount", "sh", "-c", script, "sh", size, text(&full)];
+        let (output, temporary) = (self.here.join("full"), self.here.join("small-tmp"));
+        let all: u64 = files(&self.here.join("whole"))
+            .values()
+            .map(|path| std::fs::metadata(path).unwrap().len())
+            .sum();
+        let kilobytes = |part: u64| format!("{}k", all * part / 10 / 1024);
+        let key = self.key();
+        let sign = ["--sign", text(&key)];
+        let repository = ["--repo"];
+        let cases: [(&Path, String, &[&str]); 5] = [
+            (&output, "1m".to_owned(), &[]),
+            (&output, kilobytes(6), &[]),
+            (&output, kilobytes(15), &repository),
+            (&temporary, "1m".to_owned(), &sign),
+            (&scratch, "4m".to_owned(), &[]),
+        ];
+        for (full, size, more) in cases {
+            for directory in [full, &output] {
+                std::fs::create_dir_all(directory).unwrap();
+            }
+            // Another output directory is an input of the step: packaging is done again.
+            let script = "mount -t tmpfs -o \"size=$1\" none \"$2\" || exit 99; cd \"$3\"; shift 3; \
+                          \"$@\"; code=$?; ls -A full | sed 's/^/left: /'; exit $code";
+            let words = ["unshare", "--mount", "sh", "-c", script, "sh", &size, text(full)];
             let quench = env!("CARGO_BIN_EXE_quench");
-            let mut command = root_command(
-                &[
-                    &["env", &format!("QUENCH_WORK={}", self.work.display())],
-                    &words[..],
-                    &[text(&self.here), quench],
-                ]
-                .concat(),
-            );
-            let ran = ran(&command.output().unwrap());
+            let build = [quench, "build", "cloud-virtio", "--output", "full"];
+            let work = format!("QUENCH_WORK={}", self.work.display());
+            let place = format!("TMPDIR={}", temporary.display());
+            let environment = ["env", &work, &place];
+            std::fs::create_dir_all(&temporary).unwrap();
+            let all = [&environment, &words[..], &[text(&self.here)], &build, more].concat();
+            let ran = ran(&root_command(&all).output().unwrap());
             // No mounts in this container, or a chroot that is no mount point.
             if ran.code == 99 || ran.stderr.starts_with("unshare: ") {
                 return println!("skipped: full disks: {}", ran.stderr);
             }
-            assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
-            assert!(ran.stderr.contains("the disk is full"), "{}", ran.stderr);
+            let case = format!("{} of {size} {more:?}", full.display());
+            assert_eq!(ran.code, 4, "{case}: {}{}", ran.stdout, ran.stderr);
+            assert!(ran.stderr.contains("the disk is full"), "{case}: {}", ran.stderr);
+            let whole = files(&self.here.join("whole"));
             for left in ran.stdout.lines().filter_map(|line| line.strip_prefix("left: ")) {
-                assert!(!left.starts_with('.'), "half-written: {left}");
-                let whole = left.ends_with(".buildinfo") || left.ends_with(".changes");
-                assert!(whole || files(&self.here.join("whole")).contains_key(left), "{left}");
+                assert!(!left.starts_with('.'), "{case}: half-written: {left}");
+                let dated = left.ends_with(".buildinfo") || left.ends_with(".changes");
+                assert!(dated || left == "signed" || whole.contains_key(left), "{case}: {left}");
             }
         }
         // The next run finds everything in order.

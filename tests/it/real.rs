@@ -27,7 +27,7 @@ fn the_main_job_end_to_end() {
     job.the_sh_plan_makes_the_same_binary();
     job.the_evidence_is_valid_and_a_varied_rebuild_is_identical(&packages);
     let bench = packages::Bench { work: job.work.clone(), here: job.here.clone() };
-    bench.judged_by_the_tools_of_the_distributions();
+    bench.all_but_installing();
     let twin = job.killed_and_resumed("cloud-virtio-tcg");
     let root = job.installed_in_a_clean_root(&[&packages, &twin]);
     job.allowed_devices_are_realised_with_the_installed_firmware(&root);

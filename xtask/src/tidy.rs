@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Modules that do no I/O; they may not name the others.
-const PURE: [&str; 15] = [
+const PURE: [&str; 16] = [
     "catalog",
     "compare",
     "date",
@@ -12,6 +12,7 @@ const PURE: [&str; 15] = [
     "evidence",
     "finding",
     "hardening",
+    "hint",
     "kconfig",
     "licence",
     "plan",

@@ -150,8 +150,7 @@ fn in_root(
 }
 
 fn tool_failure(error: isolate::Error) -> Failure {
-    let hint = error.hint();
-    Failure::new(Exit::Machine, error).with_hint(hint)
+    Failure::hinted(Exit::Machine, error)
 }
 
 fn execute(
@@ -323,7 +322,6 @@ fn unlinked(planned: &Planned, error: &run::Error) -> Vec<Finding> {
 }
 
 pub(super) fn failure(error: run::Error) -> Failure {
-    let hint = error.hint();
     let exit = match (&error, error.process()) {
         (_, Some(process::Error::Interrupted { signal, .. })) => Exit::Signal(*signal),
         (_, Some(process::Error::Failed { tail, .. }))
@@ -335,5 +333,5 @@ pub(super) fn failure(error: run::Error) -> Failure {
         (run::Error::Measure { .. }, _) => Exit::Program,
         _ => Exit::Machine,
     };
-    Failure::new(exit, error).with_hint(hint)
+    Failure::hinted(exit, error)
 }

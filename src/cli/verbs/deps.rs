@@ -128,6 +128,5 @@ pub(crate) fn lacking(missing: &[deps::Dependency]) -> Failure {
 }
 
 pub(crate) fn failure(error: deps::Error) -> Failure {
-    let hint = error.hint();
-    Failure::new(Exit::Machine, error).with_hint(hint)
+    Failure::hinted(Exit::Machine, error)
 }

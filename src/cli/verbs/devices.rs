@@ -102,9 +102,7 @@ pub(super) fn list(
                 })
             })
             .collect();
-        let text = serde_json::to_string_pretty(&array)
-            .map_err(|error| Failure::new(Exit::Machine, error))?;
-        terminal.data(&(text + "\n"));
+        terminal.data(&super::json_text(&array)?);
         return Ok(Exit::Done);
     }
     for entry in entries {

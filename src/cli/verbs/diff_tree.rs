@@ -197,8 +197,6 @@ fn json_out(
         "changes": changes,
         "profile": profile,
     });
-    let text =
-        serde_json::to_string_pretty(&value).map_err(|error| Failure::new(Exit::Machine, error))?;
-    terminal.data(&(text + "\n"));
+    terminal.data(&super::json_text(&value)?);
     Ok(())
 }

@@ -13,8 +13,24 @@ mod record;
 mod reproduce;
 mod verify;
 
+use serde::Serialize;
+
 use super::{Exit, Failure};
 use crate::terminal::Terminal;
+
+/// How a verb answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Human,
+    Json,
+}
+
+/// A value as indented JSON.
+fn json_text(value: &impl Serialize) -> Result<String, Failure> {
+    let text =
+        serde_json::to_string_pretty(value).map_err(|error| Failure::new(Exit::Machine, error))?;
+    Ok(text + "\n")
+}
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Verb {
@@ -30,13 +46,6 @@ pub(super) enum Verb {
     Record(record::Args),
     Reproduce(reproduce::Args),
     Completions(completions::Args),
-}
-
-/// Output of verbs that have no other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    Human,
-    Json,
 }
 
 impl Verb {

@@ -30,15 +30,21 @@ impl Answer {
     }
 }
 
-/// Asks `differs` with smaller and smaller sets.
+/// Asks `differs` with smaller and smaller sets, first with those that the differences themselves point at.
 pub(super) fn search(
     vary: &BTreeSet<Vary>,
+    suspects: &BTreeSet<Vary>,
     differs: &mut dyn FnMut(&BTreeSet<Vary>) -> Result<bool, Failure>,
 ) -> Result<Answer, Failure> {
     if vary.is_empty() || differs(&BTreeSet::new())? {
         return Ok(Answer::Always);
     }
     let mut rest: Vec<Vary> = vary.iter().copied().collect();
+    let suspects: BTreeSet<Vary> = vary.intersection(suspects).copied().collect();
+    // A wrong suspicion costs one build; two that only act together may be on both sides of it.
+    if !suspects.is_empty() && suspects.len() < rest.len() && differs(&suspects)? {
+        rest.retain(|vary| suspects.contains(vary));
+    }
     while 1 < rest.len() {
         let (left, right) = rest.split_at(rest.len() / 2);
         let (left, right) = (left.to_vec(), right.to_vec());
@@ -58,9 +64,14 @@ mod tests {
     use super::*;
 
     fn answer(culprits: &[Vary], all: bool) -> (Answer, usize) {
+        answer_with(&[], culprits, all)
+    }
+
+    fn answer_with(suspects: &[Vary], culprits: &[Vary], all: bool) -> (Answer, usize) {
         let mut builds = 0;
         let every: BTreeSet<Vary> = Vary::ALL.into_iter().collect();
-        let answer = search(&every, &mut |set| {
+        let suspects = suspects.iter().copied().collect();
+        let answer = search(&every, &suspects, &mut |set| {
             builds += 1;
             let hit = |vary: &Vary| set.contains(vary);
             Ok(if all { culprits.iter().all(hit) } else { culprits.iter().any(hit) })
@@ -75,6 +86,21 @@ mod tests {
             assert_eq!(found, Answer::One(vary));
             assert!(builds <= 8, "{builds} builds for {}", vary.name());
         }
+    }
+
+    #[test]
+    fn a_suspect_is_asked_first_and_a_wrong_one_does_not_mislead() {
+        assert_eq!(
+            answer_with(&[Vary::Clock], &[Vary::Clock], false),
+            (Answer::One(Vary::Clock), 2)
+        );
+        for vary in Vary::ALL {
+            let (found, builds) = answer_with(&[Vary::Clock, Vary::Path], &[vary], false);
+            assert_eq!(found, Answer::One(vary));
+            assert!(builds <= 9, "{builds} builds for {}", vary.name());
+        }
+        let both = [Vary::Path, Vary::User];
+        assert!(matches!(answer_with(&both, &both, true).0, Answer::Together(_)));
     }
 
     #[test]

@@ -14,14 +14,14 @@ use self::rebuild::Rebuilt;
 use super::record::read as read_record;
 use crate::cli::session::SourceOptions;
 use crate::cli::{Exit, Failure};
-use crate::compare::{self, Context, Difference, Hint};
-use crate::elf::layout::{self, Function};
+use crate::compare::{self, Context, Difference, Hint, Named};
 use crate::evidence::{self, SigningKey};
 use crate::isolate::{self, Vary};
 use crate::plan::Invocation;
 use crate::record::{NamedDigest, Record};
 use crate::terminal::Terminal;
-use crate::{process, tool};
+use crate::verify::SeparateFiles;
+use crate::{elf, package, process, tool};
 
 /// Build a record again and compare: exit 0 identical, 1 different.
 ///
@@ -36,7 +36,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     rebuilt: Option<PathBuf>,
     /// What to make different [default: everything]: path, environment, home, locale, time-zone, umask, jobs, kernel,
-    /// clock, hostname, user; none for a plain rebuild.
+    /// clock, hostname, user, file-order; none for a plain rebuild.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     vary: Option<Vec<String>>,
     /// Do not look for the variation that makes the difference.
@@ -67,6 +67,12 @@ struct Original {
     bytes: Option<Vec<u8>>,
 }
 
+impl Original {
+    fn given(&self) -> Option<(&str, Vec<u8>)> {
+        Some((self.digest.name.as_str(), self.bytes.clone()?))
+    }
+}
+
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let record = read_record(&args.record)?;
     let vary = variations(args.vary.as_deref())?;
@@ -81,12 +87,19 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         None => rebuild::build(args, &record, &vary, &args.output, terminal)?,
     };
     let output = rebuilt.output;
-    let functions = functions(args, &record, &vary)?;
     let hints = hints(args)?;
-    let context = Context { functions: &functions, hints: &hints };
-    let mut same = true;
+    let (mut first, mut second) = (Named::new(), Named::new());
+    if differs(&originals, &output) {
+        first = named(originals.iter().filter_map(Original::given));
+        second = named(originals.iter().filter_map(|original| {
+            let name = original.digest.name.as_str();
+            Some((name, fs_err::read(output.join(name)).ok()?))
+        }));
+    }
+    let context = Context { first: &first, second: &second, hints: &hints };
+    let (mut same, mut suspects) = (true, BTreeSet::new());
     for original in &originals {
-        same &= compare_one(original, &output, context, terminal)?;
+        same &= compare_one(original, &output, context, &mut suspects, terminal)?;
     }
     if same {
         terminal.data(&format!("reproduced: {} packages are identical\n", originals.len()));
@@ -103,10 +116,10 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     if args.rebuilt.is_none() {
         record_lines(&record, &output, terminal)?;
         if !args.no_bisect {
-            let answer = bisect::search(&vary, &mut |set| {
+            let answer = bisect::search(&vary, &suspects, &mut |set| {
                 let place = args.output.join("bisect");
                 let built = rebuild::build(args, &record, set, &place, terminal)?;
-                differs(&originals, &built.output)
+                Ok(differs(&originals, &built.output))
             })?;
             terminal.data(&format!("{}\n", answer.text()));
         }
@@ -146,16 +159,15 @@ fn originals(args: &Args, record: &Record) -> Result<Vec<Original>, Failure> {
         .collect()
 }
 
-/// Whether any rebuilt package has other bytes.
-fn differs(originals: &[Original], output: &Path) -> Result<bool, Failure> {
+/// Whether any rebuilt package has other bytes, or is not there.
+fn differs(originals: &[Original], output: &Path) -> bool {
     for original in originals {
-        let path = output.join(&original.digest.name);
-        let bytes = fs_err::read(path).map_err(|error| Failure::new(Exit::Machine, error))?;
-        if hex::encode(Sha256::digest(&bytes)) != original.digest.sha256 {
-            return Ok(true);
+        let bytes = fs_err::read(output.join(&original.digest.name));
+        if !bytes.is_ok_and(|bytes| hex::encode(Sha256::digest(&bytes)) == original.digest.sha256) {
+            return true;
         }
     }
-    Ok(false)
+    false
 }
 
 /// Compares one package and says so.
@@ -163,6 +175,7 @@ fn compare_one(
     original: &Original,
     output: &Path,
     context: Context<'_>,
+    suspects: &mut BTreeSet<Vary>,
     terminal: &Terminal,
 ) -> Result<bool, Failure> {
     let name = &original.digest.name;
@@ -189,8 +202,21 @@ fn compare_one(
     }
     terminal.data(&format!("DIFFERENT {name}: sha256 {} -> {is}\n", original.digest.sha256));
     terminal.data(&compare::human(&differences));
+    suspects.extend(suspected(&differences));
     diffoscope(first, &path, output, terminal)?;
     Ok(false)
+}
+
+/// Variations that the named causes point at.
+fn suspected(differences: &[Difference]) -> BTreeSet<Vary> {
+    let causes = differences.iter().flat_map(|difference| &difference.causes);
+    let names = causes.filter_map(|cause| cause.split_once(':')).map(|(name, _)| name);
+    names
+        .filter_map(|name| match name {
+            "date" => Some(Vary::Clock),
+            name => Vary::ALL.into_iter().find(|vary| vary.name() == name),
+        })
+        .collect()
 }
 
 /// Signing comes after the hash: a signed copy has the same header and payload.
@@ -232,20 +258,13 @@ fn diffoscope(
     Ok(())
 }
 
-/// Functions of the rebuilt emulator: names for addresses in stripped files.
-fn functions(
-    args: &Args,
-    record: &Record,
-    vary: &BTreeSet<Vary>,
-) -> Result<Vec<Function>, Failure> {
-    if args.rebuilt.is_some() {
-        return Ok(Vec::new());
+/// Names for places of the stripped files, out of the debug packages of one side.
+fn named<'a>(packages: impl Iterator<Item = (&'a str, Vec<u8>)>) -> Named {
+    let mut files = SeparateFiles::default();
+    for (name, bytes) in packages.filter(|(name, _)| package::is_debug(Path::new(name))) {
+        files.read(name, &bytes);
     }
-    let build = rebuild::place(args, record, vary)?.join("builds").join(&record.name).join("build");
-    let emulator = record.files.iter().find_map(|file| file.path.split_once("/bin/"));
-    let Some((_, emulator)) = emulator else { return Ok(Vec::new()) };
-    let bytes = fs_err::read(build.join(emulator)).unwrap_or_default();
-    Ok(layout::sections(&bytes).map(|(_, functions)| functions).unwrap_or_default())
+    files.all().map(|(build_id, bytes)| (build_id.to_owned(), elf::origins(bytes))).collect()
 }
 
 /// What only the rebuild can have put into a file.

@@ -8,7 +8,7 @@ use crate::cli::closed::{self, Wanted};
 use crate::cli::session::{self, Planned, Ready, SourceOptions};
 use crate::cli::verbs::{build, deps as deps_verb};
 use crate::cli::{Exit, Failure};
-use crate::isolate::{self, Isolation, Vary};
+use crate::isolate::{self, Disorder, Isolation, Vary};
 use crate::record::Record;
 use crate::source::{Lock, sha256_of};
 use crate::terminal::Terminal;
@@ -28,12 +28,31 @@ pub(super) fn place(
     record: &Record,
     vary: &BTreeSet<Vary>,
 ) -> Result<PathBuf, Failure> {
-    let work = args.source.work()?.join("reproduce").join(&record.name);
+    let mut work = args.source.work()?.join("reproduce").join(&record.name);
+    if vary.contains(&Vary::FileOrder) {
+        work.push("disorder");
+    }
     Ok(if vary.contains(&Vary::Path) {
         work.join("another/deeper/varied-path")
     } else {
         work.join("plain")
     })
+}
+
+/// The mount through which a rebuild sees its whole work directory.
+fn disorder(
+    args: &Args,
+    record: &Record,
+    vary: &BTreeSet<Vary>,
+) -> Result<Option<Disorder>, Failure> {
+    let wanted = Isolation { vary: vary.clone(), ..Isolation::default() };
+    if !wanted.effective().contains(&Vary::FileOrder) {
+        return Ok(None);
+    }
+    let work = args.source.work()?.join("reproduce").join(&record.name);
+    Disorder::mount(&work.join("disorder-below"), &work.join("disorder"))
+        .map(Some)
+        .map_err(|error| Failure::hinted(Exit::Machine, error))
 }
 
 /// The record a rebuild wrote.
@@ -52,6 +71,7 @@ pub(super) fn build(
 ) -> Result<Rebuilt, Failure> {
     let machine = |error| Failure::new(Exit::Machine, error);
     let main = args.source.work()?;
+    let _disorder = disorder(args, record, vary)?;
     let work = place(args, record, vary)?;
     // Nothing of an earlier rebuild may help.
     for old in [work.join("builds"), work.join("profile"), output.to_owned()] {
@@ -121,10 +141,8 @@ fn on_host(args: &Args, ready: Ready, main: &Path, terminal: &Terminal) -> Resul
     let writable = [planned.work.join("builds").join(&planned.plan.name)];
     let readable = [planned.prepared.directory.clone(), main.join("meson")];
     let readable: Vec<PathBuf> = readable.into_iter().filter(|path| path.exists()).collect();
-    let isolation = isolate::sandbox(args.sandbox, &writable, &readable).map_err(|error| {
-        let hint = error.hint();
-        Failure::new(Exit::Machine, error).with_hint(hint)
-    })?;
+    let isolation = isolate::sandbox(args.sandbox, &writable, &readable)
+        .map_err(|error| Failure::hinted(Exit::Machine, error))?;
     Ok((planned, python, isolation))
 }
 
@@ -163,7 +181,7 @@ fn say_variations(vary: &BTreeSet<Vary>, isolation: &Isolation, terminal: &Termi
     terminal.status("Varied", &names);
     for lost in vary.difference(&effective) {
         terminal.warn(&format!(
-            "not varied here: {} (needs bubblewrap, faketime or setarch)",
+            "not varied here: {} (needs bubblewrap, faketime, setarch or disorderfs)",
             lost.name()
         ));
     }

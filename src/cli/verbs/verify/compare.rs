@@ -115,10 +115,8 @@ fn call(name: &str, program: &str, arguments: &[String]) -> Result<String, Failu
         .env("PATH", tool::PATH)
         .env("LC_ALL", "C.UTF-8");
     invocation.arguments.extend(arguments.iter().cloned());
-    let output = process::output(&invocation).map_err(|error| {
-        let hint = error.hint();
-        Failure::new(Exit::Program, error).with_hint(hint)
-    })?;
+    let output =
+        process::output(&invocation).map_err(|error| Failure::hinted(Exit::Program, error))?;
     Ok(output.text())
 }
 
