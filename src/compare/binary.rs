@@ -46,6 +46,7 @@ pub(super) fn elf_files(
     let sides = Sides { first: &first, second: &second, bytes: b };
     let before = out.len();
     let mut shifted = Vec::new();
+    let has_units = right.sections.iter().any(|section| section.name == ".debug_info");
     units(place, a, b, out);
     for section in &left.sections {
         let place = format!("{place} > {}", section.name);
@@ -55,6 +56,10 @@ pub(super) fn elf_files(
             continue;
         };
         if section.size == other.size && section.bytes == other.bytes {
+            continue;
+        }
+        // A debug file has the headers of code and data, and nothing in them.
+        if section.bytes.is_empty() && other.bytes.is_empty() && has_units {
             continue;
         }
         out.push(match section.name.as_str() {

@@ -132,9 +132,12 @@ fn said<'e, 'a: 'e>(
     unit: &'e gimli::Unit<Slice<'a>>,
     entry: &'e DebuggingInformationEntry<Slice<'a>>,
 ) -> impl Iterator<Item = (gimli::DwAt, Said<'a>)> + 'e {
-    entry.attrs().iter().map(|attribute| {
+    // The size of a unit's code follows from its functions.
+    let unit_itself = entry.tag() == gimli::DW_TAG_compile_unit;
+    entry.attrs().iter().map(move |attribute| {
         let raw = attribute.raw_value();
         let value = match raw {
+            _ if unit_itself && attribute.name() == gimli::DW_AT_high_pc => Said::Place,
             AttributeValue::Data1(n) => Said::Number(n.into()),
             AttributeValue::Data2(n) => Said::Number(n.into()),
             AttributeValue::Data4(n) => Said::Number(n.into()),

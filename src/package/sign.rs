@@ -138,7 +138,8 @@ pub fn sign(
         out.push(target);
     }
     for changes in made.iter().filter(|path| path.extension().is_some_and(|end| end == "changes")) {
-        out.extend(sign_changes(changes, made, key, &signed)?);
+        let same_key = known.get("key").and_then(Value::as_str) == Some(&key.fingerprint);
+        out.extend(sign_changes(changes, made, key, &signed, same_key)?);
     }
     let text = json!({ "schema": SCHEMA, "key": key.fingerprint, "packages": entries });
     let text = serde_json::to_string_pretty(&text).map_err(std::io::Error::from)? + "\n";
@@ -218,53 +219,53 @@ fn one(package: &Path, key: &Key, signed: &Path) -> Result<Value, Error> {
     }))
 }
 
-/// The `.changes` of the signed copies, signed, with the `.buildinfo` it names (which tells of the plain packages: they are
-/// what was built).
+/// The `.changes` of the signed copies, signed, with the `.buildinfo` it names, signed (which tells of the plain packages:
+/// they are what was built).
 fn sign_changes(
     changes: &Path,
     made: &[PathBuf],
     key: &Key,
     signed: &Path,
+    same_key: bool,
 ) -> Result<Vec<PathBuf>, Error> {
-    let mut digests = BTreeMap::new();
-    for package in made.iter().filter(|path| path.extension().is_some_and(|end| end == "deb")) {
-        let name = package.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let (mut digests, mut out) = (BTreeMap::new(), Vec::new());
+    for path in made {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let copy = signed.join(&name);
-        let digest = |program: &str| -> Result<String, Error> {
-            let ask = command(&key.home, "digest a signed package", program)
-                .arg(copy.display().to_string());
-            let text = process::output(&ask)?.text();
-            Ok(text.split_whitespace().next().unwrap_or_default().to_owned())
-        };
-        let size = fs_err::metadata(&copy)?.len().to_string();
-        let listed = Listed {
-            size,
-            md5: digest("md5sum")?,
-            sha1: digest("sha1sum")?,
-            sha256: sha256_of(&copy)?,
-        };
-        digests.insert(name, listed);
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("buildinfo") => {
+                clear_signed(&fs_err::read_to_string(path)?, key, &copy, same_key)?;
+                out.push(copy.clone());
+            }
+            Some("deb") => {}
+            _ => continue,
+        }
+        digests.insert(name, Listed::of(&copy, key)?);
     }
+    let target = signed.join(changes.file_name().unwrap_or_default());
     let text = relisted(&fs_err::read_to_string(changes)?, &digests);
-    let name = changes.file_name().unwrap_or_default();
-    let target = signed.join(name);
-    let mut out = vec![target.clone()];
-    for buildinfo in made.iter().filter(|path| path.extension().is_some_and(|e| e == "buildinfo")) {
-        out.push(place(buildinfo, signed)?);
-    }
-    if fs_err::read_to_string(&target).is_ok_and(|known| known.contains(text.trim_end())) {
-        return Ok(out);
+    clear_signed(&text, key, &target, same_key)?;
+    out.push(target);
+    Ok(out)
+}
+
+/// The text with its signature, at its place; one by the same key that is there already stays.
+fn clear_signed(text: &str, key: &Key, target: &Path, same_key: bool) -> Result<(), Error> {
+    if same_key && fs_err::read_to_string(target).is_ok_and(|known| known.contains(text.trim_end()))
+    {
+        return Ok(());
     }
     let scratch = tempfile::Builder::new().prefix("qs").tempdir()?;
+    let name = target.file_name().unwrap_or_default();
     let (plain, made) = (scratch.path().join("plain"), scratch.path().join(name));
     fs_err::write(&plain, text)?;
     let sign = key
-        .gpg("sign the .changes")
+        .gpg("sign what dpkg says of the packages")
         .args(["--armor", "--output", &made.display().to_string()])
         .args(["--clear-sign", &plain.display().to_string()]);
     process::output(&sign)?;
-    place(&made, signed)?;
-    Ok(out)
+    place(&made, target.parent().unwrap_or(Path::new("/")))?;
+    Ok(())
 }
 
 /// What a `.changes` says of a file.
@@ -273,6 +274,23 @@ struct Listed {
     md5: String,
     sha1: String,
     sha256: String,
+}
+
+impl Listed {
+    fn of(path: &Path, key: &Key) -> Result<Self, Error> {
+        let digest = |program: &str| -> Result<String, Error> {
+            let ask =
+                command(&key.home, "digest a signed file", program).arg(path.display().to_string());
+            let text = process::output(&ask)?.text();
+            Ok(text.split_whitespace().next().unwrap_or_default().to_owned())
+        };
+        Ok(Self {
+            size: fs_err::metadata(path)?.len().to_string(),
+            md5: digest("md5sum")?,
+            sha1: digest("sha1sum")?,
+            sha256: sha256_of(path)?,
+        })
+    }
 }
 
 /// A `.changes` with other digests and sizes for these files.

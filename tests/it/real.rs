@@ -25,7 +25,7 @@ fn the_main_job_end_to_end() {
     job.packages_verify_and_a_flipped_byte_is_named(&packages);
     job.explain_answers_for_every_type();
     job.the_sh_plan_makes_the_same_binary();
-    job.the_evidence_is_valid_and_a_varied_rebuild_is_identical(&packages);
+    job.the_evidence_is_valid(&packages);
     let bench = packages::Bench { work: job.work.clone(), here: job.here.clone() };
     bench.all_but_installing();
     let twin = job.killed_and_resumed("cloud-virtio-tcg");
@@ -239,9 +239,9 @@ impl Job {
         std::fs::remove_dir_all(self.here.join("by")).unwrap();
     }
 
-    /// The record fits its schema, the sums and the bundle speak of what is there, and a build that differs in everything
-    /// gives the same bytes.
-    fn the_evidence_is_valid_and_a_varied_rebuild_is_identical(&self, packages: &Packages) {
+    /// The record fits its schema, the sums and the bundle speak of what is there. That a build that differs in everything
+    /// gives the same bytes is the next part of the suite: `cargo xtask reproducible`.
+    fn the_evidence_is_valid(&self, packages: &Packages) {
         let dist = self.here.join("dist");
         let record = dist.join("qemu-cloud-virtio.record.json");
         let value: serde_json::Value =
@@ -274,25 +274,6 @@ impl Job {
         let ran = self.quench(&["verify", deb, rpm, "--provenance", bundle, "--unsigned"]);
         assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
         assert!(ran.stdout.contains("taint unsigned"), "{}", ran.stdout);
-        let all: Vec<String> = self
-            .packages()
-            .into_iter()
-            .filter(|path| path.extension().is_some_and(|end| end == "deb" || end == "rpm"))
-            .map(|path| path.display().to_string())
-            .collect();
-        let mut words = vec!["reproduce", record.to_str().unwrap()];
-        words.extend(all.iter().map(String::as_str));
-        words.push("--no-bisect");
-        let start = Instant::now();
-        let ran = self.quench(&words);
-        println!("{}{}\nreproduce: {} s", ran.stderr, ran.stdout, start.elapsed().as_secs());
-        assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
-        assert_eq!(ran.stdout.matches("identical").count(), all.len() + 1, "{}", ran.stdout);
-        assert!(ran.stderr.contains("umask") && ran.stderr.contains("time-zone"), "{}", ran.stderr);
-        let again = self.here.join("reproduced/qemu-cloud-virtio.record.json");
-        let again = std::fs::read_to_string(again).unwrap();
-        assert_eq!(again, std::fs::read_to_string(&record).unwrap(), "the records, byte for byte");
-        std::fs::remove_dir_all(self.work.join("reproduce")).unwrap();
     }
 
     /// Starts a build and waits until so many lines of compiling are in its log.

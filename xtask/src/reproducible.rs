@@ -1,36 +1,60 @@
-//! Two builds of a profile that differ in everything at once: path, user, host name, clock, locale, …; digests printed,
-//! an error when any byte differs.
+//! Two builds of a profile that differ in everything at once: path, user, host name, clock, locale, order of files, …;
+//! digests printed, an error when any byte differs. A part of `cargo xtask test`, which has built the profile before.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use crate::sh;
+
+const DIST: &str = "target/reproducible/dist";
+const AGAIN: &str = "target/reproducible/again";
+/// dpkg writes the time and the machine of the build into these: that is what they are for.
+const DATED: [&str; 2] = [".buildinfo", ".changes"];
 
 /// Builds, then lets `quench reproduce` build again and compare. The profile may be named; `cloud-virtio` otherwise.
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let profile = arguments.first().map_or("cloud-virtio", String::as_str);
     sh("cargo", &["build", "--locked"], &[])?;
     let quench = "target/debug/quench";
-    let work = "target/test-work";
-    let dist = "target/reproducible/dist";
     let _ = std::fs::remove_dir_all("target/reproducible");
-    let common = ["--stale-index", "--work", work];
-    let build = [quench, "build", profile, "--install-deps", "--yes", "--output", dist];
-    sh(build[0], &[&build[1..], &common].concat(), &[])?;
-    let mut record = None;
-    let mut packages: Vec<PathBuf> = Vec::new();
-    for entry in std::fs::read_dir(dist).map_err(|error| error.to_string())?.flatten() {
-        let path = entry.path();
-        let name = path.to_string_lossy().into_owned();
-        if name.ends_with(".record.json") {
-            record = Some(name);
-        } else if path.extension().is_some_and(|end| end == "deb" || end == "rpm") {
-            packages.push(path);
+    let common = ["--stale-index", "--work", "target/test-work"];
+    let build = ["build", profile, "--install-deps", "--yes", "--output", DIST];
+    sh(quench, &[&build[..], &common].concat(), &[])?;
+    let made = files(Path::new(DIST))?;
+    let path = |end: &'static str| {
+        made.iter().filter(move |(name, _)| name.ends_with(end)).map(|(_, path)| path)
+    };
+    let record = path(".record.json").next().ok_or("the build left no record")?;
+    let packages = path(".deb").chain(path(".rpm"));
+    let names: Vec<&str> =
+        std::iter::once(record).chain(packages).filter_map(|p| p.to_str()).collect();
+    let output = ["--output", AGAIN];
+    sh(quench, &[&["reproduce"], names.as_slice(), &output, &common].concat(), &[])?;
+    evidence(&made)?;
+    // Gigabytes that nobody needs when all is the same.
+    let _ = std::fs::remove_dir_all("target/test-work/reproduce");
+    Ok(())
+}
+
+/// What stands beside the packages is the same, too.
+fn evidence(made: &BTreeMap<String, PathBuf>) -> Result<(), String> {
+    let again = files(Path::new(AGAIN))?;
+    let mut other = Vec::new();
+    for (name, path) in made.iter().filter(|(name, _)| !DATED.iter().any(|end| name.ends_with(end)))
+    {
+        let second = again.get(name).map(std::fs::read);
+        let same = matches!(second, Some(Ok(bytes)) if std::fs::read(path).is_ok_and(|first| first == bytes));
+        println!("{} {name}", if same { "identical" } else { "DIFFERENT" });
+        if !same {
+            other.push(name.as_str());
         }
     }
-    let record = record.ok_or("the build left no record")?;
-    packages.sort();
-    let packages: Vec<&str> = packages.iter().filter_map(|path| path.to_str()).collect();
-    let output = ["--output", "target/reproducible/again"];
-    let words = [&["reproduce", &record], packages.as_slice(), &output, &common].concat();
-    sh(quench, &words, &[])
+    if other.is_empty() { Ok(()) } else { Err(format!("not the same: {}", other.join(", "))) }
+}
+
+fn files(directory: &Path) -> Result<BTreeMap<String, PathBuf>, String> {
+    let entries = std::fs::read_dir(directory)
+        .map_err(|error| format!("{}: {error}", directory.display()))?;
+    let paths = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file());
+    Ok(paths.filter_map(|path| Some((path.file_name()?.to_str()?.to_owned(), path))).collect())
 }

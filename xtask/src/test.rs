@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use crate::{needs, sh, surface, tidy};
+use crate::{needs, reproducible, sh, surface, tidy};
 
 /// Profiles whose source trees the tests scan, and the name of the link to each.
 const TREES: &[(&str, &str)] = &[
@@ -45,6 +45,7 @@ pub(crate) fn run(_arguments: &[String]) -> Result<(), String> {
                 sh("cargo", &["test", "--locked", "--workspace", "--", "--nocapture"], &environment)
             }),
         ),
+        ("reproducible", Box::new(|| reproducible::run(&[]))),
         ("surface", Box::new(|| surface::build(&work, "10.2", "2", "1"))),
     ];
     let mut times = Vec::new();
