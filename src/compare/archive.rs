@@ -160,8 +160,12 @@ fn cpio(bytes: &[u8]) -> Option<Vec<Node>> {
     Some(out)
 }
 
+/// Tags of the signature that mean something else in the header.
+const SIGNATURE_TAGS: [(u32, &str); 3] =
+    [(1000, "header and payload size"), (1004, "header and payload md5"), (1007, "payload size")];
+
 /// Tags worth a name; others are shown by number.
-const TAGS: [(u32, &str); 31] = [
+const TAGS: [(u32, &str); 35] = [
     (62, "signed region"),
     (63, "immutable region"),
     (257, "signature size"),
@@ -189,18 +193,22 @@ const TAGS: [(u32, &str); 31] = [
     (1064, "rpm version"),
     (1080, "change times"),
     (1094, "cookie"),
+    (1113, "provides versions"),
     (1117, "file names"),
+    (1118, "directory names"),
     (1122, "compiler flags"),
     (1132, "platform"),
+    (1142, "file classes"),
     (5092, "payload digest"),
+    (5097, "payload digest, unpacked"),
 ];
 
 /// Lead, signature, header tag by tag, payload.
 fn rpm(bytes: &[u8]) -> Option<Vec<Node>> {
     let mut out = vec![Node::new("lead", bytes.get(..96)?.to_vec())];
-    let (signature, after) = header(bytes, 96)?;
+    let (signature, after) = header(bytes, 96, &SIGNATURE_TAGS)?;
     out.extend(signature.into_iter().map(|node| prefixed("signature", node)));
-    let (main, payload) = header(bytes, after.next_multiple_of(8))?;
+    let (main, payload) = header(bytes, after.next_multiple_of(8), &[])?;
     out.extend(main.into_iter().map(|node| prefixed("header", node)));
     out.push(Node::new("payload", bytes.get(payload..)?.to_vec()));
     Some(out)
@@ -211,7 +219,7 @@ fn prefixed(part: &str, node: Node) -> Node {
 }
 
 /// One header structure: its tags, and where it ends.
-fn header(bytes: &[u8], at: usize) -> Option<(Vec<Node>, usize)> {
+fn header(bytes: &[u8], at: usize, own: &[(u32, &str)]) -> Option<(Vec<Node>, usize)> {
     let number = |at: usize| {
         let four = bytes.get(at..at.checked_add(4)?)?;
         Some(u32::from_be_bytes([four[0], four[1], four[2], four[3]]))
@@ -239,8 +247,9 @@ fn header(bytes: &[u8], at: usize) -> Option<(Vec<Node>, usize)> {
         .filter(|(tag, _, _)| !matches!(tag, 62 | 63))
         .filter_map(|(tag, kind, offset)| {
             let next = starts.iter().find(|start| offset < *start).copied().unwrap_or(size);
-            let name = TAGS
+            let name = own
                 .iter()
+                .chain(&TAGS)
                 .find(|(known, _)| known == tag)
                 .map_or_else(|| format!("tag {tag}"), |(_, name)| (*name).to_owned());
             Some(Node::new(name, readable(*kind, data.get(*offset..next)?)))

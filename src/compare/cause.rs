@@ -55,8 +55,9 @@ pub(super) fn of_texts(gone: &[String], new: &[String], hints: &[Hint]) -> Vec<S
         out.push("compiler: another version or other flags".to_owned());
     }
     let path = |text: &String| {
-        // What file(1) says of an ELF file names its interpreter, and differs in the build-id.
+        // What file(1) says of an ELF file names its interpreter, and differs in the build-id, as debug files' paths do.
         !text.contains("BuildID[")
+            && !text.contains("/.build-id/")
             && (text.starts_with('/')
                 || text.contains("/build/")
                 || text.contains(" /")

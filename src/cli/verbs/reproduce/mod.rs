@@ -261,7 +261,11 @@ fn diffoscope(
 /// Names for places of the stripped files, out of the debug packages of one side.
 fn named<'a>(packages: impl Iterator<Item = (&'a str, Vec<u8>)>) -> Named {
     let mut files = SeparateFiles::default();
-    for (name, bytes) in packages.filter(|(name, _)| package::is_debug(Path::new(name))) {
+    let mut debug: Vec<_> =
+        packages.filter(|(name, _)| package::is_debug(Path::new(name))).collect();
+    // Both have the same file; its paths are shorter in the `.deb`.
+    debug.sort_by_key(|(name, _)| name.contains("-dbgsym_"));
+    for (name, bytes) in debug {
         files.read(name, &bytes);
     }
     files.all().map(|(build_id, bytes)| (build_id.to_owned(), elf::origins(bytes))).collect()
