@@ -111,8 +111,10 @@ impl Origins {
         let high = ranges.iter().map(|range| range.1).max().unwrap_or(0);
         let mut decoded = BTreeSet::new();
         let mut budget = MOST_DECODED;
-        for region in Memory::of(facts).code() {
-            for (at_byte, four) in region.bytes.windows(4).enumerate() {
+        let memory = Memory::of(facts);
+        for region in memory.code() {
+            let bytes = memory.from(region.address).unwrap_or_default();
+            for (at_byte, four) in bytes.windows(4).enumerate() {
                 let distance = i32::from_le_bytes([four[0], four[1], four[2], four[3]]);
                 let next = region.address.wrapping_add(at_byte as u64 + 4);
                 let target = next.wrapping_add_signed(distance.into());
@@ -125,8 +127,7 @@ impl Origins {
                 }
                 let start = usize::try_from(function.address.wrapping_sub(region.address));
                 let size = usize::try_from(function.size).unwrap_or(usize::MAX);
-                let body =
-                    start.ok().and_then(|start| region.bytes.get(start..)).unwrap_or_default();
+                let body = start.ok().and_then(|start| bytes.get(start..)).unwrap_or_default();
                 let body = body.get(..size).unwrap_or(body);
                 let Some(rest) = budget.checked_sub(body.len()) else { return };
                 budget = rest;
