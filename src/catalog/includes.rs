@@ -1,6 +1,6 @@
 //! Architectures a source can be compiled for at all: one that includes `target/ppc/cpu.h`, directly or through headers,
-//! cannot be part of an x86 emulator, whatever Kconfig allows (7.2: `PCI_POWERNV` has no `depends on PPC`). Nor can one
-//! that includes `target/ppc/cpu-qom.h` and the target's own `cpu.h`: both define `ArchCPU` (7.2: `spapr_llan.c`).
+//! cannot be part of an x86 emulator, whatever Kconfig allows (`PCI_POWERNV` has no `depends on PPC`). A header of boards in
+//! `include/hw/ppc` that includes `cpu.h` means that one, too (`hw/ppc/pnv.h`, `hw/ppc/spapr_ovec.h`).
 //!
 //! Pure. Includes inside of conditions do not count; those of an include guard do.
 
@@ -11,19 +11,8 @@ use rayon::prelude::*;
 use super::condition::Condition;
 use crate::tree::Tree;
 
-/// What the includes of a file lead to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Header<'a> {
-    /// `target/ARCH/cpu.h`
-    Cpu(&'a str),
-    /// `target/ARCH/cpu-qom.h`: common code may include it.
-    CpuType(&'a str),
-    /// `cpu.h` of whatever target it is compiled for.
-    OwnCpu,
-}
-
-/// Headers about CPUs by file that leads to them.
-pub(super) struct Architectures<'a>(BTreeMap<&'a str, BTreeSet<Header<'a>>>);
+/// Architectures by file that leads to their `cpu.h`.
+pub(super) struct Architectures<'a>(BTreeMap<&'a str, BTreeSet<&'a str>>);
 
 impl<'a> Architectures<'a> {
     /// Follows the includes of `files`, which are paths of the tree.
@@ -34,18 +23,18 @@ impl<'a> Architectures<'a> {
             .collect();
         let mut from: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         let mut out = Self(BTreeMap::new());
-        let mut next: Vec<(&str, Header<'_>)> = Vec::new();
+        let mut next: Vec<(&str, &str)> = Vec::new();
         for (file, names) in found {
             for name in names {
-                match header(name) {
-                    Some(header) => next.push((file, header)),
+                match architecture(file, name) {
+                    Some(arch) => next.push((file, arch)),
                     None => from.entry(place(tree, file, name)).or_default().push(file),
                 }
             }
         }
-        while let Some((file, header)) = next.pop() {
-            if out.0.entry(file).or_default().insert(header) {
-                next.extend(from.get(file).into_iter().flatten().map(|by| (*by, header)));
+        while let Some((file, arch)) = next.pop() {
+            if out.0.entry(file).or_default().insert(arch) {
+                next.extend(from.get(file).into_iter().flatten().map(|by| (*by, arch)));
             }
         }
         out
@@ -53,31 +42,39 @@ impl<'a> Architectures<'a> {
 
     /// What a file's includes ask of the target.
     pub(super) fn condition(&self, file: &str) -> Condition {
-        let Some(headers) = self.0.get(file) else { return Condition::Always };
-        let own = headers.contains(&Header::OwnCpu);
-        let of = headers.iter().filter_map(|header| match header {
-            Header::Cpu(arch) => Some(*arch),
-            Header::CpuType(arch) if own => Some(*arch),
-            _ => None,
-        });
-        let archs: BTreeSet<&str> = of.collect();
-        archs
-            .into_iter()
-            .fold(Condition::Always, |all, arch| all.and(Condition::Arch(arch.to_owned())))
+        let all = self.0.get(file).into_iter().flatten();
+        all.fold(Condition::Always, |all, arch| all.and(Condition::Arch((*arch).to_owned())))
     }
 }
 
-fn header(name: &str) -> Option<Header<'_>> {
-    if name == "cpu.h" {
-        return Some(Header::OwnCpu);
-    }
-    let (arch, file) = name.strip_prefix("target/")?.split_once('/')?;
-    match file {
-        "cpu.h" => Some(Header::Cpu(arch)),
-        "cpu-qom.h" => Some(Header::CpuType(arch)),
-        _ => None,
-    }
+/// The architecture whose CPU a file's `#include "name"` means.
+fn architecture<'a>(file: &'a str, name: &'a str) -> Option<&'a str> {
+    let directory = match name {
+        "cpu.h" => file.strip_prefix("include/hw/")?.rsplit_once('/')?.0,
+        _ => name.strip_prefix("target/")?.strip_suffix("/cpu.h")?,
+    };
+    ARCHITECTURES.contains(&directory).then_some(directory)
 }
+
+/// Directories below `target/` that have boards below `include/hw/`. Others there are kinds of devices.
+const ARCHITECTURES: &[&str] = &[
+    "alpha",
+    "arm",
+    "hppa",
+    "i386",
+    "loongarch",
+    "m68k",
+    "microblaze",
+    "mips",
+    "ppc",
+    "riscv",
+    "rx",
+    "s390x",
+    "sh4",
+    "sparc",
+    "tricore",
+    "xtensa",
+];
 
 /// Where the compiler finds `#include "name"` of a file.
 fn place(tree: &Tree, file: &str, name: &str) -> String {
@@ -122,9 +119,10 @@ mod tests {
             ("include/hw/ppc/pnv.h", "#include \"target/ppc/cpu.h\"\n#include \"hw/ppc/loop.h\"\n"),
             ("include/hw/ppc/loop.h", "#include \"hw/ppc/pnv.h\"\n"),
             ("hw/core/any.c", "#ifdef TARGET_PPC\n#include \"target/ppc/cpu.h\"\n#endif\n"),
-            ("hw/net/vio.c", "#include \"vio.h\"\n"),
-            ("hw/net/vio.h", "#include \"target/ppc/cpu-qom.h\"\n#include \"cpu.h\"\n"),
-            ("hw/net/common.c", "#include \"target/ppc/cpu-qom.h\"\n"),
+            ("hw/net/vio.c", "#include \"hw/ppc/vio.h\"\n"),
+            ("include/hw/ppc/vio.h", "#include \"cpu.h\"\n"),
+            ("hw/core/own.c", "#include \"cpu.h\"\n#include \"hw/core/own.h\"\n"),
+            ("include/hw/core/own.h", "#include \"cpu.h\"\n"),
         ]
         .into_iter()
         .collect();
@@ -133,6 +131,6 @@ mod tests {
         assert_eq!(of.condition("hw/pci-host/pnv.c"), Condition::Arch("ppc".to_owned()));
         assert_eq!(of.condition("hw/core/any.c"), Condition::Always);
         assert_eq!(of.condition("hw/net/vio.c"), Condition::Arch("ppc".to_owned()));
-        assert_eq!(of.condition("hw/net/common.c"), Condition::Always);
+        assert_eq!(of.condition("hw/core/own.c"), Condition::Always);
     }
 }
