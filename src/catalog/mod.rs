@@ -48,6 +48,19 @@ pub enum Kind {
 }
 
 impl Kind {
+    pub const ALL: [Self; 10] = [
+        Self::Device,
+        Self::Cpu,
+        Self::Machine,
+        Self::Object,
+        Self::Netdev,
+        Self::Chardev,
+        Self::Display,
+        Self::Audio,
+        Self::Block,
+        Self::Other,
+    ];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Device => "device",

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 
 use super::Format;
@@ -21,46 +22,24 @@ pub(crate) struct Args {
     /// Also what a user cannot create, and CPU models.
     #[arg(long)]
     all: bool,
-    /// Something else than devices.
-    #[arg(long, value_enum, default_value = "device")]
-    kind: Wanted,
+    /// Something else than devices; `type` is any other QOM type: buses, accelerators, memory regions.
+    #[arg(long, value_parser = kinds(), default_value = "device")]
+    kind: Kind,
     /// For people, or an array with one object per entry (`quench.catalog/1`).
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Wanted {
-    Device,
-    Cpu,
-    Object,
-    Netdev,
-    Chardev,
-    Display,
-    Audio,
-    Block,
-    /// QOM types that are none of these: buses, accelerators, memory regions.
-    Type,
-}
-
-impl Wanted {
-    fn kind(self) -> Kind {
-        match self {
-            Self::Device => Kind::Device,
-            Self::Cpu => Kind::Cpu,
-            Self::Object => Kind::Object,
-            Self::Netdev => Kind::Netdev,
-            Self::Chardev => Kind::Chardev,
-            Self::Display => Kind::Display,
-            Self::Audio => Kind::Audio,
-            Self::Block => Kind::Block,
-            Self::Type => Kind::Other,
-        }
-    }
+/// Kinds by their names in the catalog; machines have a verb of their own.
+fn kinds() -> impl TypedValueParser<Value = Kind> {
+    let known = || Kind::ALL.iter().filter(|kind| **kind != Kind::Machine);
+    PossibleValuesParser::new(known().map(|kind| kind.name())).try_map(move |name| {
+        known().find(|kind| kind.name() == name).copied().ok_or("no such kind")
+    })
 }
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
-    let kind = args.kind.kind();
+    let kind = args.kind;
     let wanted = |entry: &Entry| {
         let shown = match kind {
             Kind::Device => entry.kind == kind && (args.all || entry.user_creatable),
