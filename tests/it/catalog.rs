@@ -214,6 +214,25 @@ fn remedies(plan: &Plan) -> (Vec<&str>, Vec<&str>) {
     )
 }
 
+#[test]
+fn explain_answers_the_names_it_knows_and_lists_the_others() {
+    let Some(tree) = tree("10.0") else { return println!("skipped: no QUENCH_TREES") };
+    let source = tree.to_str().unwrap();
+    let ran = Sandbox::new().quench(&[
+        "explain",
+        "cloud-virtio",
+        "virtio-net",
+        "i8042",
+        "nonsense",
+        "--source",
+        source,
+    ]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(ran.stdout.contains("i8042 is in"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("nothing named `virtio-net`, `nonsense` in"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("did you mean `virtio-net-pci`?"), "{}", ran.stderr);
+}
+
 /// A machine with perhaps one device, and what its link needs.
 struct Link {
     series: &'static str,

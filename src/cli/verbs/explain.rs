@@ -25,21 +25,22 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     }
     let planned = session::plan(&args.profile, &args.source, false, terminal)?;
     let catalog = &planned.scanned.catalog;
+    let mut unknown = Vec::new();
     for what in &args.what {
-        let text = plan::explain(&planned.plan, catalog, what);
-        let text = match text {
+        let text = match plan::explain(&planned.plan, catalog, what) {
             Some(text) => Some(text),
             None => defined(&planned, what)?,
         };
-        let Some(text) = text else {
-            let near = catalog.suggest(Kind::Device, what);
-            let message = format!("nothing named `{what}` in this plan or tree");
-            return Err(Failure::new(Exit::Usage, message)
-                .with_hint(near.map(|name| format!("did you mean `{name}`?"))));
-        };
-        terminal.data(&text);
+        match text {
+            Some(text) => terminal.data(&text),
+            None => unknown.push(format!("`{what}`")),
+        }
     }
-    Ok(Exit::Done)
+    let Some(first) = unknown.first() else { return Ok(Exit::Done) };
+    let near = catalog.suggest(Kind::Device, first.trim_matches('`'));
+    let message = format!("nothing named {} in this plan or tree", unknown.join(", "));
+    Err(Failure::new(Exit::Usage, message)
+        .with_hint(near.map(|name| format!("did you mean `{name}`?"))))
 }
 
 /// A function of the tree: where it is defined, and what would compile it.
