@@ -12,7 +12,7 @@ use std::time::Instant;
 use crate::{needs, sh, tools};
 
 /// How often each command is run.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 /// No further round of a command after so many seconds.
 const LONG: f64 = 120.0;
 
@@ -99,7 +99,8 @@ fn compare(what: &str, place: &Path, files: &[String]) -> Result<(), String> {
 /// Regular files below a directory that begin like an ELF file.
 fn elf_files(directory: &str) -> Result<Vec<String>, String> {
     let output = Command::new("find")
-        .args([directory, "-xdev", "-type", "f", "-size", "+0"])
+        .args([directory, "-xdev", "-name", ".quench-bench-*", "-prune"])
+        .args(["-o", "-type", "f", "-size", "+0", "-print"])
         .output()
         .map_err(|error| format!("find: {error}"))?;
     let is_elf = |path: &&str| {
