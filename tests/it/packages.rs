@@ -537,7 +537,7 @@ impl Bench {
         found.len()
     }
 
-    /// No space for the first package, for a later one, for the repository, for signing, for making them: exit 4, the
+    /// No space for the first package, for a later one, for making them, for the repository, for signing: exit 4, the
     /// reason, nothing half-written.
     pub(crate) fn full_disks(&self) {
         let scratch = self.work.join("builds/cloud-virtio/package");
@@ -553,9 +553,10 @@ impl Bench {
         let cases: [(&Path, String, &[&str]); 5] = [
             (&output, "1m".to_owned(), &[]),
             (&output, kilobytes(6), &[]),
-            (&output, kilobytes(15), &repository),
-            (&temporary, "1m".to_owned(), &sign),
             (&scratch, "4m".to_owned(), &[]),
+            (&output, kilobytes(15), &repository),
+            // Last: its packages are done, and nothing is made anew after it.
+            (&temporary, "1m".to_owned(), &sign),
         ];
         for (full, size, more) in cases {
             for directory in [full, &output] {

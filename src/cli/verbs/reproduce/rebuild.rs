@@ -39,20 +39,28 @@ pub(super) fn place(
     })
 }
 
-/// The mount through which a rebuild sees its whole work directory.
+/// The mount through which a rebuild sees its whole work directory, and what is varied: where nothing can be mounted (a
+/// container may have the device and no right to), everything else.
 fn disorder(
     args: &Args,
     record: &Record,
     vary: &BTreeSet<Vary>,
-) -> Result<Option<Disorder>, Failure> {
+    terminal: &Terminal,
+) -> Result<(Option<Disorder>, BTreeSet<Vary>), Failure> {
+    let mut vary = vary.clone();
     let wanted = Isolation { vary: vary.clone(), ..Isolation::default() };
     if !wanted.effective().contains(&Vary::FileOrder) {
-        return Ok(None);
+        return Ok((None, vary));
     }
     let work = args.source.work()?.join("reproduce").join(&record.name);
-    Disorder::mount(&work.join("disorder-below"), &work.join("disorder"))
-        .map(Some)
-        .map_err(|error| Failure::hinted(Exit::Machine, error))
+    match Disorder::mount(&work.join("disorder-below"), &work.join("disorder")) {
+        Ok(disorder) => Ok((Some(disorder), vary)),
+        Err(error) => {
+            terminal.warn(&format!("not varied here: file-order ({error})"));
+            vary.remove(&Vary::FileOrder);
+            Ok((None, vary))
+        }
+    }
 }
 
 /// The record a rebuild wrote.
@@ -71,7 +79,7 @@ pub(super) fn build(
 ) -> Result<Rebuilt, Failure> {
     let machine = |error| Failure::new(Exit::Machine, error);
     let main = args.source.work()?;
-    let _disorder = disorder(args, record, vary)?;
+    let (_disorder, vary) = &disorder(args, record, vary, terminal)?;
     let work = place(args, record, vary)?;
     // Nothing of an earlier rebuild may help.
     for old in [work.join("builds"), work.join("profile"), output.to_owned()] {
