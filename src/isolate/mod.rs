@@ -109,6 +109,8 @@ pub struct Sandbox {
     readable: Vec<PathBuf>,
     /// The root in place of the host.
     closed: Option<Closed>,
+    /// A step can be given another user: not in a chroot, nor where user namespaces are forbidden.
+    users: bool,
 }
 
 /// How steps run.
@@ -189,6 +191,7 @@ pub fn sandbox(want: Want, writable: &[PathBuf], readable: &[PathBuf]) -> Result
         writable: writable.to_vec(),
         readable: readable.to_vec(),
         closed: None,
+        users: true,
     };
     let isolation = Isolation { sandbox: Some(sandbox), ..Isolation::default() };
     isolation.tried().or_else(without)
@@ -205,6 +208,7 @@ pub fn closed(root: Closed) -> Result<Isolation, Error> {
         writable: Vec::new(),
         readable: Vec::new(),
         closed: Some(root),
+        users: true,
     };
     let isolation = Isolation { sandbox: Some(sandbox), ..Isolation::default() };
     isolation.tried().map_err(Error::Sandbox)
@@ -240,10 +244,21 @@ pub fn ccache_inside(isolation: &Isolation, work: &Path) -> Result<Cache, Error>
 
 impl Isolation {
     /// Itself where it works here, else why not.
-    fn tried(self) -> Result<Self, String> {
+    fn tried(mut self) -> Result<Self, String> {
+        self.attempt()?;
+        self.vary = [Vary::User].into();
+        let users = self.attempt().is_ok();
+        self.vary.clear();
+        if let Some(sandbox) = &mut self.sandbox {
+            sandbox.users = users;
+        }
+        Ok(self)
+    }
+
+    fn attempt(&self) -> Result<(), String> {
         let ask = Invocation::new("try the sandbox", "true", "/").env("PATH", tool::PATH);
         match process::output(&self.wrap(&ask)) {
-            Ok(_) => Ok(self),
+            Ok(_) => Ok(()),
             Err(process::Error::Failed { tail, .. }) => {
                 Err(tail.last().cloned().unwrap_or_else(|| "bwrap failed".to_owned()))
             }
@@ -272,7 +287,8 @@ impl Isolation {
     /// files: it is not a matter of a command.
     pub fn effective(&self) -> BTreeSet<Vary> {
         let possible = |vary: &Vary| match vary {
-            Vary::Hostname | Vary::User => self.sandbox.is_some(),
+            Vary::Hostname => self.sandbox.is_some(),
+            Vary::User => self.sandbox.as_ref().is_some_and(|sandbox| sandbox.users),
             Vary::Clock => self.has("faketime"),
             Vary::Kernel => self.has("setarch"),
             Vary::FileOrder => disorder::possible(),
@@ -454,8 +470,9 @@ mod tests {
         let varied =
             process::output(&isolation.wrap(&sh(script, directory.path()))).unwrap().text();
         let effective = isolation.effective();
-        for (a, b) in plain.lines().zip(varied.lines()).take(5) {
-            assert_ne!(a, b, "{plain}{varied}");
+        let asked = [Vary::Hostname, Vary::User, Vary::Kernel, Vary::Umask, Vary::Environment];
+        for (vary, (a, b)) in asked.iter().zip(plain.lines().zip(varied.lines())) {
+            assert_eq!(a != b, effective.contains(vary), "{vary:?}: {plain}{varied}");
         }
         let seconds = |text: &str| text.lines().last().unwrap().parse::<i64>().unwrap();
         let later = seconds(&varied) - seconds(&plain) > 300 * 86_400;
