@@ -247,7 +247,11 @@ fn uncovered(memory: &Memory<'_>, ranges: &[Range]) -> u64 {
     for region in memory.code() {
         // Where no function is known, how much is padding does not matter, as long as something is none.
         if ranges.is_empty()
-            && no_padding(memory, region.address, region.end().min(region.address + 4096)) > 0
+            && no_padding(
+                memory,
+                region.address,
+                region.end().min(region.address.saturating_add(4096)),
+            ) > 0
         {
             count += region.end() - region.address;
             continue;

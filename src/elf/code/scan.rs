@@ -396,8 +396,8 @@ impl Scan<'_, '_> {
         self.mark(at, Marks::default());
         let address = self.address.wrapping_add(at as u64);
         let function = self.code.functions.get_mut(self.current);
-        if let Some(function) =
-            function.filter(|it| it.start + 2 <= address && address < it.start + 23)
+        if let Some(function) = function
+            .filter(|it| address.checked_sub(it.start).is_some_and(|at| (2..23).contains(&at)))
         {
             function.marks = function.marks.with(Marks::FRAME_POINTER);
         }
