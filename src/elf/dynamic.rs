@@ -5,11 +5,13 @@ use goblin::elf::dynamic::{self, Dyn};
 use goblin::elf::reloc::{self, Reloc, RelocSection};
 use goblin::elf::sym::Symtab;
 
-use super::facts::{Depth, Segment, offset_of};
+use super::facts::{Depth, Facts, Segment, offset_of};
 use super::image::Image;
 use super::notes::word;
 use super::symbols::{LONGEST, MOST_ENTRIES, Symbol, symbol, text_at};
 
+/// More versions than a file asks for: chromium has 60.
+const MOST_VERSIONS: usize = 4096;
 const DT_CONFIG: u64 = 0x6fff_fefa;
 const DT_DEPAUDIT: u64 = 0x6fff_fefb;
 const DT_AUDIT: u64 = 0x6fff_fefc;
@@ -67,6 +69,8 @@ pub struct Dynamic {
     pub tables: Vec<RelocationTable>,
     /// `DT_RELR`: address and size.
     pub relr: Option<(u64, u64)>,
+    /// `DT_VERNEED` and `DT_STRTAB`: where the versions stand that symbols are asked for in.
+    version_needs: Option<(u64, u64)>,
 }
 
 /// A relocation of data: where, and what the loader adds the load address to; `None` when a symbol is bound there.
@@ -117,6 +121,7 @@ pub(super) fn read_dynamic<'a>(
         bti_plt: value(DT_AARCH64_BTI_PLT).is_some(),
         pac_plt: value(DT_AARCH64_PAC_PLT).is_some(),
         relr: value(DT_RELR).zip(value(DT_RELRSZ)),
+        version_needs: value(dynamic::DT_VERNEED).zip(value(dynamic::DT_STRTAB)),
         ..Dynamic::default()
     };
     for (name, tag) in [
@@ -154,6 +159,38 @@ pub(super) fn read_dynamic<'a>(
         }
     }
     out
+}
+
+/// Some version of a symbol that the file asks for is one of those. Read only when somebody asks.
+pub fn asks_for_version(facts: &Facts<'_>, wanted: &dyn Fn(&str) -> bool) -> bool {
+    let Some(needs) = facts.dynamic.as_ref().and_then(|dynamic| dynamic.version_needs) else {
+        return false;
+    };
+    let (Some(file), Some(strings)) =
+        (offset_of(&facts.segments, needs.0), offset_of(&facts.segments, needs.1))
+    else {
+        return false;
+    };
+    let strings = Names { image: facts.image, start: Some(strings), size: 0 };
+    let number = |at: u64| {
+        let bytes: [u8; 4] = facts.image.slice(at, 4)?.try_into().ok()?;
+        let little = facts.little_endian;
+        Some(if little { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) })
+    };
+    // Elf_Verneed: version, count, file, first, next; Elf_Vernaux: hash, flags, other, name, next.
+    let chain = |start: u64| {
+        let next = |at: &u64| {
+            let next = number(at.saturating_add(12)).filter(|next| *next != 0)?;
+            Some(at.saturating_add(next.into()))
+        };
+        std::iter::successors(Some(start), next).take(MOST_VERSIONS)
+    };
+    let versions = chain(file).filter_map(|file| {
+        number(file.saturating_add(8)).map(|first| chain(file.saturating_add(first.into())))
+    });
+    let names =
+        versions.flatten().take(MOST_VERSIONS).filter_map(|one| number(one.saturating_add(8)));
+    names.into_iter().any(|name| wanted(strings.text(name.into())))
 }
 
 /// The string table of the dynamic symbols. The few strings of the dynamic table itself are read one by one.
@@ -291,11 +328,7 @@ fn gnu_hash_count(image: Image<'_>, start: u64, ctx: Ctx) -> Option<usize> {
 }
 
 /// Calls `visit` for every relocation of data whose result is an address of this file or of a symbol.
-pub(super) fn data_relocations(
-    facts: &super::Facts<'_>,
-    ctx: Ctx,
-    visit: &mut dyn FnMut(DataRelocation),
-) {
+pub(super) fn data_relocations(facts: &Facts<'_>, ctx: Ctx, visit: &mut dyn FnMut(DataRelocation)) {
     let Some(dynamic) = &facts.dynamic else { return };
     let image = facts.image;
     let in_place = |address: u64| {

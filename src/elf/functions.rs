@@ -16,13 +16,12 @@ pub(super) struct Range {
     pub(super) end: u64,
 }
 
-/// All functions by address, none overlapping the next.
+/// All functions by address, none overlapping the next: those that are unwound, and those with names.
 pub(super) fn ranges(
     memory: &Memory<'_>,
-    facts: &Facts<'_>,
+    mut out: Vec<Range>,
     named: &[NamedFunction<'_>],
 ) -> Vec<Range> {
-    let mut out = from_eh_frame(memory, facts);
     out.extend(named.iter().filter(|function| function.size > 0).map(|function| Range {
         start: function.address,
         end: function.address.saturating_add(function.size),
@@ -43,7 +42,51 @@ pub(super) fn ranges(
     out
 }
 
-fn from_eh_frame(memory: &Memory<'_>, facts: &Facts<'_>) -> Vec<Range> {
+/// Bytes between functions that are no padding (zeros, int3, nop).
+pub(super) fn uncovered(memory: &Memory<'_>, ranges: &[Range]) -> u64 {
+    let mut count = 0;
+    for region in memory.code() {
+        // Where no function is known, how much is padding does not matter, as long as something is none.
+        if ranges.is_empty()
+            && no_padding(
+                memory,
+                region.address,
+                region.end().min(region.address.saturating_add(4096)),
+            ) > 0
+        {
+            count += region.end() - region.address;
+            continue;
+        }
+        let mut at = region.address;
+        let first = ranges.partition_point(|range| range.end <= region.address);
+        for range in ranges[first..].iter().take_while(|range| range.start < region.end()) {
+            count += no_padding(memory, at, range.start);
+            at = range.end.max(at);
+        }
+        count += no_padding(memory, at, region.end());
+    }
+    count
+}
+
+fn no_padding(memory: &Memory<'_>, start: u64, end: u64) -> u64 {
+    const STEP: u64 = 32 << 10;
+    // Sums of bytes over short runs: what a compiler makes vector code of.
+    let run =
+        |run: &[u8]| run.iter().map(|byte| u8::from(!matches!(byte, 0 | 0x90 | 0xcc))).sum::<u8>();
+    let (mut count, mut at) = (0, start);
+    while at < end {
+        let size = STEP.min(end - at);
+        let sum = memory.look(at, size, |bytes| {
+            bytes.chunks(192).map(|bytes| u64::from(run(bytes))).sum::<u64>()
+        });
+        count += sum.unwrap_or(0);
+        at += size;
+    }
+    count
+}
+
+/// What `.eh_frame` says, by address.
+pub(super) fn from_eh_frame(memory: &Memory<'_>, facts: &Facts<'_>) -> Vec<Range> {
     // In an object the addresses are still relocations.
     if facts.kind == Kind::Relocatable {
         return Vec::new();
@@ -74,7 +117,9 @@ fn from_eh_frame(memory: &Memory<'_>, facts: &Facts<'_>) -> Vec<Range> {
     let bases = BaseAddresses::default().set_eh_frame(address);
     let mut section = EhFrame::new(bytes, endian);
     section.set_address_size(size);
-    read_entries(&section, &bases)
+    let mut out = read_entries(&section, &bases);
+    out.sort_by_key(|range| range.start);
+    out
 }
 
 /// A row of entries, each with its length before it, that ends with a length of zero.

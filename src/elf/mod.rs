@@ -11,6 +11,7 @@ mod dynamic;
 pub mod entries;
 mod facts;
 mod functions;
+mod go;
 mod image;
 pub mod layout;
 mod memory;
@@ -23,8 +24,9 @@ mod symbols;
 
 pub use code::{Code, Function, Marks, ObjectSizes, Targets, UnprobedStep, code};
 pub use dwarf::{Unit, units};
-pub use dynamic::{Dynamic, Slot};
+pub use dynamic::{Dynamic, Slot, asks_for_version};
 pub use facts::{Depth, Facts, Kind, Machine, Malformed, Segment, SegmentKind, facts, facts_of};
+pub use go::{GoCode, go_code};
 pub use image::{Image, Parts, ReadAt};
 pub use notes::Properties;
 pub use origin::{Origins, origins};

@@ -1,6 +1,6 @@
 //! Which pages the loader will make read-only. Pure.
 
-use super::{Facts, SegmentKind};
+use super::{Facts, Machine, SegmentKind};
 
 /// The page size of x86-64, and the smallest of the others.
 pub const PAGE: u64 = 4096;
@@ -11,4 +11,28 @@ pub fn range(facts: &Facts<'_>, page: u64) -> Option<(u64, u64)> {
     let start = segment.address & !(page - 1);
     let end = segment.address.saturating_add(segment.memory_size) & !(page - 1);
     Some((start, end))
+}
+
+/// Code of the file asks for program headers of this kind: a static program has to protect itself. `None` for machines
+/// whose code is not read.
+pub fn is_looked_for(facts: &Facts<'_>) -> Option<bool> {
+    let found: fn(&[u8]) -> bool = match facts.machine {
+        // A number in an instruction: `cmp edx, 0x6474e552`.
+        Machine::X86 | Machine::X86_64 => {
+            |code| memchr::memmem::find(code, b"\x52\xe5\x74\x64").is_some()
+        }
+        // mov wN, 0xe552; movk wN, 0x6474, lsl 16
+        Machine::Aarch64 => |code| {
+            let has = |instruction: u32| {
+                code.chunks_exact(4).any(|word| {
+                    let word = u32::from_le_bytes(word.try_into().unwrap_or_default());
+                    word & !0x1f == instruction
+                })
+            };
+            has(0x5280_0000 | 0xe552 << 5) && has(0x72a0_0000 | 0x6474 << 5)
+        },
+        _ => return None,
+    };
+    let code = facts.segments.iter().filter(|it| it.kind == SegmentKind::Load && it.execute);
+    Some(code.into_iter().any(|it| found(&facts.image.peek(it.offset, it.file_size))))
 }

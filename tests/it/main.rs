@@ -14,6 +14,7 @@ mod catalog;
 mod check;
 mod compare;
 mod elf_cases;
+mod elf_claims;
 mod evidence;
 mod hostile;
 mod kconfig;

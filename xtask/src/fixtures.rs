@@ -87,14 +87,14 @@ fn make(recipe: &str, work: &Path, out: &Path) -> Result<(), String> {
             )?;
             start(Command::new(rest[0]).args(&rest[1..]).arg(&library).arg("-o").arg(out))
         }
-        "go" => {
+        "go" | "cgo" => {
             // Go wants its output before the source, and a home for its cache.
             let cache = work.join("go-cache");
             start(
                 Command::new("go")
                     .env("GOCACHE", cache)
                     .env("GO111MODULE", "off")
-                    .env("CGO_ENABLED", "0")
+                    .env("CGO_ENABLED", if *tool == "cgo" { "1" } else { "0" })
                     .args([rest[0], "-o"])
                     .arg(out)
                     .args(&rest[1..]),

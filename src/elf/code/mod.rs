@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use goblin::container::{Container, Ctx, Endian};
 
 use super::functions::{self, Range};
+use super::go::{self, GoCode};
 use super::memory::{Memory, readable};
 use super::symbols::{self, NamedFunction};
 use super::{Facts, Kind, Machine, Sections};
@@ -132,6 +133,8 @@ pub struct Code<'a> {
     pub jump_table_entries: usize,
     /// Starts of a static program's own functions, when they can be told from the C library's.
     pub own: Option<BTreeSet<u64>>,
+    /// Go's functions, which are none of the above; what they do is Go's own business.
+    pub go: Option<GoCode>,
     names: Vec<NamedFunction<'a>>,
 }
 
@@ -202,11 +205,10 @@ pub fn code<'a>(facts: &Facts<'a>, debug: Option<&Sections<'a>>) -> Option<Code<
     if names.is_empty() && !relocatable {
         names = exported(facts);
     }
-    let ranges = functions::ranges(&memory, facts, &names);
-    let covered = ranges.iter().map(|range| range.end - range.start).sum();
+    let Known { ranges, covered, others, go } = known(&memory, facts, &names);
     let mut out = Code {
         functions: ranges.iter().map(function).collect(),
-        bytes: covered + uncovered(&memory, &ranges),
+        bytes: covered + others,
         covered,
         calls: BTreeMap::new(),
         sizes: ObjectSizes::default(),
@@ -216,6 +218,7 @@ pub fn code<'a>(facts: &Facts<'a>, debug: Option<&Sections<'a>>) -> Option<Code<
         zeroing_returns: 0,
         jump_table_entries: 0,
         own: None,
+        go,
         names,
     };
     // Go's programs: nothing to ascribe what is found to, and no function of others is called.
@@ -241,47 +244,35 @@ pub fn code<'a>(facts: &Facts<'a>, debug: Option<&Sections<'a>>) -> Option<Code<
     Some(out)
 }
 
-/// Bytes between functions that are no padding (zeros, int3, nop).
-fn uncovered(memory: &Memory<'_>, ranges: &[Range]) -> u64 {
-    let mut count = 0;
-    for region in memory.code() {
-        // Where no function is known, how much is padding does not matter, as long as something is none.
-        if ranges.is_empty()
-            && no_padding(
-                memory,
-                region.address,
-                region.end().min(region.address.saturating_add(4096)),
-            ) > 0
-        {
-            count += region.end() - region.address;
-            continue;
-        }
-        let mut at = region.address;
-        let first = ranges.partition_point(|range| range.end <= region.address);
-        for range in ranges[first..].iter().take_while(|range| range.start < region.end()) {
-            count += no_padding(memory, at, range.start);
-            at = range.end.max(at);
-        }
-        count += no_padding(memory, at, region.end());
-    }
-    count
+/// What is known of where functions are.
+struct Known {
+    /// All but Go's.
+    ranges: Vec<Range>,
+    /// Bytes in them.
+    covered: u64,
+    /// Bytes of code that are in no function at all, without padding.
+    others: u64,
+    go: Option<GoCode>,
 }
 
-fn no_padding(memory: &Memory<'_>, start: u64, end: u64) -> u64 {
-    const STEP: u64 = 32 << 10;
-    // Sums of bytes over short runs: what a compiler makes vector code of.
-    let run =
-        |run: &[u8]| run.iter().map(|byte| u8::from(!matches!(byte, 0 | 0x90 | 0xcc))).sum::<u8>();
-    let (mut count, mut at) = (0, start);
-    while at < end {
-        let size = STEP.min(end - at);
-        let sum = memory.look(at, size, |bytes| {
-            bytes.chunks(192).map(|bytes| u64::from(run(bytes))).sum::<u64>()
-        });
-        count += sum.unwrap_or(0);
-        at += size;
+fn known(memory: &Memory<'_>, facts: &Facts<'_>, names: &[NamedFunction<'_>]) -> Known {
+    let unwound = functions::from_eh_frame(memory, facts);
+    let length = |ranges: &[Range]| ranges.iter().map(|range| range.end - range.start).sum();
+    let ranges = functions::ranges(memory, unwound.clone(), names);
+    let (covered, others) = (length(&ranges), functions::uncovered(memory, &ranges));
+    // Names are no proof, only a reason to look for one; so is code that nothing explains.
+    let claimed = facts.sections.list.iter().any(|section| section.name.contains(".go"));
+    if !claimed && others <= covered {
+        return Known { ranges, covered, others, go: None };
     }
-    count
+    let Some(table) = go::table(memory, facts, &unwound) else {
+        return Known { ranges, covered, others, go: None };
+    };
+    let names: Vec<NamedFunction<'_>> =
+        names.iter().filter(|function| !table.owns(function.address)).copied().collect();
+    let ranges = functions::ranges(memory, [unwound, table.foreign.clone()].concat(), &names);
+    let go = table.with(memory, &ranges);
+    Known { covered: length(&ranges), ranges, others: go.others, go: Some(go) }
 }
 
 fn function(range: &Range) -> Function {

@@ -35,13 +35,7 @@ fn unseen(object: Object<'_>) -> Answer {
             return (Verdict::NotApplicable("no executable segment".to_owned()), String::new());
         }
         None => "the code of this machine is not read; x86-64 and AArch64 are".to_owned(),
-        Some(code) if is_go(object) => {
-            let why = format!(
-                "compiled by Go: bounds are checked, stacks grow by copying ({} other functions)",
-                code.functions.len()
-            );
-            return (Verdict::NotApplicable(why), String::new());
-        }
+        Some(_) if is_go(object) => return of_go(object),
         Some(code) if code.bytes == 0 => {
             return (Verdict::NotApplicable("no code".to_owned()), String::new());
         }
@@ -53,11 +47,24 @@ fn unseen(object: Object<'_>) -> Answer {
     (Verdict::CannotTell(why), String::new())
 }
 
-/// Go's linker leaves build information behind a magic text, in stripped files, too.
+fn of_go(object: Object<'_>) -> Answer {
+    let go = object.code.and_then(|code| code.go);
+    let (functions, checked) = go.map_or((0, 0), |go| (go.functions, go.checked));
+    let why = format!(
+        "compiled by Go: bounds are checked, stacks grow by copying ({checked} of {functions} functions begin with a \
+         check of the stack's bound)"
+    );
+    (Verdict::NotApplicable(why), String::new())
+}
+
+/// All code is Go's by the table its runtime unwinds with, which must agree with the code. A section's name and a text
+/// in the file are no proof.
 pub(super) fn is_go(object: Object<'_>) -> bool {
-    object.facts.sections.named(".go.buildinfo").is_some()
-        || object.code.is_some_and(|code| code.covered * 10 < code.bytes)
-            && object.facts.image.contains(b"\xff Go buildinf:")
+    let go = match object.code {
+        Some(code) => code.go,
+        None => crate::elf::go_code(object.facts),
+    };
+    go.is_some_and(|go| go.foreign == 0 && go.others < FEW_BYTES)
 }
 
 /// The code, when enough of it lies in functions we know.
@@ -152,7 +159,7 @@ pub(super) fn stack_clash(object: Object<'_>) -> Answer {
     if let Some(answer) = no_code(object.facts) {
         return answer;
     }
-    if object.facts.machine != Machine::X86_64 {
+    if object.facts.machine != Machine::X86_64 && !is_go(object) {
         let why = "frames are followed in x86-64 code only";
         return (Verdict::CannotTell(why.to_owned()), String::new());
     }
@@ -315,7 +322,7 @@ pub(super) fn zeroed_registers(object: Object<'_>) -> Answer {
     if let Some(answer) = no_code(object.facts) {
         return answer;
     }
-    if object.facts.machine != Machine::X86_64 {
+    if object.facts.machine != Machine::X86_64 && !is_go(object) {
         let why = "returns are looked at in x86-64 code only";
         return (Verdict::CannotTell(why.to_owned()), String::new());
     }
@@ -341,7 +348,7 @@ pub(super) fn cfi(object: Object<'_>) -> Answer {
     let cross = facts.symbols.iter().any(|symbol| {
         matches!(symbol.name, "__cfi_check" | "__cfi_slowpath" | "__cfi_slowpath_diag")
     });
-    if facts.machine != Machine::X86_64 {
+    if facts.machine != Machine::X86_64 && !is_go(object) {
         let why = "checks are looked for in x86-64 code only";
         return (Verdict::CannotTell(why.to_owned()), String::new());
     }
@@ -368,7 +375,7 @@ pub(super) fn safe_stack(object: Object<'_>) -> Answer {
         object.facts.symbols.iter().any(|symbol| {
             matches!(symbol.name, "__safestack_init" | "__safestack_unsafe_stack_ptr")
         });
-    if object.facts.machine != Machine::X86_64 && !named {
+    if object.facts.machine != Machine::X86_64 && !named && !is_go(object) {
         let why = "looked for in x86-64 code only";
         return (Verdict::CannotTell(why.to_owned()), String::new());
     }

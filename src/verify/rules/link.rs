@@ -1,7 +1,7 @@
 //! Rules about what the linker wrote into the dynamic table. Pure.
 
 use super::Object;
-use crate::elf::{Facts, Kind};
+use crate::elf::{Facts, Kind, asks_for_version};
 use crate::verify::Verdict;
 
 /// `DF_1_NOOPEN` of `DT_FLAGS_1`.
@@ -55,15 +55,21 @@ pub(super) fn bind_now(object: Object<'_>) -> (Verdict, String) {
     }
 }
 
-/// musl loads it: by its interpreter, or by what it needs or is.
+/// musl loads it: by its interpreter, or by what it needs or is; and nothing of it is glibc's. A file asks for versions
+/// of glibc's symbols because it was linked with glibc, whatever its names are.
 pub(super) fn is_musl(facts: &Facts<'_>) -> bool {
-    let interpreter = facts.interpreter.as_deref().unwrap_or_default();
-    let dynamic = facts.dynamic.as_ref();
-    interpreter.contains("/ld-musl-")
-        || dynamic.is_some_and(|dynamic| {
-            dynamic.needed.iter().any(|name| name == "libc.so" || name.starts_with("libc.musl"))
-                || dynamic.soname.as_deref() == Some("libc.so")
-        })
+    let Some(dynamic) = facts.dynamic.as_ref() else { return false };
+    let libc = |name: &str| name == "libc.so" || name.starts_with("libc.musl-");
+    let mut names = dynamic.needed.iter().chain(&dynamic.soname);
+    let of_musl = match facts.interpreter.as_deref().and_then(|path| path.rsplit('/').next()) {
+        Some(loader) => loader.starts_with("ld-musl-"),
+        None => names.any(|name| libc(name)),
+    };
+    let of_glibc = dynamic.needed.iter().chain(&dynamic.soname).any(|name| {
+        let loader = name.starts_with("ld-linux") || name.starts_with("ld64.so");
+        loader || name == "libc.so.6"
+    });
+    of_musl && !of_glibc && !asks_for_version(facts, &|name| name.starts_with("GLIBC_"))
 }
 
 pub(super) fn textrel(object: Object<'_>) -> (Verdict, String) {

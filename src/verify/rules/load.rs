@@ -2,7 +2,7 @@
 
 use super::Object;
 use super::link::{is_loaded, not_loaded};
-use crate::elf::relro::{PAGE, range};
+use crate::elf::relro::{PAGE, is_looked_for, range};
 use crate::elf::{Facts, Kind, Machine, Segment, SegmentKind};
 use crate::verify::Verdict;
 
@@ -24,7 +24,7 @@ pub(super) fn relro(object: Object<'_>) -> Answer {
     let is_static = matches!(facts.kind, Kind::StaticExecutable | Kind::StaticPie);
     let Some(segment) = facts.segments.iter().find(|segment| segment.kind == SegmentKind::GnuRelro)
     else {
-        let go = super::coverage::is_go(object) && facts.dynamic.is_none();
+        let go = facts.dynamic.is_none() && super::coverage::is_go(object);
         return if go {
             let why = "compiled by Go, static: there is no GOT";
             (Verdict::NotApplicable(why.to_owned()), String::new())
@@ -33,9 +33,11 @@ pub(super) fn relro(object: Object<'_>) -> Answer {
         };
     };
     // glibc's start code protects static programs, too (csu/libc-start.c, _dl_protect_relro); musl's does not.
-    let glibc = || facts.image.contains(b"glibc.");
-    if is_static && !glibc() {
-        let why = "static without glibc: only its start code could tell whether it protects what PT_GNU_RELRO names";
+    // A text is no proof that the code is there, and the code that asks for the header no proof of what it does with it.
+    let text =
+        || facts.image.contains(b"cannot apply additional memory protection after relocation");
+    if is_static && !(is_looked_for(facts) == Some(true) && text()) {
+        let why = "static without glibc's start code: only its own could tell whether it protects what PT_GNU_RELRO names";
         return (Verdict::CannotTell(why.to_owned()), String::new());
     }
     let mut answer = (Verdict::Holds, String::new());

@@ -50,7 +50,8 @@ impl Options {
 }
 
 fn compiler(producer: &str) -> Compiler {
-    if producer.contains("rustc version") {
+    // clang records what it was told, definitions included: only its own first words say who it is.
+    if producer.starts_with("clang LLVM (rustc version ") {
         Compiler::Rust
     } else if producer.starts_with("GNU AS") {
         Compiler::Assembler
@@ -194,6 +195,10 @@ mod tests {
             ("clang LLVM (rustc version 1.95.0)", Compiler::Rust),
             ("Debian clang version 14.0.6", Compiler::ClangSilent),
             ("Go cmd/compile go1.19", Compiler::Go),
+            (
+                "Debian clang version 19.1.7 /usr/bin/clang -DX=\"rustc version 1\" -c a.c",
+                Compiler::Clang,
+            ),
         ] {
             assert_eq!(options(producer).compiler, compiler, "{producer}");
         }

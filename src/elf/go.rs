@@ -1,0 +1,317 @@
+//! Code that Go's compiler made, by its linker's own table of functions (`pclntab`), which no `strip` takes away because
+//! the runtime unwinds with it.
+//!
+//! A section's name, a magic text or a table alone prove nothing: anybody can put them into a C program. Believed is a
+//! table whose every entry describes itself as the header says, whose functions lie in executable memory where
+//! `.eh_frame` knows none (Go writes no `.eh_frame`), and of whose functions at least half begin with the check of the
+//! stack bound that makes Go's stacks safe. C functions that Go's linker took in have no stack map in the table: they are
+//! not Go's. Source: Go's `src/cmd/link/internal/ld/pcln.go`, `src/debug/gosym/pclntab.go`. Pure.
+
+use super::facts::{Facts, Kind, Machine};
+use super::functions::{self, Range};
+use super::memory::Memory;
+
+/// A table of a program has one entry per function: the largest Go programs have some hundred thousand.
+const MOST_FUNCTIONS: u64 = 2_000_000;
+/// Places that look like the beginning of a table and are tried.
+const MOST_TRIED: usize = 16;
+/// The runtime alone has a thousand.
+const FEWEST_FUNCTIONS: usize = 64;
+/// The check is in the first instructions; a large frame is computed before it.
+const PROLOGUE: u64 = 40;
+/// Of Go's functions 72 to 80 % check: the others have small frames and call nothing, or are assembly.
+const LEAST_CHECKED_PERCENT: usize = 50;
+/// What table entries are read in one go.
+const CHUNK: u64 = 32 << 10;
+
+/// Versions of the table, by what they begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// Go 1.2: absolute addresses, no header to speak of.
+    First,
+    /// Go 1.16: offsets of the parts of the table.
+    Parts,
+    /// Go 1.18 and later: distances from the beginning of the code.
+    Relative,
+}
+
+/// What is known of Go's code in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GoCode {
+    pub functions: usize,
+    /// Those that begin with a check of the stack bound.
+    pub checked: usize,
+    /// Functions that are not Go's.
+    pub foreign: usize,
+    /// Bytes of code in no function at all, without padding.
+    pub others: u64,
+}
+
+/// Functions of a believed table.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    /// Go's own, by address.
+    pub(super) own: Vec<Range>,
+    /// C functions the linker placed among them.
+    pub(super) foreign: Vec<Range>,
+    pub(super) checked: usize,
+}
+
+impl Table {
+    /// What is Go's, beside other functions.
+    pub(super) fn with(&self, memory: &Memory<'_>, others: &[Range]) -> GoCode {
+        let mut all = [others, &self.own].concat();
+        all.sort_by_key(|range| range.start);
+        GoCode {
+            functions: self.own.len(),
+            checked: self.checked,
+            foreign: others.len(),
+            others: functions::uncovered(memory, &all),
+        }
+    }
+
+    /// An address lies in one of Go's functions.
+    pub(super) fn owns(&self, address: u64) -> bool {
+        let after = self.own.partition_point(|range| range.start <= address);
+        self.own[..after].last().is_some_and(|range| address < range.end)
+    }
+}
+
+/// Reads the table of a file of which nothing else is known.
+pub fn go_code(facts: &Facts<'_>) -> Option<GoCode> {
+    let memory = Memory::of(facts);
+    let unwound = functions::from_eh_frame(&memory, facts);
+    let table = table(&memory, facts, &unwound)?;
+    let ranges = [unwound, table.foreign.clone()].concat();
+    Some(table.with(&memory, &ranges))
+}
+
+/// The first table that can be believed. Names only say where to look first.
+pub(super) fn table(memory: &Memory<'_>, facts: &Facts<'_>, unwound: &[Range]) -> Option<Table> {
+    let machine = matches!(facts.machine, Machine::X86_64 | Machine::Aarch64);
+    if !machine || !facts.is_64 || !facts.little_endian || facts.kind == Kind::Relocatable {
+        return None;
+    }
+    let named = [".gopclntab", ".data.rel.ro.gopclntab"]
+        .iter()
+        .filter_map(|name| facts.sections.named(name))
+        .map(|section| section.address);
+    let mut read = |address| read(memory, facts, address, unwound);
+    named.into_iter().find_map(&mut read).or_else(|| places(memory).into_iter().find_map(read))
+}
+
+/// Aligned words of data that look like the first eight bytes of a table.
+fn places(memory: &Memory<'_>) -> Vec<u64> {
+    const STEP: u64 = 1 << 20;
+    let mut out = Vec::new();
+    for region in memory.regions.iter().filter(|region| !region.execute) {
+        let mut at = 0;
+        while at < region.end() - region.address && out.len() < MOST_TRIED {
+            let start = region.address.wrapping_add(at);
+            memory.look(start, STEP, |bytes| {
+                let words = (start..).step_by(8).zip(bytes.chunks_exact(8));
+                let likely = words.filter(|(_, word)| layout(word).is_some());
+                out.extend(likely.map(|(address, _)| address).take(MOST_TRIED));
+            });
+            at += STEP;
+        }
+    }
+    out
+}
+
+/// Magic, two zeros, the smallest instruction, the size of a pointer.
+fn layout(head: &[u8]) -> Option<Layout> {
+    let [magic, 0xff, 0xff, 0xff, 0, 0, 1 | 4, 8, ..] = head else { return None };
+    match magic {
+        0xfb => Some(Layout::First),
+        0xfa => Some(Layout::Parts),
+        0xf0 | 0xf1 => Some(Layout::Relative),
+        _ => None,
+    }
+}
+
+struct Header {
+    layout: Layout,
+    count: u64,
+    /// Where the code begins that entries count from.
+    text: u64,
+    /// The list of functions; what it says of their descriptions counts from `base`.
+    list: u64,
+    base: u64,
+}
+
+fn header(memory: &Memory<'_>, address: u64) -> Option<Header> {
+    let words = memory.look(address, 72, |bytes| {
+        let layout = layout(bytes)?;
+        let words: Vec<u64> = bytes[8..]
+            .chunks_exact(8)
+            .map(|word| u64::from_le_bytes(word.try_into().unwrap_or_default()))
+            .collect();
+        Some((layout, words))
+    });
+    let (layout, words) = words??;
+    let word = |index: usize| words.get(index).copied();
+    let count = word(0)?;
+    let (text, list, base) = match layout {
+        Layout::First => (0, address.checked_add(16)?, address),
+        Layout::Parts => {
+            let list = address.checked_add(word(6)?)?;
+            (0, list, list)
+        }
+        Layout::Relative => {
+            let list = address.checked_add(word(7)?)?;
+            (word(2)?, list, list)
+        }
+    };
+    let plausible = (FEWEST_FUNCTIONS as u64..=MOST_FUNCTIONS).contains(&count);
+    plausible.then_some(Header { layout, count, text, list, base })
+}
+
+/// Numbers of four or eight bytes that follow each other, in pieces.
+fn numbers(memory: &Memory<'_>, address: u64, size: u64, count: u64) -> Option<Vec<u64>> {
+    let mut out = Vec::new();
+    let total = count.checked_mul(size)?;
+    let mut at = 0;
+    while at < total {
+        let length = CHUNK.min(total - at);
+        let before = out.len();
+        memory.look(address.checked_add(at)?, length, |bytes| {
+            let size = usize::try_from(size).unwrap_or(8);
+            out.extend(bytes.chunks_exact(size).map(|number| {
+                let mut word = [0; 8];
+                word[..size].copy_from_slice(number);
+                u64::from_le_bytes(word)
+            }));
+        })?;
+        if (out.len() - before) as u64 != length / size {
+            return None;
+        }
+        at += length;
+    }
+    Some(out)
+}
+
+fn read(memory: &Memory<'_>, facts: &Facts<'_>, address: u64, unwound: &[Range]) -> Option<Table> {
+    let header = header(memory, address)?;
+    let size = if header.layout == Layout::Relative { 4 } else { 8 };
+    let pairs = numbers(memory, header.list, size, header.count * 2 + 1)?;
+    let text = match (header.layout, header.text) {
+        (Layout::Relative, 0) => beginning(memory, facts.machine, &pairs)?,
+        (_, text) => text,
+    };
+    let mut table = Table::default();
+    let mut last = None;
+    for entry in pairs.windows(3).step_by(2) {
+        let [start, described, end] = *entry else { return None };
+        // In order, so that a hostile table cannot have the file read over and over.
+        if last.replace(described).is_some_and(|last| last >= described) {
+            return None;
+        }
+        let end = text.checked_add(end)?;
+        let range = Range { start: text.checked_add(start)?, end };
+        if range.start > range.end {
+            return None;
+        }
+        let place = header.base.checked_add(described)?;
+        let (says, stack_map) = description(memory, place, size)?;
+        if says != start {
+            return None;
+        }
+        let inside = |range: &Range| {
+            memory.region(range.start).is_some_and(|it| it.execute && range.end <= it.end())
+        };
+        if range.start < range.end && !inside(&range) {
+            return None;
+        }
+        match stack_map {
+            0 => table.foreign.push(range),
+            _ => table.own.push(range),
+        }
+    }
+    // Where .eh_frame knows a function, that is what it is, whoever else claims it.
+    table.own.retain(|range| !overlaps(unwound, *range));
+    table.foreign.retain(|range| range.start < range.end && !overlaps(unwound, *range));
+    table.own.retain(|range| range.start < range.end);
+    let starts = table.own.iter();
+    table.checked = starts.filter(|range| checks_stack(memory, facts.machine, **range)).count();
+    let enough = table.own.len() >= FEWEST_FUNCTIONS
+        && table.checked.saturating_mul(100) >= table.own.len() * LEAST_CHECKED_PERCENT;
+    enough.then_some(table)
+}
+
+/// Where code begins when the header does not say it (Go 1.26 and later): where the first functions check their stacks.
+fn beginning(memory: &Memory<'_>, machine: Machine, pairs: &[u64]) -> Option<u64> {
+    const FIRST: usize = 256;
+    const NEAR: u64 = 256 << 10;
+    const SEARCHED: u64 = 1 << 20;
+    // Of the first 256 functions 54 % begin with the check itself.
+    const LEAST_PERCENT: usize = 33;
+    let starts: Vec<usize> = pairs
+        .iter()
+        .step_by(2)
+        .take(FIRST)
+        .filter_map(|start| usize::try_from(*start).ok())
+        .collect();
+    let begins = |code: &[u8]| match machine {
+        Machine::X86_64 => code.starts_with(b"\x49\x3b\x66\x10"),
+        _ => check(machine, code.get(..4).unwrap_or_default()),
+    };
+    let checked = |bytes: &[u8], starts: &[usize]| {
+        starts.iter().filter(|start| bytes.get(**start..).is_some_and(begins)).count()
+    };
+    memory.code().find_map(|region| {
+        memory.look(region.address, SEARCHED + NEAR, |bytes| {
+            let base = (0..bytes.len()).step_by(16).find(|base| {
+                let bytes = &bytes[*base..];
+                let few = &starts[..starts.len().min(FIRST / 4)];
+                checked(bytes, few) > 0
+                    && checked(bytes, &starts) * 100 >= starts.len() * LEAST_PERCENT
+            });
+            base.map(|base| region.address.wrapping_add(base as u64))
+        })?
+    })
+}
+
+/// The entry a function's description names, and where the depths of its stack are written; 0 for none.
+fn description(memory: &Memory<'_>, address: u64, size: u64) -> Option<(u64, u32)> {
+    memory.look(address, size + 16, |bytes| {
+        let four = |at: usize| -> Option<u32> {
+            bytes.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes)
+        };
+        // Entry, name, arguments, deferreturn (in the first layout: frame), stack depths.
+        if size == 4 {
+            Some((four(0)?.into(), four(16)?))
+        } else {
+            let entry = u64::from(four(0)?) | u64::from(four(4)?) << 32;
+            Some((entry, four(20)?))
+        }
+    })?
+}
+
+/// One of the ranges, which are sorted, has a byte of this one.
+fn overlaps(ranges: &[Range], range: Range) -> bool {
+    let after = ranges.partition_point(|other| other.start < range.end);
+    ranges[..after].last().is_some_and(|other| other.end > range.start)
+}
+
+fn checks_stack(memory: &Memory<'_>, machine: Machine, range: Range) -> bool {
+    let length = PROLOGUE.min(range.end - range.start);
+    memory.look(range.start, length, |code| check(machine, code)) == Some(true)
+}
+
+/// The stack pointer is compared with the bound that the goroutine's descriptor holds.
+fn check(machine: Machine, code: &[u8]) -> bool {
+    match machine {
+        // cmp rsp, [r14+16]; cmp r12 or r13, [r14+16]; before Go 1.17 mov rcx, fs:[-8].
+        Machine::X86_64 => {
+            code.windows(4).any(|four| {
+                matches!(four, [0x49, 0x3b, 0x66, 0x10] | [0x4d, 0x3b, 0x66 | 0x6e, 0x10])
+            }) || code.windows(9).any(|nine| nine == b"\x64\x48\x8b\x0c\x25\xf8\xff\xff\xff")
+        }
+        // ldr xN, [x28, 16]
+        _ => code.chunks_exact(4).any(|word| {
+            let word = u32::from_le_bytes(word.try_into().unwrap_or_default());
+            word & 0xffff_ffe0 == 0xf940_0b80
+        }),
+    }
+}
