@@ -17,13 +17,21 @@ pub fn human(finding: &Finding, texts: &[(String, String)], colour: bool) -> Str
     let mut lines = Vec::new();
     for (index, label) in finding.labels.iter().enumerate() {
         let Place::Span { file, span } = &label.place else {
-            lines.push(format!("{}: {}", place(&label.place, texts), label.text));
+            let place = place(&label.place, texts);
+            lines.push(if label.text.is_empty() {
+                place
+            } else {
+                format!("{place}: {}", label.text)
+            });
             continue;
         };
         let Some((_, text)) = texts.iter().find(|(name, _)| name == file) else { continue };
         let kind = if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
         let end = span.end.min(text.len());
-        let annotation = kind.span(span.start.min(end)..end).label(label.text.as_str());
+        let mut annotation = kind.span(span.start.min(end)..end);
+        if !label.text.is_empty() {
+            annotation = annotation.label(label.text.as_str());
+        }
         group = group
             .element(Snippet::source(text.as_str()).path(file.as_str()).annotation(annotation));
     }
@@ -93,4 +101,36 @@ pub fn json(finding: &Finding, texts: &[(String, String)]) -> Value {
         "notes": finding.notes,
         "help": finding.help,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Finding, Place, human};
+    use crate::finding::Code;
+
+    const CODE: Code = Code { name: "area::code", summary: "", explain: "" };
+
+    #[test]
+    fn a_place_of_which_nothing_more_is_said_stands_alone() {
+        let text = |label: &str, place: Place| {
+            let texts = [("a.toml".to_owned(), "one = 1\n".to_owned())];
+            human(&Finding::error(&CODE, "wrong").at(place, label), &texts, false)
+        };
+        let object = |part: Option<&str>| Place::Object {
+            path: "/usr/bin/x".to_owned(),
+            part: part.map(str::to_owned),
+        };
+        let bare = text("", object(None));
+        assert!(bare.lines().any(|line| line.ends_with("note: /usr/bin/x")), "{bare}");
+        let part = text("", object(Some("main")));
+        assert!(part.lines().any(|line| line.ends_with("note: /usr/bin/x main")), "{part}");
+        let said = text("here", object(None));
+        assert!(said.contains("note: /usr/bin/x: here"), "{said}");
+        let span = text("", Place::Span { file: "a.toml".to_owned(), span: 0..3 });
+        assert!(span.lines().any(|line| line.ends_with("^^^")), "{span}");
+        for shown in [bare, part, said, span] {
+            let dangling = shown.lines().any(|line| line.trim_end().ends_with(':'));
+            assert!(!dangling && shown.lines().all(|line| line == line.trim_end()), "{shown:?}");
+        }
+    }
 }
