@@ -1,11 +1,4 @@
 #![no_main]
-//! Profiles: any text gives a profile or findings.
+//! See `targets.rs`.
 
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|text: &str| {
-    // A profile that extends itself is among the inputs.
-    let (_, _) = quench::profile::load("fuzz.toml", text, &|name| {
-        Some((format!("{name}.toml"), text.to_owned()))
-    });
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::profile(bytes));

@@ -109,9 +109,9 @@ fn places(memory: &Memory<'_>) -> Vec<u64> {
         while at < region.end() - region.address && out.len() < MOST_TRIED {
             let start = region.address.wrapping_add(at);
             memory.look(start, STEP, |bytes| {
-                let words = (start..).step_by(8).zip(bytes.chunks_exact(8));
-                let likely = words.filter(|(_, word)| layout(word).is_some());
-                out.extend(likely.map(|(address, _)| address).take(MOST_TRIED));
+                let words = bytes.chunks_exact(8).enumerate();
+                let likely = words.filter(|(_, word)| layout(word).is_some()).take(MOST_TRIED);
+                out.extend(likely.map(|(index, _)| start.wrapping_add(index as u64 * 8)));
             });
             at += STEP;
         }

@@ -571,7 +571,7 @@ fn changed_bytes_never_stop_the_analysis() {
     assert!(slowest.as_secs() < 5, "{slowest:?}");
 }
 
-fn changed(whole: &[u8], round: usize, random: &mut Random) -> Vec<u8> {
+pub(crate) fn changed(whole: &[u8], round: usize, random: &mut Random) -> Vec<u8> {
     let mut bytes = whole.to_vec();
     for _ in 0..=random.below(8) {
         // Headers, the section headers at the end, or anywhere.

@@ -12,7 +12,7 @@ use crate::random::Random;
 use crate::sandbox::{Sandbox, tree};
 
 /// Deletes, repeats, swaps and overwrites pieces.
-fn mutated(bytes: &[u8], random: &mut Random) -> Vec<u8> {
+pub(crate) fn mutated(bytes: &[u8], random: &mut Random) -> Vec<u8> {
     let mut out = bytes.to_vec();
     for _ in 0..=random.below(6) {
         let (at, length) = (random.below(out.len()), random.below(64));

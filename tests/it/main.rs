@@ -16,6 +16,7 @@ mod compare;
 mod elf_cases;
 mod elf_claims;
 mod evidence;
+mod fuzz;
 mod hostile;
 mod kconfig;
 mod packages;

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::needs;
+use crate::{needs, seeds};
 
 const DIRECTORY: &str = "tests/fixtures/elf";
 /// Larger files are kept compressed.
@@ -26,7 +26,7 @@ const PACKAGES: &[&str] = &[
     "xz-utils",
 ];
 
-/// `fixtures [NAME...]`: all, or those named.
+/// `fixtures [NAME...]`: all and the seeds, or those named (`seeds` are the seeds).
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     needs::install(PACKAGES)?;
     let directory = Path::new(DIRECTORY);
@@ -43,6 +43,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
             keep(&out, &directory.join(name))?;
             println!("{name}");
         }
+    }
+    if arguments.is_empty() || arguments.iter().any(|wanted| wanted == "seeds") {
+        needs::install(seeds::PACKAGES)?;
+        seeds::make()?;
     }
     Ok(())
 }

@@ -1,30 +1,23 @@
-//! Runs the fuzz targets, each for a while, from a corpus made of the fixtures of the tests.
+//! Runs the fuzz targets under libFuzzer, each for a while, from the committed seeds and the fixtures of the tests.
 //!
 //! It needs cargo-fuzz and a nightly compiler, which fresh machines do not have, and installs both: the compiler with
-//! rustup, cargo-fuzz below `target`. The tests' own mutations, which are the same on every machine, need neither.
+//! rustup, cargo-fuzz below `target`. The tests call the same targets with mutations of the same seeds, which need
+//! neither (`tests/it/fuzz.rs`).
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::{needs, sh, tools};
 
-/// Targets and the largest input each is given.
-const TARGETS: &[(&str, &str)] = &[
-    ("elf", "65536"),
-    ("verify", "65536"),
-    ("packages", "65536"),
-    ("profile", "16384"),
-    ("kconfig", "16384"),
-    ("meson", "16384"),
-    ("sources", "16384"),
-];
+/// Where the targets are listed: name, function, largest input.
+const LIST: &str = "fuzz/targets.rs";
 
-/// What libFuzzer is linked with, and what packs the corpus.
-const PACKAGES: &[&str] = &["binutils", "bzip2", "cpio", "g++", "xz-utils", "zstd"];
+/// What libFuzzer is linked with, and what unpacks the fixtures.
+const PACKAGES: &[&str] = &["binutils", "g++", "xz-utils"];
 
 /// What libFuzzer says of a run at its end.
 struct Ran {
-    target: &'static str,
+    target: String,
     runs: String,
     covered: String,
     peak: String,
@@ -36,17 +29,17 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let seconds = arguments.first().map_or("60", String::as_str);
     seconds.parse::<u32>().map_err(|_| format!("`{seconds}` is no number of seconds"))?;
     let wanted: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
-    if let Some(other) = wanted.iter().find(|name| !TARGETS.iter().any(|(it, _)| it == *name)) {
-        let names: Vec<&str> = TARGETS.iter().map(|(target, _)| *target).collect();
+    let targets = targets()?;
+    if let Some(other) = wanted.iter().find(|name| !targets.iter().any(|(it, _)| it == *name)) {
+        let names: Vec<&str> = targets.iter().map(|(target, _)| target.as_str()).collect();
         return Err(format!("no target `{other}`; there are {}", names.join(", ")));
     }
     install()?;
     corpus()?;
     let path = tools::path()?;
     let mut all = Vec::new();
-    for (target, length) in
-        TARGETS.iter().filter(|(it, _)| wanted.is_empty() || wanted.contains(it))
-    {
+    let chosen = |target: &str| wanted.is_empty() || wanted.contains(&target);
+    for (target, length) in targets.iter().filter(|(target, _)| chosen(target)) {
         sh("cargo", &["+nightly", "fuzz", "build", target], &[("PATH", &path)])?;
         all.push(one(target, seconds, length, &path)?);
     }
@@ -61,6 +54,18 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     }
 }
 
+/// Names and largest inputs, as they stand in the list.
+fn targets() -> Result<Vec<(String, String)>, String> {
+    let text = std::fs::read_to_string(LIST).map_err(|error| format!("{LIST}: {error}"))?;
+    let of = |line: &str| {
+        let (name, rest) = line.trim().strip_prefix("(\"")?.split_once("\", ")?;
+        let (_, length) = rest.strip_suffix("),")?.split_once(", ")?;
+        Some((name.to_owned(), length.to_owned()))
+    };
+    let found: Vec<(String, String)> = text.lines().filter_map(of).collect();
+    if found.is_empty() { Err(format!("{LIST} lists no target")) } else { Ok(found) }
+}
+
 fn install() -> Result<(), String> {
     needs::install(PACKAGES)?;
     let nightly = Command::new("cargo").args(["+nightly", "--version"]).output();
@@ -71,13 +76,21 @@ fn install() -> Result<(), String> {
 }
 
 /// Runs a target and shows its last words when it fails.
-fn one(target: &'static str, seconds: &str, length: &str, path: &str) -> Result<Ran, String> {
+fn one(target: &str, seconds: &str, length: &str, path: &str) -> Result<Ran, String> {
     let (time, length) = (format!("-max_total_time={seconds}"), format!("-max_len={length}"));
     // A second per megabyte is what we promise; ten allow for a machine that does other things.
     let limits = ["-timeout=10", "-rss_limit_mb=2048", "-detect_leaks=0", "-print_final_stats=1"];
-    println!("$ cargo +nightly fuzz run {target} -- {time} {length} {}", limits.join(" "));
+    // What is found goes into the first directory; the others are read only.
+    let mut places = vec![format!("fuzz/corpus/{target}")];
+    let (own, profiles) = (format!("fuzz/seeds/{target}"), "profiles".to_owned());
+    places.extend(Some(own).filter(|place| Path::new(place).is_dir()));
+    places.extend(Some(profiles).filter(|_| target == "profile"));
+    println!("$ cargo +nightly fuzz run {target} {} -- {time} {length}", places.join(" "));
+    std::fs::create_dir_all(&places[0]).map_err(|error| error.to_string())?;
     let output = Command::new("cargo")
-        .args(["+nightly", "fuzz", "run", target, "--", &time, &length])
+        .args(["+nightly", "fuzz", "run", target])
+        .args(&places)
+        .args(["--", &time, &length])
         .args(limits)
         .env("PATH", path)
         .output()
@@ -95,13 +108,13 @@ fn one(target: &'static str, seconds: &str, length: &str, path: &str) -> Result<
     let covered = text.lines().rev().find_map(|line| line.split_once(" cov: "));
     let covered = covered.and_then(|(_, rest)| rest.split(' ').next()).unwrap_or("?").to_owned();
     let (runs, peak) = (stat("stat::number_of_executed_units:"), stat("stat::peak_rss_mb:"));
-    Ok(Ran { target, runs, covered, peak, failed })
+    Ok(Ran { target: target.to_owned(), runs, covered, peak, failed })
 }
 
-/// Fixtures as they are, and packed in every way that is opened.
+/// Fixtures, unpacked.
 fn corpus() -> Result<(), String> {
     let script = "set -e
-        mkdir -p fuzz/corpus/elf fuzz/corpus/verify fuzz/corpus/packages
+        mkdir -p fuzz/corpus/elf fuzz/corpus/verify
         for file in tests/fixtures/elf/*; do
             test -f \"$file\" || continue
             name=$(basename \"$file\" .xz)
@@ -112,27 +125,7 @@ fn corpus() -> Result<(), String> {
             esac
         done
         find fuzz/corpus/elf -size +64k -delete
-        cp fuzz/corpus/elf/* fuzz/corpus/verify/
-        work=$(mktemp -d)
-        mkdir -p \"$work/usr/bin\"
-        cp fuzz/corpus/elf/musl_dynamic \"$work/usr/bin/x\"
-        ln -s x \"$work/usr/bin/link\"
-        chmod u+s \"$work/usr/bin/x\"
-        tar -C \"$work\" -cf \"$work/data.tar\" ./usr
-        out=$PWD/fuzz/corpus/packages
-        cd \"$work\"
-        cp data.tar \"$out/tar\"
-        gzip -nk data.tar && cp data.tar.gz \"$out/gz\"
-        xz -k data.tar && cp data.tar.xz \"$out/xz\"
-        bzip2 -k data.tar && cp data.tar.bz2 \"$out/bz2\"
-        zstd -q data.tar && cp data.tar.zst \"$out/zst\"
-        xz --format=lzma -k data.tar && cp data.tar.lzma \"$out/lzma\"
-        find usr | cpio -o -H newc --quiet > \"$out/cpio\"
-        ar rc \"$out/ar\" usr/bin/x data.tar.gz
-        echo 2.0 > debian-binary
-        cp data.tar.xz control.tar.xz
-        rm -f \"$out/deb\" && ar rc \"$out/deb\" debian-binary control.tar.xz data.tar.xz
-        rm -rf \"$work\"";
+        cp fuzz/corpus/elf/* fuzz/corpus/verify/";
     if !Path::new("tests/fixtures/elf").is_dir() {
         return Err("run it at the top of the project".to_owned());
     }

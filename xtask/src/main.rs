@@ -11,6 +11,7 @@ mod fixtures;
 mod fuzz;
 mod needs;
 mod reproducible;
+mod seeds;
 mod surface;
 mod test;
 mod tidy;
@@ -34,7 +35,11 @@ const TASKS: &[Task] = &[
         cost::run,
     ),
     ("fuzz", "run the fuzz targets, each for a while: [SECONDS] [TARGET...]", fuzz::run),
-    ("fixtures", "build the ELF fixtures of the tests from source", fixtures::run),
+    (
+        "fixtures",
+        "build the ELF fixtures of the tests and the seeds of the fuzz targets from source",
+        fixtures::run,
+    ),
     (
         "surface",
         "build random allowlists and compare prediction and binary: --series S --random N --seed K",

@@ -1,0 +1,4 @@
+#![no_main]
+//! See `targets.rs`.
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::dwarf(bytes));
