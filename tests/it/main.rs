@@ -25,6 +25,7 @@ mod random;
 mod real;
 mod root;
 mod sandbox;
+mod seeded;
 mod source;
 mod truth;
 mod verify;
