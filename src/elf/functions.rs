@@ -47,42 +47,41 @@ pub(super) fn uncovered(memory: &Memory<'_>, ranges: &[Range]) -> u64 {
     let mut count = 0;
     for region in memory.code() {
         // Where no function is known, how much is padding does not matter, as long as something is none.
+        let size = region.end() - region.address;
         if ranges.is_empty()
-            && no_padding(
-                memory,
-                region.address,
-                region.end().min(region.address.saturating_add(4096)),
-            ) > 0
+            && memory.look(region.address, size.min(4096), no_padding).unwrap_or(0) > 0
         {
-            count += region.end() - region.address;
+            count += size;
             continue;
         }
         let mut at = region.address;
         let first = ranges.partition_point(|range| range.end <= region.address);
         for range in ranges[first..].iter().take_while(|range| range.start < region.end()) {
-            count += no_padding(memory, at, range.start);
+            count += padded(memory, at, range.start);
             at = range.end.max(at);
         }
-        count += no_padding(memory, at, region.end());
+        count += padded(memory, at, region.end());
     }
     count
 }
 
-fn no_padding(memory: &Memory<'_>, start: u64, end: u64) -> u64 {
-    const STEP: u64 = 32 << 10;
-    // Sums of bytes over short runs: what a compiler makes vector code of.
-    let run =
-        |run: &[u8]| run.iter().map(|byte| u8::from(!matches!(byte, 0 | 0x90 | 0xcc))).sum::<u8>();
+fn padded(memory: &Memory<'_>, start: u64, end: u64) -> u64 {
+    const STEP: u64 = 16 << 10;
     let (mut count, mut at) = (0, start);
     while at < end {
         let size = STEP.min(end - at);
-        let sum = memory.look(at, size, |bytes| {
-            bytes.chunks(192).map(|bytes| u64::from(run(bytes))).sum::<u64>()
-        });
-        count += sum.unwrap_or(0);
+        count += memory.look(at, size, no_padding).unwrap_or(0);
         at += size;
     }
     count
+}
+
+/// How many bytes are none that compilers and linkers fill gaps with.
+pub(super) fn no_padding(bytes: &[u8]) -> u64 {
+    // Sums of bytes over short runs: what a compiler makes vector code of.
+    let run =
+        |run: &[u8]| run.iter().map(|byte| u8::from(!matches!(byte, 0 | 0x90 | 0xcc))).sum::<u8>();
+    bytes.chunks(192).map(|bytes| u64::from(run(bytes))).sum()
 }
 
 /// What `.eh_frame` says, by address.

@@ -12,10 +12,10 @@ use super::image::Image;
 const WINDOW: u64 = 256 << 10;
 
 /// What is read around an address that is looked at alone.
-const AROUND: u64 = 64 << 10;
+const AROUND: u64 = 16 << 10;
 
 /// A mapped part with bytes in the file. None are held: whoever wants some says which.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Region {
     pub(super) address: u64,
     offset: u64,
@@ -32,6 +32,17 @@ impl Region {
     fn contains(&self, address: u64) -> bool {
         address >= self.address && address < self.end()
     }
+
+    /// What lies between two addresses; all of it when it is one piece anyway.
+    pub(super) fn part(&self, start: u64, end: u64) -> Option<Self> {
+        if self.size <= WINDOW {
+            return Some(*self);
+        }
+        let (start, end) = (start.max(self.address), end.min(self.end()));
+        let size = end.checked_sub(start).filter(|size| *size > 0)?;
+        let offset = self.offset.checked_add(start - self.address)?;
+        Some(Self { address: start, offset, size, ..*self })
+    }
 }
 
 /// All regions by address. In objects, where nothing is placed yet, addresses are file offsets.
@@ -42,6 +53,8 @@ pub(super) struct Memory<'a> {
     image: Image<'a>,
     /// The piece of the file that was read last.
     window: RefCell<(u64, Cow<'a, [u8]>)>,
+    /// The piece that was lent last, and where in the file it begins.
+    piece: RefCell<(u64, Cow<'a, [u8]>)>,
 }
 
 /// A piece of a region: `bytes[core]` are its own, what is before and after belongs to its neighbours.
@@ -88,8 +101,9 @@ impl<'a> Memory<'a> {
             }
             fits
         });
-        let window = RefCell::new((0, Cow::Borrowed(&[][..])));
-        Self { regions, little_endian: facts.little_endian, image, window }
+        let nothing = || RefCell::new((0, Cow::Borrowed(&[][..])));
+        let (window, piece) = (nothing(), nothing());
+        Self { regions, little_endian: facts.little_endian, image, window, piece }
     }
 
     pub(super) fn region(&self, address: u64) -> Option<&Region> {
@@ -114,15 +128,21 @@ impl<'a> Memory<'a> {
         let skipped = address - region.address;
         let offset = region.offset.checked_add(skipped)?;
         let size = size.min(region.size - skipped);
-        if size > AROUND {
-            return Some(look(&self.image.peek(offset, size)));
-        }
-        let mut window = self.window.borrow_mut();
         let inside = |window: &(u64, Cow<'_, [u8]>)| {
             let start = usize::try_from(offset.checked_sub(window.0)?).ok()?;
             let end = start.checked_add(usize::try_from(size).ok()?)?;
             (end <= window.1.len()).then_some(start..end)
         };
+        // Code that fits is still there from when it was gone through.
+        if let Ok(piece) = self.piece.try_borrow()
+            && let Some(place) = inside(&piece)
+        {
+            return piece.1.get(place).map(look);
+        }
+        if size > AROUND {
+            return Some(look(&self.image.peek(offset, size)));
+        }
+        let mut window = self.window.borrow_mut();
         if inside(&window).is_none() {
             let left = region.size - skipped;
             self.image.refill(offset, AROUND.min(left), &mut window.1);
@@ -132,27 +152,34 @@ impl<'a> Memory<'a> {
         window.1.get(place).map(look)
     }
 
-    /// Lends a region piece by piece, in order, each with so many bytes of its neighbours.
+    /// Lends a region piece by piece, in order, each with so many bytes of its neighbours, as long as `look` wants more.
     pub(super) fn pieces(
         &self,
         region: &Region,
         before: u64,
         after: u64,
-        look: &mut dyn FnMut(Piece<'_>),
+        look: &mut dyn FnMut(Piece<'_>) -> bool,
     ) {
-        let mut buffer = Cow::Borrowed(&[][..]);
+        let Ok(mut held) = self.piece.try_borrow_mut() else { return };
+        let (place, buffer) = &mut *held;
         let step = if self.image.is_whole() { region.size } else { WINDOW };
         let mut at = 0;
         while at < region.size {
             let core = step.min(region.size - at);
             let begin = at.saturating_sub(before);
             let end = (at + core).saturating_add(after).min(region.size);
-            self.image.refill(region.offset.saturating_add(begin), end - begin, &mut buffer);
+            let offset = region.offset.saturating_add(begin);
+            if *place != offset || buffer.len() as u64 != end - begin {
+                self.image.refill(offset, end - begin, buffer);
+                *place = offset;
+            }
             let first = usize::try_from(at - begin).unwrap_or(usize::MAX);
             let last = first.saturating_add(usize::try_from(core).unwrap_or(usize::MAX));
             let core = first.min(buffer.len())..last.min(buffer.len());
             let address = region.address.wrapping_add(begin);
-            look(Piece { bytes: &buffer, core, address });
+            if !look(Piece { bytes: buffer, core, address }) {
+                return;
+            }
             at += step;
         }
     }

@@ -3,20 +3,48 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use crate::elf::memory::Memory;
-use crate::elf::{Facts, Machine};
+use super::sizes::size_register;
+use crate::elf::memory::{Memory, Region};
+use crate::elf::{Facts, Machine, Section};
+
+/// What a call of an imported function says of its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Callee {
+    /// `__stack_chk_fail`
+    Fails,
+    /// A checked function that is told the size of an object.
+    ToldASize,
+    Other,
+}
 
 /// Imported functions by the addresses that lead to them.
 #[derive(Debug)]
 pub(super) struct Imports<'a> {
-    names: Vec<(&'a str, Cell<usize>)>,
+    /// How often each is called.
+    names: Vec<(&'a str, Callee, Cell<usize>)>,
     /// Slot or stub address, index of the name.
     slots: Vec<(u64, u32)>,
     stubs: Vec<(u64, u32)>,
 }
 
+/// Where sections say that stubs are; all addresses when that is not enough. A linker makes four such sections at most.
+fn stub_sections(facts: &Facts<'_>, thorough: bool) -> Vec<(u64, u64)> {
+    if thorough {
+        return vec![(0, u64::MAX)];
+    }
+    let sections = facts.sections.list.iter();
+    let named = sections.filter(|section| section.executable() && section.name.starts_with(".plt"));
+    let range =
+        |section: &Section<'_>| (section.address, section.address.saturating_add(section.size));
+    let mut out: Vec<(u64, u64)> = named.take(8).map(range).collect();
+    // What is one piece is looked at whole.
+    out.push((0, 0));
+    out
+}
+
 impl<'a> Imports<'a> {
-    pub(super) fn of(memory: &Memory<'_>, facts: &Facts<'a>) -> Self {
+    /// `thorough` looks for stubs in all code, not only where sections say that there are some.
+    pub(super) fn of(memory: &Memory<'_>, facts: &Facts<'a>, thorough: bool) -> Self {
         let mut out = Self { names: Vec::new(), slots: Vec::new(), stubs: Vec::new() };
         let Some(dynamic) = &facts.dynamic else { return out };
         let mut index: BTreeMap<usize, u32> = BTreeMap::new();
@@ -26,14 +54,19 @@ impl<'a> Imports<'a> {
                 continue;
             }
             let number = *index.entry(slot.symbol).or_insert_with(|| {
-                out.names.push((symbol.name, Cell::new(0)));
+                let callee = match symbol.name {
+                    "__stack_chk_fail" => Callee::Fails,
+                    name if size_register(name).is_some() => Callee::ToldASize,
+                    _ => Callee::Other,
+                };
+                out.names.push((symbol.name, callee, Cell::new(0)));
                 u32::try_from(out.names.len() - 1).unwrap_or(0)
             });
             out.slots.push((slot.address, number));
         }
         out.slots.sort_unstable();
         out.stubs = match facts.machine {
-            Machine::X86_64 => out.x86_stubs(memory),
+            Machine::X86_64 => out.x86_stubs(memory, &stub_sections(facts, thorough)),
             _ => out.arm_stubs(memory),
         };
         out.stubs.sort_unstable();
@@ -42,14 +75,20 @@ impl<'a> Imports<'a> {
     }
 
     /// `jmp [rip+slot]`, maybe with `bnd` and `endbr64` before it.
-    fn x86_stubs(&self, memory: &Memory<'_>) -> Vec<(u64, u32)> {
+    fn x86_stubs(&self, memory: &Memory<'_>, places: &[(u64, u64)]) -> Vec<(u64, u32)> {
         let mut out = Vec::new();
         if self.slots.is_empty() {
             return out;
         }
         let finder = memchr::memmem::Finder::new(b"\xff\x25");
-        for region in memory.code() {
-            memory.pieces(region, 8, 8, &mut |piece| {
+        let parts = memory.code().flat_map(|region| {
+            let parts = places.iter().filter_map(|(from, to)| region.part(*from, *to));
+            let mut parts: Vec<Region> = parts.collect();
+            parts.dedup();
+            parts
+        });
+        for part in parts {
+            memory.pieces(&part, 8, 8, &mut |piece| {
                 let bytes = piece.bytes;
                 for at in finder.find_iter(bytes).filter(|at| piece.core.contains(at)) {
                     let Some(distance) = bytes.get(at + 2..at + 6) else { continue };
@@ -67,6 +106,7 @@ impl<'a> Imports<'a> {
                     }
                     out.push((piece.address.wrapping_add(start as u64), name));
                 }
+                true
             });
         }
         out
@@ -102,8 +142,13 @@ impl<'a> Imports<'a> {
         self.slots.get(found).map(|slot| slot.1)
     }
 
+    /// The lowest and the highest address of a stub.
+    pub(super) fn stubs(&self) -> Option<(u64, u64)> {
+        Some((self.stubs.first()?.0, self.stubs.last()?.0))
+    }
+
     pub(super) fn at_stub(&self, address: u64) -> Option<u32> {
-        let (first, last) = (self.stubs.first()?.0, self.stubs.last()?.0);
+        let (first, last) = self.stubs()?;
         if address < first || address > last {
             return None;
         }
@@ -116,13 +161,15 @@ impl<'a> Imports<'a> {
     }
 
     /// Counts a call.
-    pub(super) fn call(&self, index: u32) {
-        if let Some((_, count)) = self.names.get(index as usize) {
-            count.set(count.get().saturating_add(1));
-        }
+    pub(super) fn call(&self, index: u32) -> Callee {
+        let Some((_, callee, count)) = self.names.get(index as usize) else {
+            return Callee::Other;
+        };
+        count.set(count.get().saturating_add(1));
+        *callee
     }
 
     pub(super) fn counts(&self) -> impl Iterator<Item = (&'a str, usize)> + '_ {
-        self.names.iter().map(|(name, count)| (*name, count.get()))
+        self.names.iter().map(|(name, _, count)| (*name, count.get()))
     }
 }

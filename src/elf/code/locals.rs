@@ -5,29 +5,11 @@
 //! Code is followed in the order of its bytes. What comes after a return or a jump is reached from elsewhere, with the
 //! stack of the jump that leads there; those that lead forwards are remembered. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use iced_x86::{FlowControl, Instruction, Mnemonic, OpKind, Register};
 
 use super::immediate;
-
-/// Whole registers; of vector registers that is the widest.
-const ARGUMENTS: [Register; 14] = [
-    Register::RDI,
-    Register::RSI,
-    Register::RDX,
-    Register::RCX,
-    Register::R8,
-    Register::R9,
-    Register::ZMM0,
-    Register::ZMM1,
-    Register::ZMM2,
-    Register::ZMM3,
-    Register::ZMM4,
-    Register::ZMM5,
-    Register::ZMM6,
-    Register::ZMM7,
-];
 
 /// What is known of the stack and the registers at an instruction.
 #[derive(Debug, Clone, Copy)]
@@ -49,10 +31,26 @@ impl State {
     }
 }
 
+/// The bit of a register that holds an argument when a function begins; a vector register stands for all its widths.
 fn bit(register: Register) -> u16 {
-    let register = register.full_register();
-    let place = ARGUMENTS.iter().position(|argument| *argument == register);
-    place.map_or(0, |place| 1 << place)
+    let place = match register.full_register() {
+        Register::RDI => 0,
+        Register::RSI => 1,
+        Register::RDX => 2,
+        Register::RCX => 3,
+        Register::R8 => 4,
+        Register::R9 => 5,
+        Register::ZMM0 => 6,
+        Register::ZMM1 => 7,
+        Register::ZMM2 => 8,
+        Register::ZMM3 => 9,
+        Register::ZMM4 => 10,
+        Register::ZMM5 => 11,
+        Register::ZMM6 => 12,
+        Register::ZMM7 => 13,
+        _ => return 0,
+    };
+    1 << place
 }
 
 /// States at places that jumps lead to.
@@ -63,9 +61,17 @@ struct Joins {
     table: Option<State>,
     /// At the last branch: between prologue and epilogue the stack is mostly the same.
     branch: Option<State>,
+    /// The last place to which a register still holds its argument.
+    fresh_until: u64,
 }
 
 impl Joins {
+    /// An argument may still be in its register somewhere from an address on.
+    fn fresh_from(&self, address: u64) -> bool {
+        let fresh = |state: Option<State>| state.is_some_and(|state| state.fresh != 0);
+        address <= self.fresh_until || fresh(self.table) || fresh(self.branch)
+    }
+
     /// Remembers where a branch leads, and says whether what follows is reached from elsewhere only.
     fn leave(&mut self, instruction: &Instruction, state: State) -> bool {
         match instruction.flow_control() {
@@ -73,6 +79,9 @@ impl Joins {
                 let target = instruction.near_branch_target();
                 if target > instruction.ip() {
                     self.forwards.entry(target).or_insert(state);
+                    if state.fresh != 0 {
+                        self.fresh_until = self.fresh_until.max(target);
+                    }
                 }
                 let conditional = flow == FlowControl::ConditionalBranch;
                 self.branch = Some(state).filter(|_| conditional).or(self.branch);
@@ -94,13 +103,48 @@ impl Joins {
     }
 }
 
-/// Every stack address that is taken is that of a parameter; there may be none.
-pub(super) fn only_parameters(code: &[Instruction]) -> bool {
-    let mut state = State { pointer: 0, fresh: u16::MAX };
+/// Stack addresses that were taken, and places where parameters were stored.
+#[derive(Debug, Default)]
+struct Places {
+    stored: BTreeSet<i64>,
+    /// Taken, and nothing is stored there yet.
+    open: BTreeSet<i64>,
+}
+
+impl Places {
+    fn store(&mut self, place: Option<i64>) {
+        if let Some(place) = place {
+            self.stored.insert(place);
+            self.open.remove(&place);
+        }
+    }
+
+    fn take(&mut self, place: i64) {
+        if place > 0 && !self.stored.contains(&place) {
+            self.open.insert(place);
+        }
+    }
+}
+
+/// Every stack address that is taken is that of a parameter; there may be none. After `last` no address is taken: code is
+/// only followed until the answer is known.
+pub(super) fn only_parameters(code: impl Iterator<Item = Instruction>, last: u64) -> bool {
+    const ARGUMENTS: u16 = (1 << 14) - 1;
+    let mut state = State { pointer: 0, fresh: ARGUMENTS };
     let (mut joins, mut apart, mut frame) = (Joins::default(), false, None);
-    let (mut stored, mut taken) = (Vec::new(), Vec::new());
+    let mut places = Places::default();
     let mut last_pushed = Register::None;
     for instruction in code {
+        let instruction = &instruction;
+        let decided = if places.open.is_empty() {
+            instruction.ip() > last
+        } else {
+            // Nothing is stored any more that was given.
+            state.fresh == 0 && !joins.fresh_from(instruction.ip())
+        };
+        if decided {
+            break;
+        }
         if apart && let Some(known) = joins.enter(instruction.ip()) {
             state = known;
         }
@@ -143,31 +187,35 @@ pub(super) fn only_parameters(code: &[Instruction]) -> bool {
                 if instruction.op0_kind() == OpKind::Memory
                     && state.holds_argument(instruction.op1_register()) =>
             {
-                stored.extend(place);
+                places.store(place);
             }
             Mnemonic::Mov if to_register && instruction.op1_register() == Register::RSP => {
-                taken.push(state.pointer);
+                places.take(state.pointer);
             }
             // An element of a local array, of an index only known at run time.
             Mnemonic::Lea
                 if instruction.memory_base() == Register::RSP
                     && instruction.memory_index() != Register::None =>
             {
-                taken.push(i64::MAX);
+                places.take(i64::MAX);
             }
-            Mnemonic::Lea if first != Register::RSP => taken.extend(place),
+            Mnemonic::Lea if first != Register::RSP => {
+                if let Some(place) = place {
+                    places.take(place);
+                }
+            }
             // After a call the registers hold something else.
             Mnemonic::Call => state.fresh = 0,
             _ => {}
         }
-        if to_register && !in_place(instruction) {
+        if to_register && state.fresh & bit(first) != 0 && !in_place(instruction) {
             state.fresh &= !bit(first);
         }
         // Padding before the label is not what is reached.
         let padding = matches!(instruction.mnemonic(), Mnemonic::Nop | Mnemonic::Int3);
         apart = joins.leave(instruction, state) || apart && padding;
     }
-    taken.iter().all(|place| *place <= 0 || stored.contains(place))
+    places.open.is_empty()
 }
 
 /// What was in the register is only written another way: bytes turned round, a constant added, a part taken.
@@ -191,7 +239,16 @@ fn in_place(instruction: &Instruction) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::only_parameters;
+    /// However early it is known, the answer is that of the whole function.
+    fn only_parameters(code: &[iced_x86::Instruction]) -> bool {
+        let all = super::only_parameters(code.iter().copied(), u64::MAX);
+        let takes = |it: &&iced_x86::Instruction| {
+            it.mnemonic() == iced_x86::Mnemonic::Lea || it.op1_register() == iced_x86::Register::RSP
+        };
+        let last = code.iter().rev().find(takes).map_or(0, iced_x86::Instruction::ip);
+        assert_eq!(super::only_parameters(code.iter().copied(), last), all);
+        all
+    }
 
     /// What GCC 12 and clang 19 make at -O2, without canaries, of a function that returns early in the usual case and
     /// hands out the address of a variable in the rare one; and of the same with a parameter:

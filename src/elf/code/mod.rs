@@ -6,6 +6,7 @@
 //! code is a row of words, each looked at once ([`arm`]). Pure.
 
 mod arm;
+mod classes;
 mod frame;
 mod imports;
 mod locals;
@@ -180,6 +181,12 @@ impl<'a> Code<'a> {
         self.functions[..after].last().filter(|function| address < function.end)
     }
 
+    fn count_calls(&mut self, imports: &imports::Imports<'a>) {
+        for (name, count) in imports.counts() {
+            *self.calls.entry(name).or_default() += count;
+        }
+    }
+
     /// Symbol names are known.
     pub fn has_names(&self) -> bool {
         !self.names.is_empty()
@@ -208,7 +215,7 @@ pub fn code<'a>(facts: &Facts<'a>, debug: Option<&Sections<'a>>) -> Option<Code<
     let Known { ranges, covered, others, go } = known(&memory, facts, &names);
     let mut out = Code {
         functions: ranges.iter().map(function).collect(),
-        bytes: covered + others,
+        bytes: covered + others.unwrap_or(0),
         covered,
         calls: BTreeMap::new(),
         sizes: ObjectSizes::default(),
@@ -225,23 +232,42 @@ pub fn code<'a>(facts: &Facts<'a>, debug: Option<&Sections<'a>>) -> Option<Code<
     if out.functions.is_empty() && facts.dynamic.is_none() {
         return Some(out);
     }
-    let imports = imports::Imports::of(&memory, facts);
-    let mut taken = Vec::new();
-    match facts.machine {
-        Machine::X86_64 => {
-            scan::scan(&memory, facts, &imports, &mut out, &mut taken);
-            decode(&memory, facts.entry, &imports, &mut out);
-            if matches!(facts.kind, Kind::StaticExecutable | Kind::StaticPie) {
-                out.own = program::own(&memory, &out.functions, facts.entry);
-            }
+    let taken = if facts.machine == Machine::X86_64 {
+        let seen = x86(&memory, facts, &mut out);
+        if others.is_none() {
+            out.bytes += seen.between;
         }
-        _ => arm::scan(&memory, &imports, &mut out, &mut taken),
-    }
+        seen.taken
+    } else {
+        let imports = imports::Imports::of(&memory, facts, true);
+        let mut taken = Vec::new();
+        arm::scan(&memory, &imports, &mut out, &mut taken);
+        out.count_calls(&imports);
+        taken
+    };
     out.targets = targets::targets(facts, ctx, &memory, &out, taken);
-    for (name, count) in imports.counts() {
-        *out.calls.entry(name).or_default() += count;
-    }
     Some(out)
+}
+
+/// Scans and decodes.
+fn x86<'a>(memory: &Memory<'_>, facts: &Facts<'a>, out: &mut Code<'a>) -> scan::Seen {
+    let mut imports = imports::Imports::of(memory, facts, false);
+    let unmarked = out.functions.clone();
+    let mut seen = scan::scan(memory, facts, &imports, out);
+    if seen.is_none() {
+        // Stubs where no section says that there are some.
+        out.functions = unmarked;
+        (out.returns, out.zeroing_returns, out.jump_table_entries) = (0, 0, 0);
+        imports = imports::Imports::of(memory, facts, true);
+        seen = scan::scan(memory, facts, &imports, out);
+    }
+    let seen = seen.unwrap_or_default();
+    decode(memory, facts.entry, &imports, &seen.extents, out);
+    if matches!(facts.kind, Kind::StaticExecutable | Kind::StaticPie) {
+        out.own = program::own(memory, &out.functions, facts.entry);
+    }
+    out.count_calls(&imports);
+    seen
 }
 
 /// What is known of where functions are.
@@ -250,8 +276,8 @@ struct Known {
     ranges: Vec<Range>,
     /// Bytes in them.
     covered: u64,
-    /// Bytes of code that are in no function at all, without padding.
-    others: u64,
+    /// Bytes of code that are in no function at all, without padding; `None` when they are few, and counted on the way.
+    others: Option<u64>,
     go: Option<GoCode>,
 }
 
@@ -259,20 +285,26 @@ fn known(memory: &Memory<'_>, facts: &Facts<'_>, names: &[NamedFunction<'_>]) ->
     let unwound = functions::from_eh_frame(memory, facts);
     let length = |ranges: &[Range]| ranges.iter().map(|range| range.end - range.start).sum();
     let ranges = functions::ranges(memory, unwound.clone(), names);
-    let (covered, others) = (length(&ranges), functions::uncovered(memory, &ranges));
+    let covered: u64 = length(&ranges);
     // Names are no proof, only a reason to look for one; so is code that nothing explains.
     let claimed = facts.sections.list.iter().any(|section| section.name.contains(".go"));
+    let all: u64 = memory.code().map(|region| region.end() - region.address).sum();
+    // Padding or not, it is less than what is known.
+    if !claimed && facts.machine == Machine::X86_64 && all.saturating_sub(covered) <= covered {
+        return Known { ranges, covered, others: None, go: None };
+    }
+    let others = functions::uncovered(memory, &ranges);
     if !claimed && others <= covered {
-        return Known { ranges, covered, others, go: None };
+        return Known { ranges, covered, others: Some(others), go: None };
     }
     let Some(table) = go::table(memory, facts, &unwound) else {
-        return Known { ranges, covered, others, go: None };
+        return Known { ranges, covered, others: Some(others), go: None };
     };
     let names: Vec<NamedFunction<'_>> =
         names.iter().filter(|function| !table.owns(function.address)).copied().collect();
     let ranges = functions::ranges(memory, [unwound, table.foreign.clone()].concat(), &names);
     let go = table.with(memory, &ranges);
-    Known { covered: length(&ranges), ranges, others: go.others, go: Some(go) }
+    Known { covered: length(&ranges), ranges, others: Some(go.others), go: Some(go) }
 }
 
 fn function(range: &Range) -> Function {
@@ -300,14 +332,21 @@ fn immediate(instruction: &iced_x86::Instruction) -> Option<u64> {
     instruction.try_immediate(1).ok()
 }
 
-/// Decodes the functions that the scan marked.
-fn decode(memory: &Memory<'_>, entry: u64, imports: &imports::Imports<'_>, out: &mut Code<'_>) {
+/// Decodes the functions that the scan marked, each as far as it takes to know.
+fn decode(
+    memory: &Memory<'_>,
+    entry: u64,
+    imports: &imports::Imports<'_>,
+    extents: &[scan::Extent],
+    out: &mut Code<'_>,
+) {
     // Where nothing is protected, it is enough to know that of some functions for certain.
     let mut certain = if out.count(Marks::LOADS_CANARY) > 0 { usize::MAX } else { 4096 };
-    let wanted = Marks::STEP.with(Marks::SIZED_CALL).with(Marks::TLS_STORE);
+    let whole = Marks::STEP.with(Marks::TLS_STORE);
     let mut instructions = Vec::new();
-    for index in 0..out.functions.len() {
-        let function = out.functions[index];
+    let options = iced_x86::DecoderOptions::NONE;
+    for (index, extent) in extents.iter().enumerate() {
+        let Some(function) = out.functions.get(index).copied() else { break };
         let unprotected = certain > 0
             && function.marks.has(Marks::FRAME_ADDRESS)
             && !function.marks.has(Marks::LOADS_CANARY);
@@ -315,43 +354,59 @@ fn decode(memory: &Memory<'_>, entry: u64, imports: &imports::Imports<'_>, out: 
         // Never checked: true of a function that never returns, and a byte like `ret` may be part of something else.
         let unchecked = function.marks.has(Marks::LOADS_CANARY.with(Marks::RETURNS))
             && !function.marks.has(Marks::CHECKS_CANARY);
-        if !function.marks.any(wanted) && !unprotected && !unchecked {
-            continue;
-        }
-        instructions.clear();
+        let sized = function.marks.has(Marks::SIZED_CALL);
         let length = function.end - function.start;
-        let decoded = memory.look(function.start, length, |bytes| {
-            let options = iced_x86::DecoderOptions::NONE;
-            let mut decoder = iced_x86::Decoder::with_ip(64, bytes, function.start, options);
-            while decoder.can_decode() {
-                instructions.push(decoder.decode());
+        let mut marks = function.marks;
+        if unprotected {
+            let last = function.start.saturating_add(extent.taken);
+            let only_parameters = function.start == entry
+                || memory.look(function.start, length, |bytes| {
+                    let mut decoder =
+                        iced_x86::Decoder::with_ip(64, bytes, function.start, options);
+                    locals::only_parameters(decoder.iter(), last)
+                }) == Some(true);
+            if only_parameters {
+                marks = marks.without(Marks::FRAME_ADDRESS);
             }
-        });
-        if decoded.is_none() {
-            continue;
         }
-        let marks = &mut out.functions[index].marks;
+        if function.marks.any(whole) || unchecked || sized {
+            let last = if function.marks.any(whole) || unchecked {
+                u64::MAX
+            } else {
+                function.start.saturating_add(extent.sized)
+            };
+            instructions.clear();
+            let decoded = memory.look(function.start, length, |bytes| {
+                let mut decoder = iced_x86::Decoder::with_ip(64, bytes, function.start, options);
+                while decoder.can_decode() && decoder.ip() <= last {
+                    instructions.push(decoder.decode());
+                }
+            });
+            if decoded.is_none() {
+                continue;
+            }
+        }
         let is_return = |it: &iced_x86::Instruction| it.mnemonic() == iced_x86::Mnemonic::Ret;
         if unchecked && !instructions.iter().any(is_return) {
-            *marks = marks.without(Marks::RETURNS);
+            marks = marks.without(Marks::RETURNS);
         }
         if function.marks.has(Marks::STEP) {
             match frame::unprobed(&instructions) {
                 frame::Answer::Small => {}
-                frame::Answer::Probed => *marks = marks.with(Marks::PROBES),
+                frame::Answer::Probed => marks = marks.with(Marks::PROBES),
                 frame::Answer::Unprobed { address, bytes } => {
                     out.unprobed.push(UnprobedStep { function: function.start, address, bytes });
                 }
             }
         }
-        if unprotected && (function.start == entry || locals::only_parameters(&instructions)) {
-            *marks = marks.without(Marks::FRAME_ADDRESS);
-        }
-        if function.marks.has(Marks::SIZED_CALL) {
+        if sized {
             sizes::sizes(&instructions, imports, &mut out.sizes);
         }
         if function.marks.has(Marks::TLS_STORE) && safestack::moves_and_restores(&instructions) {
-            *marks = marks.with(Marks::SAFE_STACK);
+            marks = marks.with(Marks::SAFE_STACK);
+        }
+        if let Some(function) = out.functions.get_mut(index) {
+            function.marks = marks;
         }
     }
 }

@@ -1,120 +1,36 @@
-//! One pass over x86-64 code that looks at each pair of bytes once.
+//! One pass over x86-64 code that looks at each byte once.
 //!
-//! A table says for every pair whether an instruction of interest can have it; few have. Bytes around the pair then
-//! tell. A pair inside another instruction can look the same by chance: counts may be off by such chances, and what
+//! [`super::classes`] says of many bytes at a time where an instruction of interest can begin; few do. Bytes around then
+//! tell. What stands inside another instruction can look the same by chance: counts may be off by such chances, and what
 //! decides about a violation is decoded afterwards. Pure.
 
 use std::ops::Range;
 
-use super::imports::Imports;
-use super::sizes::size_register;
+use super::classes::{BRANCH, BY_FRAME, BY_STACK, CHUNK, CODE_ADDRESS, Chunk, Near, Places, SEEN};
+use super::imports::{Callee, Imports};
 use super::{Code, Marks};
 use crate::elf::Facts;
+use crate::elf::functions::no_padding;
 use crate::elf::memory::{Memory, Piece, Region};
 
-const NOTHING: u8 = 0;
-const CALL: u8 = 1;
-const JUMP: u8 = 2;
-const CANARY: u8 = 3;
-const STEP_IMMEDIATE: u8 = 4;
-const STEP_REGISTER: u8 = 5;
-const LOCAL: u8 = 6;
-const LOCAL_BELOW_FRAME: u8 = 7;
-const COPY_OF_STACK: u8 = 8;
-const CODE_ADDRESS: u8 = 9;
-const TRAP: u8 = 10;
-const RETURN: u8 = 11;
-const TLS: u8 = 12;
-const THROUGH_SLOT: u8 = 13;
-
-static PAIRS: [u8; 65536] = pairs();
-
-const fn set(table: &mut [u8; 65536], first: u8, seconds: &[u8], kind: u8) {
-    let mut index = 0;
-    while index < seconds.len() {
-        table[first as usize | (seconds[index] as usize) << 8] = kind;
-        index += 1;
-    }
+/// How far into a function something was seen, from its start.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Extent {
+    /// The last byte at which an instruction can stand that takes the address of a local.
+    pub(super) taken: u64,
+    /// The last call of a function that is told a size.
+    pub(super) sized: u64,
 }
 
-#[expect(clippy::large_stack_arrays, reason = "made at compile time")]
-const fn pairs() -> [u8; 65536] {
-    let mut table = [NOTHING; 65536];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte | 0xc3 << 8] = RETURN;
-        byte += 1;
-    }
-    byte = 0;
-    while byte < 256 {
-        table[0xe8 | byte << 8] = CALL;
-        table[0xe9 | byte << 8] = JUMP;
-        byte += 1;
-    }
-    set(&mut table, 0x25, &[0x28], CANARY);
-    set(&mut table, 0x81, &[0xec, 0xc4], STEP_IMMEDIATE);
-    // sub rsp, reg and mov rsp, reg; `mov rsp, rbp` is the end of a frame.
-    set(&mut table, 0x29, &[0xc4, 0xcc, 0xd4, 0xdc, 0xec, 0xf4, 0xfc], STEP_REGISTER);
-    set(&mut table, 0x2b, &[0xe0, 0xe1, 0xe2, 0xe3, 0xe5, 0xe6, 0xe7], STEP_REGISTER);
-    set(&mut table, 0x2b, &[0x24, 0x25, 0x64, 0x65, 0xa4, 0xa5], STEP_REGISTER);
-    set(&mut table, 0x89, &[0xc4, 0xcc, 0xd4, 0xdc, 0xec, 0xf4, 0xfc], STEP_REGISTER);
-    set(&mut table, 0x8d, &[0xa4, 0x24, 0x64], STEP_REGISTER);
-    // lea reg, [rsp+x] (x of 8, 32 and no bits), lea reg, [rbp-x], mov reg, rsp.
-    set(&mut table, 0x8d, &[0x44, 0x4c, 0x54, 0x5c, 0x6c, 0x74, 0x7c], LOCAL);
-    set(&mut table, 0x8d, &[0x84, 0x8c, 0x94, 0x9c, 0xac, 0xb4, 0xbc], LOCAL);
-    set(&mut table, 0x8d, &[0x04, 0x0c, 0x14, 0x1c, 0x2c, 0x34, 0x3c], LOCAL);
-    set(&mut table, 0x8d, &[0x45, 0x4d, 0x55, 0x5d, 0x75, 0x7d], LOCAL_BELOW_FRAME);
-    set(&mut table, 0x8d, &[0x85, 0x8d, 0x95, 0x9d, 0xb5, 0xbd], LOCAL_BELOW_FRAME);
-    set(&mut table, 0x89, &[0xe0, 0xe1, 0xe2, 0xe3, 0xe5, 0xe6, 0xe7], COPY_OF_STACK);
-    set(&mut table, 0x89, &[0xe4], COPY_OF_STACK);
-    set(&mut table, 0x8d, &[0x05, 0x0d, 0x15, 0x1d, 0x25, 0x2d, 0x35, 0x3d], CODE_ADDRESS);
-    set(&mut table, 0x0f, &[0xb9], TRAP);
-    set(&mut table, 0x64, &[0x48, 0x49, 0x4c, 0x4d], TLS);
-    set(&mut table, 0xff, &[0x15, 0x25], THROUGH_SLOT);
-    table
-}
-
-/// Whether the table may have something for a pair: the same question without a table, so that the compiler can ask it
-/// for many pairs at a time.
-#[inline(always)]
-#[expect(
-    clippy::inline_always,
-    clippy::needless_bitwise_bool,
-    reason = "so it becomes vector code"
-)]
-fn interesting(first: u8, second: u8) -> bool {
-    let both = |a: u8, b: u8| (first == a) & (second == b);
-    let to_stack = (second & 0xc7 == 0xc4) | (second & 0xf8 == 0xe0);
-    let from_stack = (second & 0xf8 == 0xe0) | (second & 0x3e == 0x24);
-    (first & 0xfe == 0xe8)
-        | (second == 0xc3)
-        | both(0x25, 0x28)
-        | (first == 0x81) & (second & 0xd7 == 0xc4)
-        | (first & 0x5f == 0x09) & to_stack
-        | (first == 0x2b) & from_stack
-        | (first == 0x8d) & (second & 0x06 == 0x04) & (second < 0xc0)
-        | both(0x0f, 0xb9)
-        | (first == 0x64) & (second & 0xfa == 0x48)
-        | (first == 0xff) & (second & 0xcf == 0x05)
-}
-
-/// Pairs looked at together.
-const BLOCK: usize = 64;
-
-/// A bit for each interesting pair of a block.
-fn mask(bytes: &[u8; BLOCK + 1]) -> u64 {
-    let mut flags = [0_u8; BLOCK];
-    for (at, flag) in flags.iter_mut().enumerate() {
-        *flag = u8::from(interesting(bytes[at], bytes[at + 1]));
-    }
-    let mut mask = 0;
-    for (index, eight) in flags.chunks_exact(8).enumerate() {
-        let eight = u64::from_le_bytes(eight.try_into().unwrap_or_default());
-        // Gathers the lowest bit of each byte in the highest byte.
-        let bits = eight.wrapping_mul(0x0102_0408_1020_4080) >> 56;
-        mask |= bits << (index * 8);
-    }
-    mask
+/// What the scan leaves for those who decode.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// As many as there are functions.
+    pub(super) extents: Vec<Extent>,
+    /// Code addresses that the code itself takes.
+    pub(super) taken: Vec<u64>,
+    /// Bytes outside of functions that are no padding.
+    pub(super) between: u64,
 }
 
 struct Scan<'s, 'a> {
@@ -123,40 +39,62 @@ struct Scan<'s, 'a> {
     address: u64,
     imports: &'s Imports<'a>,
     code: &'s mut Code<'a>,
-    taken: &'s mut Vec<u64>,
-    /// The first function that does not end before where we are.
+    seen: &'s mut Seen,
+    /// The first function that does not end before where we are, and the one for returns.
     current: usize,
+    returning: usize,
     /// Code whose address is taken has to lie here.
     bounds: (u64, u64),
+    /// In a file at a fixed address.
+    numbers: Option<Numbers>,
+    /// A stub that was not known is there.
+    unknown_stub: bool,
 }
 
 /// How far back and ahead of a pair is looked.
 const BEFORE: u64 = 16;
 const AFTER: u64 = 24;
 
-/// Marks functions, counts calls, and collects code addresses the code itself takes.
+/// Marks functions, counts calls, and collects code addresses the code itself takes. `None` when there is a stub that the
+/// imports do not know: all was for nothing.
 pub(super) fn scan<'a>(
     memory: &Memory<'_>,
     facts: &Facts<'a>,
     imports: &Imports<'a>,
     code: &mut Code<'a>,
-    taken: &mut Vec<u64>,
-) {
+) -> Option<Seen> {
     let low = memory.code().map(|region| region.address).min().unwrap_or(0);
     let high = memory.code().map(Region::end).max().unwrap_or(0);
     let fixed =
         matches!(facts.kind, crate::elf::Kind::Executable | crate::elf::Kind::StaticExecutable);
+    let numbers = if fixed { Numbers::of(code) } else { None };
+    let mut seen =
+        Seen { extents: vec![Extent::default(); code.functions.len()], ..Seen::default() };
+    let mut unknown_stub = false;
+    let mut chunk = Chunk::new();
     for region in memory.code() {
         let mut current = code.functions.partition_point(|function| function.end <= region.address);
+        let mut returning = current;
         memory.pieces(region, BEFORE, AFTER, &mut |piece| {
             let Piece { bytes, address, core } = piece;
-            let bounds = (low, high);
-            let mut scan = Scan { bytes, address, imports, code, taken, current, bounds };
-            scan.all(core.clone());
-            if fixed {
-                scan.absolute_addresses(core);
-            }
-            current = scan.current;
+            let (bounds, seen) = ((low, high), &mut seen);
+            let mut scan = Scan {
+                bytes,
+                address,
+                imports,
+                code,
+                seen,
+                current,
+                returning,
+                bounds,
+                numbers,
+                unknown_stub,
+            };
+            scan.between_functions(core.clone());
+            scan.all(core, &mut chunk);
+            (current, returning) = (scan.current, scan.returning);
+            unknown_stub = scan.unknown_stub;
+            !unknown_stub
         });
     }
     // `lea` below rbp is a local only where rbp is the frame pointer.
@@ -165,78 +103,168 @@ pub(super) fn scan<'a>(
             function.marks = function.marks.with(Marks::FRAME_ADDRESS);
         }
     }
+    (!unknown_stub).then_some(seen)
 }
 
 impl Scan<'_, '_> {
-    fn all(&mut self, core: Range<usize>) {
+    fn all(&mut self, core: Range<usize>, chunk: &mut Chunk) {
+        let address = |at: usize| self.address.wrapping_add(at as u64);
+        // Branches have five bytes from here, addresses in `lea` six.
+        let from = |more| (address(core.start + more), address(core.end + more));
+        let places = Places {
+            stubs: self.imports.stubs().and_then(|stubs| Near::new(from(5), stubs)),
+            code: Near::new(from(6), self.bounds),
+            numbers: self.numbers.as_ref().map(|numbers| numbers.top),
+        };
         let mut at = core.start;
-        while at < core.end {
-            let block = self.bytes.get(at..at + BLOCK + 1).and_then(|block| block.try_into().ok());
-            let mut mask = match block {
-                Some(block) => mask(block),
-                None => u64::MAX,
-            };
-            if let Some(beyond) = (at + BLOCK).checked_sub(core.end) {
-                mask &= u64::MAX.checked_shr(u32::try_from(beyond).unwrap_or(64)).unwrap_or(0);
+        while at < core.end && !self.unknown_stub {
+            let whole = at.checked_sub(1).and_then(|from| self.bytes.get(from..from + SEEN));
+            match whole.and_then(|bytes| bytes.try_into().ok()) {
+                Some(bytes) => chunk.read(bytes, &places),
+                None => chunk.read(&self.at_the_edge(at), &places),
             }
-            while mask != 0 {
-                let here = at + mask.trailing_zeros() as usize;
-                mask &= mask - 1;
-                // A pair needs two bytes.
-                if here + 1 < self.bytes.len() {
-                    let pair =
-                        usize::from(self.bytes[here]) | usize::from(self.bytes[here + 1]) << 8;
-                    self.look(here, PAIRS[pair]);
-                }
+            self.hits(at, core.end - at, chunk);
+            self.returns(at, core.end - at, chunk);
+            if self.numbers.is_some() {
+                self.absolute_addresses(at, core.end - at, chunk);
             }
-            at += BLOCK;
+            at += CHUNK;
         }
     }
 
-    fn look(&mut self, at: usize, kind: u8) {
-        match kind {
-            CALL => self.branch(at, false),
-            JUMP => self.branch(at, true),
-            CANARY => self.canary(at),
-            STEP_IMMEDIATE => self.step_immediate(at),
-            // With REX.R the register is r12.
-            STEP_REGISTER
-                if self.byte(at) == 0x8d
-                    && self.before(at, 1) == 0x4c
-                    && self.byte(at + 2) == 0x24 =>
-            {
-                self.mark(at, Marks::FRAME_ADDRESS);
+    /// A chunk with its neighbours, as far as there are any.
+    fn at_the_edge(&self, at: usize) -> [u8; SEEN] {
+        let mut out = [0; SEEN];
+        let (from, skipped) = if at == 0 { (0, 1) } else { (at - 1, 0) };
+        let bytes = self.bytes.get(from..).unwrap_or_default();
+        for (out, byte) in out[skipped..].iter_mut().zip(bytes) {
+            *out = *byte;
+        }
+        out
+    }
+
+    fn hits(&mut self, at: usize, length: usize, chunk: &Chunk) {
+        for here in places(&chunk.hits).take_while(|here| *here < length) {
+            match chunk.classes[here] {
+                CODE_ADDRESS => self.code_address(at + here),
+                BRANCH => self.branch(at + here),
+                BY_STACK => self.by_stack(at + here),
+                BY_FRAME => self.by_frame(at + here),
+                _ => self.look(at + here),
             }
-            STEP_REGISTER => self.step_register(at),
-            LOCAL if self.byte(at + 2) == 0x24 && self.wide(at) => {
-                self.mark(at, Marks::FRAME_ADDRESS);
+        }
+    }
+
+    fn returns(&mut self, at: usize, length: usize, chunk: &Chunk) {
+        for here in places(&chunk.returns).take_while(|here| *here < length) {
+            self.return_at(at + here);
+        }
+    }
+
+    /// Counts what is no padding between functions.
+    fn between_functions(&mut self, core: Range<usize>) {
+        let functions = &self.code.functions;
+        if functions.is_empty() {
+            return;
+        }
+        let of = |address: u64| {
+            let place = address.saturating_sub(self.address);
+            usize::try_from(place).unwrap_or(usize::MAX).clamp(core.start, core.end)
+        };
+        let mut at = core.start;
+        for function in functions.get(self.current..).unwrap_or_default() {
+            let start = of(function.start);
+            self.seen.between += no_padding(&self.bytes[at.min(start)..start]);
+            at = of(function.end).max(at);
+            if start == core.end {
+                break;
             }
-            LOCAL_BELOW_FRAME if self.wide(at) && self.negative(at) => {
-                self.mark(at, Marks::BELOW_FRAME);
+        }
+        self.seen.between += no_padding(&self.bytes[at..core.end]);
+    }
+
+    fn look(&mut self, at: usize) {
+        match (self.byte(at), self.byte(at + 1)) {
+            (0x25, 0x28) => self.canary(at),
+            (0x81, 0xec | 0xc4) => self.step_immediate(at),
+            // sub rsp, reg and mov rsp, reg.
+            (0x29 | 0x89, 0xc4 | 0xcc | 0xd4 | 0xdc | 0xec | 0xf4 | 0xfc)
+            | (0x2b, 0xe0..=0xe3 | 0xe5..=0xe7 | 0x24 | 0x25 | 0x64 | 0x65 | 0xa4 | 0xa5) => {
+                self.step_register(at);
             }
-            COPY_OF_STACK => self.copy_of_stack(at),
-            CODE_ADDRESS if self.wide(at) => self.code_address(at),
+            (0x89, 0xe0..=0xe7) => self.copy_of_stack(at),
+            // The other way to write mov reg, rsp.
+            (0x8b, second) if second & 0xc7 == 0xc4 => self.stack_address(at, Marks::default()),
             // ud1 eax, [eax+2]: ubsantrap(2), which is clang's CFICheckFail.
-            TRAP if self.before(at, 1) == 0x67
-                && self.byte(at + 2) == 0x40
-                && self.byte(at + 3) == 2 =>
+            (0x0f, 0xb9)
+                if self.before(at, 1) == 0x67
+                    && self.byte(at + 2) == 0x40
+                    && self.byte(at + 3) == 2 =>
             {
                 self.mark(at, Marks::CFI_CHECK);
             }
-            RETURN => self.returns(at + 1),
-            TLS if self.byte(at + 2) == 0x89 => self.mark(at, Marks::TLS_STORE),
-            THROUGH_SLOT => {
-                let target = self.target(at + 2, at + 6);
-                if let Some(name) = target.and_then(|target| self.imports.at_slot(target)) {
-                    // The stub itself is no call.
-                    let stub = self.address.wrapping_add(at as u64);
-                    if self.imports.at_stub(stub).is_none() {
-                        self.called(at, name);
-                    }
-                }
+            // `mov fs:[x], reg`: what has no register in its address is none of SafeStack's.
+            (0x64, 0x48 | 0x49 | 0x4c | 0x4d)
+                if self.byte(at + 2) == 0x89 && self.through_register(at + 3) =>
+            {
+                self.mark(at, Marks::TLS_STORE);
             }
+            (0xff, 0x15 | 0x25) => self.through_slot(at),
             _ => {}
         }
+    }
+
+    fn through_slot(&mut self, at: usize) {
+        let target = self.target(at + 2, at + 6);
+        if let Some(name) = target.and_then(|target| self.imports.at_slot(target)) {
+            // The stub itself is no call.
+            let stub = self.address.wrapping_add(at as u64);
+            if self.byte(at + 1) == 0x15 {
+                self.called(at, name);
+            } else if self.imports.at_stub(stub).is_none() {
+                self.unknown_stub = true;
+            }
+        }
+    }
+
+    /// `lea` with a SIB byte. A ModRM byte with register 4 means rsp, with REX.R r12.
+    fn by_stack(&mut self, at: usize) {
+        let (before, modrm, sib) = (self.before(at, 1), self.byte(at + 1), self.byte(at + 2));
+        let to_stack = modrm & 0x38 == 0x20;
+        let local = sib == 0x24 && (before == 0x4c || before == 0x48 && !to_stack);
+        let marks = if local { Marks::FRAME_ADDRESS } else { Marks::default() };
+        self.stack_address(at, marks);
+        if to_stack && !local {
+            self.step_register(at);
+        }
+    }
+
+    /// `lea` with rbp; a local is below it.
+    fn by_frame(&mut self, at: usize) {
+        let modrm = self.byte(at + 1);
+        let sign = if modrm & 0x80 == 0 { self.byte(at + 2) } else { self.byte(at + 5) };
+        let local = matches!(self.before(at, 1), 0x48 | 0x4c)
+            && sign & 0x80 != 0
+            && !matches!(modrm & 0x38, 0x20 | 0x28);
+        self.stack_address(at, if local { Marks::BELOW_FRAME } else { Marks::default() });
+    }
+
+    /// An address made of rsp or rbp may be taken here.
+    fn stack_address(&mut self, at: usize, marks: Marks) {
+        let address = self.address.wrapping_add(at as u64);
+        if let Some(index) = self.function_at(at)
+            && let Some(function) = self.code.functions.get_mut(index)
+            && let Some(extent) = self.seen.extents.get_mut(index)
+        {
+            function.marks = function.marks.with(marks);
+            extent.taken = address.saturating_sub(function.start);
+        }
+    }
+
+    /// The memory operand of a ModRM byte has a base or an index.
+    fn through_register(&self, at: usize) -> bool {
+        let (modrm, sib) = (self.byte(at), self.byte(at + 1));
+        modrm & 0xc7 != 0x04 || sib & 0x3f != 0x25 || self.before(at, 2) & 0x02 != 0
     }
 
     fn byte(&self, at: usize) -> u8 {
@@ -258,38 +286,29 @@ impl Scan<'_, '_> {
         Some(self.address.wrapping_add(end as u64).wrapping_add_signed(distance))
     }
 
-    /// A 64-bit operand that is none of r8 to r15 in base: REX.W, maybe REX.R.
-    fn wide(&self, at: usize) -> bool {
-        matches!(self.before(at, 1), 0x48 | 0x4c)
-    }
-
-    fn negative(&self, at: usize) -> bool {
-        if self.byte(at + 1) & 0x80 == 0 {
-            self.byte(at + 2) & 0x80 != 0
-        } else {
-            self.byte(at + 5) & 0x80 != 0
-        }
-    }
-
-    fn mark(&mut self, at: usize, marks: Marks) {
+    /// The function something stands in. What is asked comes in the order of the bytes.
+    fn function_at(&mut self, at: usize) -> Option<usize> {
         let address = self.address.wrapping_add(at as u64);
-        let functions = &mut self.code.functions;
+        let functions = &self.code.functions;
         while functions.get(self.current).is_some_and(|function| function.end <= address) {
             self.current += 1;
         }
-        if let Some(function) =
-            functions.get_mut(self.current).filter(|function| function.start <= address)
-        {
+        functions.get(self.current).filter(|it| it.start <= address).map(|_| self.current)
+    }
+
+    fn mark(&mut self, at: usize, marks: Marks) {
+        let function = self.function_at(at).and_then(|index| self.code.functions.get_mut(index));
+        if let Some(function) = function {
             function.marks = function.marks.with(marks);
         }
     }
 
-    fn branch(&mut self, at: usize, jump: bool) {
+    fn branch(&mut self, at: usize) {
         let Some(target) = self.target(at + 1, at + 5) else { return };
         if let Some(name) = self.imports.at_stub(target) {
             self.called(at, name);
         }
-        if jump && self.bytes.get(at + 5..at + 8) == Some(b"\xcc\xcc\xcc") {
+        if self.byte(at) == 0xe9 && self.bytes.get(at + 5..at + 8) == Some(b"\xcc\xcc\xcc") {
             self.jump_table_entry(at, target);
         }
     }
@@ -314,11 +333,19 @@ impl Scan<'_, '_> {
     }
 
     fn called(&mut self, at: usize, name: u32) {
-        self.imports.call(name);
-        match self.imports.name(name) {
-            "__stack_chk_fail" => self.mark(at, Marks::CALLS_FAIL),
-            name if size_register(name).is_some() => self.mark(at, Marks::SIZED_CALL),
-            _ => {}
+        match self.imports.call(name) {
+            Callee::Other => {}
+            Callee::Fails => self.mark(at, Marks::CALLS_FAIL),
+            Callee::ToldASize => {
+                let address = self.address.wrapping_add(at as u64);
+                if let Some(index) = self.function_at(at)
+                    && let Some(function) = self.code.functions.get_mut(index)
+                    && let Some(extent) = self.seen.extents.get_mut(index)
+                {
+                    function.marks = function.marks.with(Marks::SIZED_CALL);
+                    extent.sized = extent.sized.max(address.saturating_sub(function.start));
+                }
+            }
         }
     }
 
@@ -340,10 +367,8 @@ impl Scan<'_, '_> {
     }
 
     fn marks_at(&mut self, at: usize) -> Marks {
-        self.mark(at, Marks::default());
-        let address = self.address.wrapping_add(at as u64);
-        let function = self.code.functions.get(self.current);
-        function.filter(|function| function.start <= address).map_or(Marks::default(), |f| f.marks)
+        let function = self.function_at(at).and_then(|index| self.code.functions.get(index));
+        function.map_or(Marks::default(), |function| function.marks)
     }
 
     fn step_immediate(&mut self, at: usize) {
@@ -386,18 +411,15 @@ impl Scan<'_, '_> {
             0x49 => true,
             _ => false,
         };
-        if copied {
-            self.mark(at, Marks::FRAME_ADDRESS);
-        }
+        self.stack_address(at, if copied { Marks::FRAME_ADDRESS } else { Marks::default() });
     }
 
     /// `push rbp; mov rbp, rsp` at the start of a function.
     fn frame_pointer(&mut self, at: usize) {
-        self.mark(at, Marks::default());
         let address = self.address.wrapping_add(at as u64);
-        let function = self.code.functions.get_mut(self.current);
-        if let Some(function) = function
-            .filter(|it| address.checked_sub(it.start).is_some_and(|at| (2..23).contains(&at)))
+        let function = self.function_at(at).and_then(|index| self.code.functions.get_mut(index));
+        if let Some(function) =
+            function.filter(|function| (2..23).contains(&(address - function.start)))
         {
             function.marks = function.marks.with(Marks::FRAME_POINTER);
         }
@@ -408,13 +430,12 @@ impl Scan<'_, '_> {
             && target >= self.bounds.0
             && target < self.bounds.1
         {
-            self.taken.push(target);
+            self.seen.taken.push(target);
         }
     }
 
-    fn returns(&mut self, at: usize) {
+    fn return_at(&mut self, at: usize) {
         self.code.returns += 1;
-        self.mark(at, Marks::RETURNS);
         // xor reg, reg of a call-used register other than eax, the returned value: 31 c9/d2/f6/ff, 45 31 c0/c9/d2/db.
         let zeroed = match (self.before(at, 2), self.before(at, 1)) {
             (0x31, 0xc9 | 0xd2 | 0xf6 | 0xff) => true,
@@ -422,61 +443,66 @@ impl Scan<'_, '_> {
             _ => false,
         };
         self.code.zeroing_returns += usize::from(zeroed);
-        if zeroed {
-            self.mark(at, Marks::ZEROES);
+        let address = self.address.wrapping_add(at as u64);
+        let functions = &mut self.code.functions;
+        while functions.get(self.returning).is_some_and(|function| function.end <= address) {
+            self.returning += 1;
+        }
+        let function = functions.get_mut(self.returning).filter(|it| it.start <= address);
+        if let Some(function) = function {
+            let zeroes = if zeroed { Marks::ZEROES } else { Marks::default() };
+            function.marks = function.marks.with(Marks::RETURNS.with(zeroes));
         }
     }
 
     /// Code at a fixed address takes addresses of functions as numbers: `mov reg, imm32`.
-    fn absolute_addresses(&mut self, core: Range<usize>) {
-        let functions = &self.code.functions;
-        let (Some(first), Some(last)) = (functions.first(), functions.last()) else { return };
-        let starts = first.start..=last.start;
-        for at in core {
-            if !matches!(self.bytes[at], 0xb8..=0xbf | 0xc7) {
-                continue;
-            }
-            for start in [at + 1, at + 2] {
+    fn absolute_addresses(&mut self, at: usize, length: usize, chunk: &Chunk) {
+        let Some(numbers) = &self.numbers else { return };
+        for here in places(&chunk.numbers).take_while(|here| *here < length) {
+            for start in [at + here + 1, at + here + 2] {
                 let Some(value) = self.number(start) else { continue };
                 let value = u64::from(value.cast_unsigned());
-                if starts.contains(&value)
+                let functions = &self.code.functions;
+                if value >= numbers.first
+                    && value <= numbers.last
                     && functions.binary_search_by_key(&value, |function| function.start).is_ok()
                 {
-                    self.taken.push(value);
+                    self.seen.taken.push(value);
                 }
             }
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::{BLOCK, NOTHING, PAIRS, interesting, mask};
+/// Where a row of bits has some.
+fn places(bits: &[u64]) -> impl Iterator<Item = usize> + '_ {
+    bits.iter().enumerate().flat_map(|(index, block)| {
+        let mut block = *block;
+        std::iter::from_fn(move || {
+            let next = index * 64 + block.trailing_zeros() as usize;
+            (block != 0).then(|| {
+                block &= block - 1;
+                next
+            })
+        })
+    })
+}
 
-    #[test]
-    fn no_pair_of_the_table_is_passed_over() {
-        let (mut listed, mut asked) = (0, 0);
-        for first in 0..=u8::MAX {
-            for second in 0..=u8::MAX {
-                let kind = PAIRS[usize::from(first) | usize::from(second) << 8];
-                let found = interesting(first, second);
-                assert!(found || kind == NOTHING, "{first:02x} {second:02x}");
-                listed += usize::from(kind != NOTHING);
-                asked += usize::from(found);
-            }
-        }
-        assert!(asked < listed * 2, "{asked} of {listed}: too much is looked at");
-    }
+/// Numbers that can be the address of a function.
+#[derive(Debug, Clone, Copy)]
+struct Numbers {
+    first: u64,
+    last: u64,
+    /// Of their highest byte: the first value, and how many follow.
+    top: (u8, u8),
+}
 
-    #[test]
-    fn a_mask_has_the_bits_of_its_pairs() {
-        for at in 0..BLOCK {
-            let mut bytes = [0; BLOCK + 1];
-            bytes[at] = 0xe8;
-            assert_eq!(mask(&bytes), 1 << at);
-        }
-        let mut bytes = [0; BLOCK + 1];
-        bytes[BLOCK] = 0xc3;
-        assert_eq!(mask(&bytes), 1 << (BLOCK - 1));
+impl Numbers {
+    fn of(code: &Code<'_>) -> Option<Self> {
+        let (first, last) = (code.functions.first()?.start, code.functions.last()?.start);
+        let top = |address: u64| u8::try_from(address >> 24);
+        let low = top(first).ok()?;
+        let high = top(last).unwrap_or(u8::MAX);
+        Some(Self { first, last, top: (low, high.saturating_sub(low)) })
     }
 }
