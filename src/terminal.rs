@@ -92,7 +92,7 @@ impl Terminal {
     /// Findings for people on stderr; `texts` are the (file, text) pairs that spans point into.
     pub fn findings(&self, findings: &[Finding], texts: &[(String, String)]) {
         let colour = std::io::stderr().is_terminal();
-        for finding in findings {
+        for finding in &finding::together(findings) {
             let quiet = self.verbosity == Verbosity::Quiet && finding.severity < Severity::Error;
             let noise = finding.severity == Severity::Note && self.verbosity < Verbosity::Verbose;
             if !quiet && !noise {

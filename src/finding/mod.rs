@@ -7,6 +7,7 @@ mod render;
 
 pub use render::{human, json, line_and_column, place};
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// A kind of finding: its stable name and what `quench explain CODE` prints. Names are `area::kebab-case`, unique
@@ -108,6 +109,29 @@ impl Finding {
         self.help = Some(help.into());
         self
     }
+}
+
+/// Findings that say the same of several files or packages, as one that names them all; the order stays.
+pub fn together(findings: &[Finding]) -> Vec<Finding> {
+    let objects = |finding: &Finding| {
+        let is_object = |label: &Label| matches!(label.place, Place::Object { .. });
+        !finding.labels.is_empty() && finding.labels.iter().all(is_object)
+    };
+    let mut out: Vec<Finding> = Vec::new();
+    let mut first = BTreeMap::new();
+    for finding in findings {
+        let key = (finding.code.name, &finding.message, &finding.notes, &finding.help);
+        match first.get(&key).filter(|_| objects(finding)).map(|at: &usize| &mut out[*at]) {
+            Some(same) if same.severity == finding.severity && objects(same) => {
+                same.labels.extend(finding.labels.iter().cloned());
+            }
+            _ => {
+                first.insert(key, out.len());
+                out.push(finding.clone());
+            }
+        }
+    }
+    out
 }
 
 /// True when any finding is an error.

@@ -106,7 +106,7 @@ pub fn json(finding: &Finding, texts: &[(String, String)]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::{Finding, Place, human};
-    use crate::finding::Code;
+    use crate::finding::{Code, together};
 
     const CODE: Code = Code { name: "area::code", summary: "", explain: "" };
 
@@ -132,5 +132,21 @@ mod tests {
             let dangling = shown.lines().any(|line| line.trim_end().ends_with(':'));
             assert!(!dangling && shown.lines().all(|line| line == line.trim_end()), "{shown:?}");
         }
+    }
+
+    #[test]
+    fn what_is_true_of_two_packages_is_said_once() {
+        let object = |path: &str| Place::Object { path: path.to_owned(), part: None };
+        let lost = |path: &str| Finding::warning(&CODE, "lost").at(object(path), "");
+        let other = Finding::warning(&CODE, "other").at(object("a.deb"), "");
+        let line = || {
+            let place = Place::Line { file: "p.toml".to_owned(), line: 1 };
+            Finding::warning(&CODE, "line").at(place, "")
+        };
+        let all = [lost("a.rpm"), other.clone(), lost("a.deb"), line(), line()];
+        let both = lost("a.rpm").at(object("a.deb"), "");
+        assert_eq!(together(&all), [both, other, line(), line()]);
+        let worse = Finding::error(&CODE, "lost").at(object("b"), "");
+        assert_eq!(together(&[lost("a"), worse.clone()]), [lost("a"), worse]);
     }
 }
