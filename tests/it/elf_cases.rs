@@ -89,6 +89,7 @@ const TABLE: &[Row] = &[
     (33, "go_hello.xz", "fortify", "not-applicable", "Go"),
     (33, "static_ssp.xz", "fortify", "not-applicable", "static"),
     (33, "ssp_noarrays", "fortify", "not-applicable", "no function"),
+    (0, "chk_uncalled", "fortify", "fails", "not called: memcpy"),
     (34, "rare_chk", "fortify", "holds", "explicit_bzero"),
     (35, "musl_dynamic", "fortify", "not-applicable", "musl"),
     (35, "musl_static", "fortify", "not-applicable", "static"),

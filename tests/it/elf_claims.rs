@@ -83,3 +83,22 @@ fn a_text_protects_no_static_program() {
     assert_eq!(of("relro", &musl).0, "cannot-tell");
     assert_eq!(of("relro", &fixture("static_ssp.xz")).0, "holds");
 }
+
+/// Code that no table of functions tells of is not looked at: what holds elsewhere does not hold there.
+#[test]
+fn code_in_no_known_function_is_not_vouched_for() {
+    let mut file = fixture("static_ssp_stripped.xz");
+    assert_eq!(of("stack-protector", &file).0, "holds");
+    let facts = quench::elf::facts(&file).unwrap();
+    let frames = *facts.sections.named(".eh_frame").unwrap();
+    let start = usize::try_from(frames.offset).unwrap();
+    let end = start + usize::try_from(frames.size).unwrap();
+    // A terminator after two thirds of the entries.
+    let mut at = start;
+    while at < start + (end - start) * 2 / 3 {
+        at += 4 + u32::from_le_bytes(file[at..at + 4].try_into().unwrap()) as usize;
+    }
+    file[at..at + 4].fill(0);
+    let (verdict, detail) = of("stack-protector", &file);
+    assert!(verdict == "partial" && detail.contains("bytes of code"), "{verdict}: {detail}");
+}

@@ -238,11 +238,18 @@ pub(super) fn fortify(object: Object<'_>) -> Answer {
             unoptimised.join(" ")
         ));
     }
+    let calls = |list: &[(&str, usize)]| list.iter().map(|(_, calls)| *calls).sum::<usize>();
     let verdict = match (guarded.len(), plain.len()) {
         (0, 0) => Verdict::NotApplicable("imports no function that has a checked twin".to_owned()),
         (0, n) => {
             Verdict::Fails(format!("none of {n} functions is the checked one: {}", listed(&plain)))
         }
+        // Somebody may import a name only to have it there.
+        (_, n) if calls(&guarded) == 0 && calls(&plain) > 0 => Verdict::Fails(format!(
+            "none of {n} functions that are called is the checked one: {}; imported and not called: {}",
+            listed(&plain),
+            listed(&guarded)
+        )),
         _ if !must.is_empty() => Verdict::Partial {
             n: total(&guarded),
             m: total(&guarded) + total(&must),
