@@ -91,7 +91,7 @@ pub(super) fn read_dynamic<'a>(
     symbols: &mut Vec<Symbol<'a>>,
     unreadable: &mut Vec<String>,
 ) -> Dynamic {
-    let value = |tag: u64| table.iter().find(|entry| entry.d_tag == tag).map(|entry| entry.d_val);
+    let value = |tag: u64| last(table, tag);
     let offset = |tag: u64| value(tag).and_then(|address| offset_of(segments, address));
     let names = Names {
         image,
@@ -238,8 +238,15 @@ fn relocations(
     ] {
         let (Some(address), Some(size)) = (value(start), value(length)) else { continue };
         let table = RelocationTable { address, size, with_addend };
-        // The linker sorts RELATIVE entries to the front and says how many; none of them binds a symbol.
+        // The linker sorts RELATIVE entries to the front and says how many; none of them binds a symbol. Believed where the
+        // last of them is one.
         let skip = usize::try_from(value(count).unwrap_or(0)).unwrap_or(0);
+        let skip = skip.min(MOST_ENTRIES);
+        let counted = skip
+            .checked_sub(1)
+            .and_then(|before| entries(image, segments, table, ctx, before).next())
+            .is_some_and(|entry| is_relative(entry.r_type));
+        let skip = if counted { skip } else { 0 };
         let found = entries(image, segments, table, ctx, skip)
             .filter(|entry| is_glob_dat(entry.r_type))
             .map(|entry| slot(&entry));
@@ -250,6 +257,11 @@ fn relocations(
 
 fn slot(entry: &Reloc) -> Slot {
     Slot { address: entry.r_offset, symbol: entry.r_sym }
+}
+
+fn is_relative(kind: u32) -> bool {
+    // R_X86_64_RELATIVE and R_386_RELATIVE are both 8, R_ARM_RELATIVE is 23.
+    matches!(kind, reloc::R_X86_64_RELATIVE | reloc::R_AARCH64_RELATIVE | reloc::R_ARM_RELATIVE)
 }
 
 fn is_glob_dat(kind: u32) -> bool {
@@ -274,10 +286,15 @@ fn entries(
     parsed.into_iter().flat_map(|section| section.iter().take(MOST_ENTRIES))
 }
 
+/// Of several entries with a tag the loaders keep the last (glibc elf/get-dynamic-info.h, musl `decode_vec`).
+fn last(table: &[Dyn], tag: u64) -> Option<u64> {
+    table.iter().rfind(|entry| entry.d_tag == tag).map(|entry| entry.d_val)
+}
+
 /// Number of dynamic symbols: from `DT_HASH`, else from `DT_GNU_HASH`, else the distance to the string table that
 /// follows in GNU ld's layout.
 fn symbol_count(image: Image<'_>, table: &[Dyn], segments: &[Segment], ctx: Ctx) -> usize {
-    let value = |tag: u64| table.iter().find(|entry| entry.d_tag == tag).map(|entry| entry.d_val);
+    let value = |tag: u64| last(table, tag);
     let offset = |tag: u64| value(tag).and_then(|address| offset_of(segments, address));
     if let Some(chain) =
         offset(dynamic::DT_HASH).and_then(|offset| image.slice(offset.checked_add(4)?, 4))

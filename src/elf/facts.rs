@@ -147,7 +147,7 @@ pub fn facts_of(image: Image<'_>, depth: Depth) -> Result<Facts<'_>, Malformed> 
         .map(|bytes| String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned());
     let sections = Sections::read(image, &header, ctx, &mut unreadable);
     let mut symbols = Vec::new();
-    let table = dynamic_table(image, &headers, ctx, &mut unreadable);
+    let table = dynamic_table(image, &headers, &segments, ctx, &mut unreadable);
     let dynamic = table.map(|table| {
         read_dynamic(image, depth, &table, &segments, ctx, &mut symbols, &mut unreadable)
     });
@@ -181,18 +181,20 @@ pub(super) fn context(header: &Header) -> Result<Ctx, Malformed> {
     Ok(Ctx::new(container, endian))
 }
 
-/// The entries of the first `PT_DYNAMIC`.
+/// The entries of the `PT_DYNAMIC` the loaders use: the last one, at its address (glibc elf/dl-load.c, elf/rtld.c).
 fn dynamic_table(
     image: Image<'_>,
     headers: &[ProgramHeader],
+    segments: &[Segment],
     ctx: Ctx,
     unreadable: &mut Vec<String>,
 ) -> Option<Vec<dynamic::Dyn>> {
-    let header = headers.iter().find(|header| header.p_type == program_header::PT_DYNAMIC)?;
-    let Some(bytes) = image.slice(header.p_offset, header.p_filesz) else {
+    let header = headers.iter().rfind(|header| header.p_type == program_header::PT_DYNAMIC)?;
+    let offset = offset_of(segments, header.p_vaddr).unwrap_or(header.p_offset);
+    let Some(bytes) = image.slice(offset, header.p_filesz) else {
         unreadable.push(format!(
-            "dynamic table: {} bytes at {:#x} are not in the file",
-            header.p_filesz, header.p_offset
+            "dynamic table: {} bytes at {offset:#x} are not in the file",
+            header.p_filesz
         ));
         return None;
     };

@@ -1,13 +1,18 @@
 //! Which pages the loader will make read-only. Pure.
 
-use super::{Facts, Machine, SegmentKind};
+use super::{Facts, Machine, Segment, SegmentKind};
 
 /// The page size of x86-64, and the smallest of the others.
 pub const PAGE: u64 = 4096;
 
+/// The header the loaders keep: of several the last.
+pub fn segment<'f>(facts: &'f Facts<'_>) -> Option<&'f Segment> {
+    facts.segments.iter().rfind(|segment| segment.kind == SegmentKind::GnuRelro)
+}
+
 /// What the loader protects, as glibc rounds it (elf/dl-reloc.c `_dl_protect_relro`): both ends down to a page.
 pub fn range(facts: &Facts<'_>, page: u64) -> Option<(u64, u64)> {
-    let segment = facts.segments.iter().find(|segment| segment.kind == SegmentKind::GnuRelro)?;
+    let segment = segment(facts)?;
     let start = segment.address & !(page - 1);
     let end = segment.address.saturating_add(segment.memory_size) & !(page - 1);
     Some((start, end))

@@ -102,3 +102,94 @@ fn code_in_no_known_function_is_not_vouched_for() {
     let (verdict, detail) = of("stack-protector", &file);
     assert!(verdict == "partial" && detail.contains("bytes of code"), "{verdict}: {detail}");
 }
+
+/// Offsets of the program headers.
+fn headers(bytes: &[u8]) -> Vec<usize> {
+    let start = usize::try_from(u64_at(bytes, 32)).unwrap();
+    (0..usize::from(bytes[56])).map(|index| start + index * 56).collect()
+}
+
+fn kind_at(bytes: &[u8], header: usize) -> u32 {
+    u32::from_le_bytes(bytes[header..header + 4].try_into().unwrap())
+}
+
+const PT_DYNAMIC: u32 = 2;
+const PT_GNU_STACK: u32 = 0x6474_e551;
+const PT_GNU_RELRO: u32 = 0x6474_e552;
+
+/// The last header of a kind, and the dynamic table's place.
+fn header(bytes: &[u8], kind: u32) -> usize {
+    headers(bytes).into_iter().rfind(|at| kind_at(bytes, *at) == kind).unwrap()
+}
+
+/// Offsets of the entries of the dynamic table, those behind its end included.
+fn entries(bytes: &[u8]) -> Vec<usize> {
+    let at = header(bytes, PT_DYNAMIC);
+    let start = usize::try_from(u64_at(bytes, at + 8)).unwrap();
+    let size = usize::try_from(u64_at(bytes, at + 32)).unwrap();
+    (start..start + size).step_by(16).collect()
+}
+
+fn put(bytes: &mut [u8], at: usize, values: &[u64]) {
+    for (index, value) in values.iter().enumerate() {
+        bytes[at + index * 8..at + index * 8 + 8].copy_from_slice(&value.to_le_bytes());
+    }
+}
+
+/// Of two headers of a kind, and of two entries with a tag, the loaders keep the last.
+#[test]
+fn the_last_header_and_the_last_entry_count() {
+    let hardened = fixture("hardened");
+    assert_eq!((of("relro", &hardened).0, of("bind-now", &hardened).0), ("holds", "holds"));
+
+    let mut relro = hardened.clone();
+    let (stack, last) = (header(&relro, PT_GNU_STACK), header(&relro, PT_GNU_RELRO));
+    assert!(stack < last);
+    relro.copy_within(last..last + 56, stack);
+    put(&mut relro, last + 32, &[16, 16]);
+    assert_eq!(of("relro", &relro).0, "fails");
+
+    let mut flags = hardened.clone();
+    let free: Vec<usize> =
+        entries(&flags).into_iter().filter(|at| u64_at(&hardened, *at) == 0).collect();
+    // DT_FLAGS without DF_BIND_NOW, DT_FLAGS_1 with DF_1_PIE alone; one DT_NULL is left.
+    put(&mut flags, free[0], &[30, 0, 0x6fff_fffb, 0x0800_0000]);
+    assert!(free.len() > 2);
+    assert_eq!(of("bind-now", &flags).0, "fails");
+}
+
+/// The loader reads the dynamic table at its address; what stands at the offset is for tools only.
+#[test]
+fn the_dynamic_table_is_the_one_at_the_address() {
+    let mut lazy = fixture("spoof_runpath");
+    let place = entries(&lazy);
+    let mut fake: Vec<u8> = lazy[place[0]..place[place.len() - 1] + 16].to_vec();
+    let debug = fake.chunks(16).position(|entry| u64_at(entry, 0) == 21).unwrap();
+    put(&mut fake, debug * 16, &[24, 0]);
+    let (at, end) = (header(&lazy, PT_DYNAMIC), lazy.len() as u64);
+    lazy.extend_from_slice(&fake);
+    put(&mut lazy, at + 8, &[end]);
+    assert_eq!(of("bind-now", &lazy).0, "fails");
+    assert_eq!(of("headers", &lazy).0, "fails");
+}
+
+/// A count of relocations that bind nothing hides none that do.
+#[test]
+fn no_count_hides_a_slot() {
+    let hardened = fixture("hardened");
+    let mut hidden = hardened.clone();
+    let count = entries(&hidden).into_iter().find(|at| u64_at(&hidden, *at) == 0x6fff_fff9);
+    put(&mut hidden, count.unwrap() + 8, &[1000]);
+    let slots = |bytes: &[u8]| {
+        let facts = quench::elf::facts(bytes).unwrap();
+        facts.dynamic.unwrap().slots.len()
+    };
+    assert!(slots(&hardened) > 0);
+    assert_eq!(slots(&hidden), slots(&hardened));
+    let all = entries(&hardened)
+        .into_iter()
+        .find(|at| u64_at(&hardened, *at) == 8)
+        .map(|at| u64_at(&hardened, at + 8) / 24);
+    put(&mut hidden, count.unwrap() + 8, &[all.unwrap()]);
+    assert_eq!(slots(&hidden), slots(&hardened));
+}

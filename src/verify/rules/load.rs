@@ -2,7 +2,7 @@
 
 use super::Object;
 use super::link::{is_loaded, not_loaded};
-use crate::elf::relro::{PAGE, is_looked_for, range};
+use crate::elf::relro::{PAGE, is_looked_for, range, segment};
 use crate::elf::{Facts, Kind, Machine, Segment, SegmentKind};
 use crate::verify::Verdict;
 
@@ -22,8 +22,7 @@ pub(super) fn relro(object: Object<'_>) -> Answer {
     }
     let facts = object.facts;
     let is_static = matches!(facts.kind, Kind::StaticExecutable | Kind::StaticPie);
-    let Some(segment) = facts.segments.iter().find(|segment| segment.kind == SegmentKind::GnuRelro)
-    else {
+    let Some(header) = segment(facts) else {
         let go = facts.dynamic.is_none() && super::coverage::is_go(object);
         return if go {
             let why = "compiled by Go, static: there is no GOT";
@@ -42,7 +41,7 @@ pub(super) fn relro(object: Object<'_>) -> Answer {
     }
     let mut answer = (Verdict::Holds, String::new());
     for page in pages(facts.machine) {
-        answer = covered(object, segment, *page);
+        answer = covered(object, header, *page);
         if answer.0 != Verdict::Holds {
             break;
         }
@@ -69,7 +68,7 @@ fn covered(object: Object<'_>, segment: &Segment, page: u64) -> Answer {
     for (address, size) in dynamic.arrays.iter().filter(|(_, size)| *size > 0) {
         fixed.extend([*address, address.saturating_add(size - 1)]);
     }
-    let table = facts.segments.iter().find(|segment| segment.kind == SegmentKind::Dynamic);
+    let table = facts.segments.iter().rfind(|segment| segment.kind == SegmentKind::Dynamic);
     fixed.extend(table.map(|segment| segment.address));
     let plt: Vec<u64> = dynamic.plt_slots.iter().map(|slot| slot.address).collect();
     let left: Vec<u64> = fixed.iter().copied().filter(outside).collect();
