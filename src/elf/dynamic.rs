@@ -1,5 +1,7 @@
 //! The dynamic table: what the loader is told. Pure.
 
+use std::borrow::Cow;
+
 use goblin::container::{Container, Ctx};
 use goblin::elf::dynamic::{self, Dyn};
 use goblin::elf::reloc::{self, Reloc, RelocSection};
@@ -230,7 +232,7 @@ fn relocations(
     let with_addend = value(dynamic::DT_PLTREL).is_none_or(|kind| kind == dynamic::DT_RELA);
     if let (Some(address), Some(size)) = (value(dynamic::DT_JMPREL), value(dynamic::DT_PLTRELSZ)) {
         let table = RelocationTable { address, size, with_addend };
-        out.plt_slots = entries(image, segments, table, ctx, 0).map(|entry| slot(&entry)).collect();
+        entries(image, segments, table, ctx, 0, &mut |entry| out.plt_slots.push(slot(entry)));
     }
     for (start, length, count, with_addend) in [
         (dynamic::DT_RELA, dynamic::DT_RELASZ, dynamic::DT_RELACOUNT, true),
@@ -242,15 +244,18 @@ fn relocations(
         // last of them is one.
         let skip = usize::try_from(value(count).unwrap_or(0)).unwrap_or(0);
         let skip = skip.min(MOST_ENTRIES);
-        let counted = skip
-            .checked_sub(1)
-            .and_then(|before| entries(image, segments, table, ctx, before).next())
-            .is_some_and(|entry| is_relative(entry.r_type));
-        let skip = if counted { skip } else { 0 };
-        let found = entries(image, segments, table, ctx, skip)
-            .filter(|entry| is_glob_dat(entry.r_type))
-            .map(|entry| slot(&entry));
-        out.slots.extend(found);
+        let length = (skip as u64).saturating_mul(Reloc::size(with_addend, ctx) as u64);
+        let counted = RelocationTable { size: size.min(length), ..table };
+        let mut relative = false;
+        entries(image, segments, counted, ctx, skip.saturating_sub(1), &mut |entry| {
+            relative = is_relative(entry.r_type);
+        });
+        let skip = if relative { skip } else { 0 };
+        entries(image, segments, table, ctx, skip, &mut |entry| {
+            if is_glob_dat(entry.r_type) {
+                out.slots.push(slot(entry));
+            }
+        });
         out.tables.push(table);
     }
 }
@@ -269,21 +274,39 @@ fn is_glob_dat(kind: u32) -> bool {
     kind == reloc::R_X86_64_GLOB_DAT || kind == reloc::R_AARCH64_GLOB_DAT
 }
 
+/// Calls `visit` for the entries of a table, after some. A large table is read in pieces, and none of it is kept.
 fn entries(
     image: Image<'_>,
     segments: &[Segment],
     table: RelocationTable,
     ctx: Ctx,
     skip: usize,
-) -> impl Iterator<Item = Reloc> {
-    let parsed = offset_of(segments, table.address).and_then(|offset| {
-        let entry = Reloc::size(table.with_addend, ctx) as u64;
-        let skipped = (skip as u64).saturating_mul(entry).min(table.size);
-        let start = offset.checked_add(skipped)?;
-        let bytes = image.up_to(start, table.size - skipped)?;
-        RelocSection::parse(bytes, 0, bytes.len(), table.with_addend, ctx).ok()
-    });
-    parsed.into_iter().flat_map(|section| section.iter().take(MOST_ENTRIES))
+    visit: &mut dyn FnMut(&Reloc),
+) {
+    const PIECE: u64 = 4096;
+    let entry = Reloc::size(table.with_addend, ctx) as u64;
+    let skipped = (skip as u64).saturating_mul(entry).min(table.size);
+    let start = offset_of(segments, table.address).and_then(|offset| offset.checked_add(skipped));
+    let Some(mut at) = start else { return };
+    let mut left = (table.size - skipped)
+        .min(image.length().saturating_sub(at))
+        .min(entry.saturating_mul(MOST_ENTRIES as u64));
+    let mut read = |bytes: &[u8]| {
+        if let Ok(section) = RelocSection::parse(bytes, 0, bytes.len(), table.with_addend, ctx) {
+            section.iter().for_each(|entry| visit(&entry));
+        }
+    };
+    if left <= entry * PIECE {
+        return read(image.slice(at, left).unwrap_or_default());
+    }
+    let mut buffer = Cow::Borrowed(&[][..]);
+    while left >= entry {
+        let size = left.min(entry * PIECE);
+        image.refill(at, size, &mut buffer);
+        read(&buffer);
+        at = at.saturating_add(size);
+        left -= size;
+    }
 }
 
 /// Of several entries with a tag the loaders keep the last (glibc elf/get-dynamic-info.h, musl `decode_vec`).
@@ -360,8 +383,8 @@ pub(super) fn data_relocations(facts: &Facts<'_>, ctx: Ctx, visit: &mut dyn FnMu
         }
     };
     for table in &dynamic.tables {
-        for entry in entries(image, &facts.segments, *table, ctx, 0) {
-            let Some(kind) = meaning(facts.machine, entry.r_type) else { continue };
+        entries(image, &facts.segments, *table, ctx, 0, &mut |entry| {
+            let Some(kind) = meaning(facts.machine, entry.r_type) else { return };
             let addend = match entry.r_addend {
                 Some(addend) => addend.cast_unsigned(),
                 None => in_place(entry.r_offset).unwrap_or(0),
@@ -375,7 +398,7 @@ pub(super) fn data_relocations(facts: &Facts<'_>, ctx: Ctx, visit: &mut dyn FnMu
                 (Meaning::Absolute, _) => None,
             };
             visit(DataRelocation { address: entry.r_offset, points_to, symbol: entry.r_sym });
-        }
+        });
     }
     if let Some((address, size)) = dynamic.relr {
         let wide = ctx.container == Container::Big;

@@ -109,12 +109,12 @@ pub(super) fn from_eh_frame(memory: &Memory<'_>, facts: &Facts<'_>) -> Vec<Range
     // How long it is a section header says, which may lie; the terminator does not. Without one, all that follows.
     let hint = facts.sections.named(".eh_frame").filter(|section| section.address == address);
     let bytes = hint
-        .and_then(|section| memory.at(address, section.size))
+        .and_then(|section| memory.copy(address, section.size))
         .filter(|bytes| terminated(bytes, facts.little_endian))
-        .or_else(|| memory.from(address));
+        .or_else(|| memory.copy(address, u64::MAX));
     let Some(bytes) = bytes else { return Vec::new() };
     let bases = BaseAddresses::default().set_eh_frame(address);
-    let mut section = EhFrame::new(bytes, endian);
+    let mut section = EhFrame::new(&bytes, endian);
     section.set_address_size(size);
     let mut out = read_entries(&section, &bases);
     out.sort_by_key(|range| range.start);

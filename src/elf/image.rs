@@ -28,6 +28,8 @@ pub enum Image<'a> {
 pub struct Parts<'s> {
     length: u64,
     read_at: &'s ReadAt<'s>,
+    /// Told before so many bytes more are kept.
+    announce: Option<&'s dyn Fn(u64)>,
     first: OnceCell<Box<Part>>,
     count: Cell<usize>,
     held: Cell<u64>,
@@ -53,7 +55,29 @@ impl<'s> Parts<'s> {
         let first = OnceCell::new();
         let part = Part { offset: 0, bytes: head, next: OnceCell::new() };
         first.get_or_init(|| Box::new(part));
-        Self { length, read_at, first, count: Cell::new(1), held, whole: OnceCell::new() }
+        Self {
+            length,
+            read_at,
+            announce: None,
+            first,
+            count: Cell::new(1),
+            held,
+            whole: OnceCell::new(),
+        }
+    }
+
+    /// Tells somebody each time before so many bytes more are kept.
+    #[must_use]
+    pub fn announcing(mut self, announce: &'s dyn Fn(u64)) -> Self {
+        self.announce = Some(announce);
+        self
+    }
+
+    fn keep(&self, offset: u64, length: u64) -> Vec<u8> {
+        if let Some(announce) = self.announce {
+            announce(length);
+        }
+        self.read(offset, length)
     }
 
     fn slice(&self, offset: u64, size: u64) -> Option<&[u8]> {
@@ -73,20 +97,23 @@ impl<'s> Parts<'s> {
         let start = offset & !(PAGE - 1);
         let length = end.checked_next_multiple_of(PAGE)?.min(self.length) - start;
         if self.count.get() >= MOST_PARTS || self.held.get().saturating_add(length) > self.length {
-            let whole = self.whole.get_or_init(|| self.read(0, self.length));
+            let whole = self.whole.get_or_init(|| self.keep(0, self.length));
             return cut(whole, offset, size);
         }
         self.count.set(self.count.get() + 1);
         self.held.set(self.held.get().saturating_add(length));
         let part = place.get_or_init(|| {
-            let bytes = self.read(start, length);
+            let bytes = self.keep(start, length);
             Box::new(Part { offset: start, bytes, next: OnceCell::new() })
         });
         cut(&part.bytes, offset - part.offset, size)
     }
 
     fn read(&self, offset: u64, length: u64) -> Vec<u8> {
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+        let length = usize::try_from(length).unwrap_or(0);
+        // An allocator keeps what it got for one size from the others: a few sizes are enough.
+        let mut bytes = Vec::with_capacity(length.checked_next_power_of_two().unwrap_or(length));
+        bytes.resize(length, 0);
         let read = self.fill(offset, &mut bytes);
         bytes.truncate(read);
         bytes
@@ -138,6 +165,15 @@ impl<'a> Image<'a> {
         match self {
             Self::Whole(bytes) => Cow::Borrowed(cut(bytes, offset, size).unwrap_or_default()),
             Self::Parts(parts) => Cow::Owned(parts.read(offset, size)),
+        }
+    }
+
+    /// The same for a range that may be large: that it is held is announced.
+    pub(super) fn copy(self, offset: u64, size: u64) -> Cow<'a, [u8]> {
+        let size = size.min(self.length().saturating_sub(offset));
+        match self {
+            Self::Whole(_) => self.peek(offset, size),
+            Self::Parts(parts) => Cow::Owned(parts.keep(offset, size)),
         }
     }
 

@@ -110,11 +110,12 @@ impl<'a> Memory<'a> {
         self.regions.iter().find(|region| region.contains(address))
     }
 
-    /// The bytes from an address to the end of its region; they are kept with the file.
-    pub(super) fn from(&self, address: u64) -> Option<&'a [u8]> {
+    /// Up to so many bytes from an address, as far as its region goes; they are not kept with the file.
+    pub(super) fn copy(&self, address: u64, size: u64) -> Option<Cow<'a, [u8]>> {
         let region = self.region(address)?;
         let skipped = address - region.address;
-        self.image.slice(region.offset.checked_add(skipped)?, region.size - skipped)
+        let offset = region.offset.checked_add(skipped)?;
+        Some(self.image.copy(offset, size.min(region.size - skipped)))
     }
 
     /// Lends up to so many bytes from an address; neighbours of what was lent last cost nothing.
@@ -139,13 +140,10 @@ impl<'a> Memory<'a> {
         {
             return piece.1.get(place).map(look);
         }
-        if size > AROUND {
-            return Some(look(&self.image.peek(offset, size)));
-        }
         let mut window = self.window.borrow_mut();
         if inside(&window).is_none() {
             let left = region.size - skipped;
-            self.image.refill(offset, AROUND.min(left), &mut window.1);
+            self.image.refill(offset, size.max(AROUND).min(left), &mut window.1);
             window.0 = offset;
         }
         let place = inside(&window)?;

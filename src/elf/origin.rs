@@ -113,7 +113,7 @@ impl Origins {
         let mut budget = MOST_DECODED;
         let memory = Memory::of(facts);
         for region in memory.code() {
-            let bytes = memory.from(region.address).unwrap_or_default();
+            let bytes = memory.copy(region.address, u64::MAX).unwrap_or_default();
             for (at_byte, four) in bytes.windows(4).enumerate() {
                 let distance = i32::from_le_bytes([four[0], four[1], four[2], four[3]]);
                 let next = region.address.wrapping_add(at_byte as u64 + 4);

@@ -2,7 +2,7 @@
 //!
 //! The first step knows no policy, so a package's own record may name the policy after its files were read once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -378,6 +378,40 @@ impl Examination {
                 self.files.push(object);
             }
         }
+    }
+
+    /// A file that is judged under another name: [`Self::repeat`] says what.
+    pub fn placeholder(&mut self, path: &str) {
+        self.objects.push(ObjectVerdict { path: path.to_owned(), ..ObjectVerdict::default() });
+    }
+
+    /// Repeats for further names of files what is said under the first. Gives the names of which nothing is known.
+    pub fn repeat(&mut self, other_names: &BTreeMap<String, String>) -> Vec<String> {
+        if other_names.is_empty() {
+            return Vec::new();
+        }
+        let firsts: BTreeSet<&String> = other_names.values().collect();
+        let first = |object: &&ObjectVerdict| firsts.contains(&object.path);
+        let keyed = |object: &ObjectVerdict| (object.path.clone(), object.clone());
+        let objects: BTreeMap<String, ObjectVerdict> =
+            self.objects.iter().filter(first).map(keyed).collect();
+        let files: BTreeMap<String, ObjectVerdict> =
+            self.files.iter().filter(first).map(keyed).collect();
+        let mut unknown = Vec::new();
+        self.objects.retain_mut(|object| {
+            let Some(first) = other_names.get(&object.path) else { return true };
+            let path = std::mem::take(&mut object.path);
+            if let Some(known) = objects.get(first) {
+                *object = ObjectVerdict { path, ..known.clone() };
+                return true;
+            }
+            match files.get(first) {
+                Some(known) => self.files.push(ObjectVerdict { path, ..known.clone() }),
+                None => unknown.push(path),
+            }
+            false
+        });
+        unknown
     }
 
     /// Says how many archives were left as they are.

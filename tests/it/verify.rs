@@ -305,6 +305,46 @@ fn a_file_that_only_begins_like_an_elf_does_not_pass() {
     }
 }
 
+/// Every name of a file has the verdict of the file, also one that cannot be judged; other files of the same size have
+/// their own.
+#[test]
+fn names_of_the_same_file_have_the_same_verdict() {
+    let sandbox = Sandbox::new();
+    let place = sandbox.path().join("names");
+    std::fs::create_dir_all(place.join("z")).unwrap();
+    let (good, broken) = (build(&sandbox, "names/b", &[]), place.join("broken"));
+    let whole = std::fs::read(&good).unwrap();
+    std::fs::write(&broken, &whole[..63]).unwrap();
+    std::fs::write(place.join("other"), &whole).unwrap();
+    patch(&place.join("other"), |kind, header| {
+        if kind == PT_GNU_STACK {
+            header[4] |= 1;
+        }
+    });
+    for (first, second) in [(&good, "a"), (&good, "z/c"), (&broken, "z/broken")] {
+        std::fs::hard_link(first, place.join(second)).unwrap();
+    }
+    std::fs::hard_link(place.join("other"), place.join("z/other")).unwrap();
+    let ran = sandbox.quench(&["verify", place.to_str().unwrap(), "--format", "json"]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    let value: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let named = |list: &str| -> Vec<(String, Value)> {
+        let entries = value["inputs"][0][list].as_array().unwrap();
+        let name = |path: &str| path.rsplit_once("names/").unwrap().1.to_owned();
+        entries.iter().map(|it| (name(it["path"].as_str().unwrap()), it["rules"].clone())).collect()
+    };
+    let objects = named("objects");
+    let names: Vec<&str> = objects.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["a", "b", "other", "z/c", "z/other"], "in the order of their names");
+    let rules = |name: &str| &objects.iter().find(|(other, _)| other == name).unwrap().1;
+    assert_eq!((rules("a"), rules("z/c")), (rules("b"), rules("b")));
+    assert_eq!(rules("other"), rules("z/other"));
+    assert_ne!(rules("other"), rules("a"));
+    let files = named("files");
+    assert_eq!(files.len(), 2, "{files:?}");
+    assert!(files.iter().all(|(_, rules)| rules[0]["rule"] == "readable"), "{files:?}");
+}
+
 /// Bytes changed anywhere: an answer, never a panic (exit 101) or a hang.
 #[test]
 fn no_mutation_makes_the_elf_reader_panic() {

@@ -25,6 +25,8 @@ const CONTESTANTS: &[(&str, &str, &[&str])] = &[
     ("quench verify", OWN, &["verify", "%"]),
     ("binary-security-check", "binary-security-check", &["%*"]),
 ];
+/// The directory of links, before the number of the process.
+const PLACE: &str = ".quench-bench-";
 const OWN: &str = "target/release/quench";
 /// Rules that need code function by function: all but the search for paths in every byte of the file.
 const FUNCTIONS: &str = "stack-protector,stack-clash,branch-targets,return-addresses,zeroed-registers,cfi,safe-stack,\
@@ -49,7 +51,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     } else {
         Path::new(what).parent().unwrap_or(Path::new("."))
     };
-    let place = beside.join(format!(".quench-bench-{}", std::process::id()));
+    remove_leftovers(beside);
+    let place = beside.join(format!("{PLACE}{}", std::process::id()));
     let result = linked(&files, &place).and_then(|links| compare(what, &place, &links));
     std::fs::remove_dir_all(&place).map_err(|error| format!("{}: {error}", place.display()))?;
     result
@@ -94,6 +97,20 @@ fn compare(what: &str, place: &Path, files: &[String]) -> Result<(), String> {
         println!("{name:<31} {wall:>8.2} {processor:>8.2} {memory:>7.0}   {ratio:.1}");
     }
     Ok(())
+}
+
+/// Directories of links whose process was killed before it could remove its own.
+fn remove_leftovers(beside: &Path) {
+    for entry in std::fs::read_dir(beside).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(PLACE)).map(str::to_owned);
+        let number = process.filter(|text| text.parse::<u32>().is_ok());
+        if number.is_some_and(|number| !Path::new("/proc").join(number).exists())
+            && let Err(error) = std::fs::remove_dir_all(entry.path())
+        {
+            eprintln!("{}: {error}", entry.path().display());
+        }
+    }
 }
 
 /// Regular files below a directory that begin like an ELF file.

@@ -252,11 +252,12 @@ pub fn code<'a>(facts: &Facts<'a>, debug: Option<&Sections<'a>>) -> Option<Code<
 /// Scans and decodes.
 fn x86<'a>(memory: &Memory<'_>, facts: &Facts<'a>, out: &mut Code<'a>) -> scan::Seen {
     let mut imports = imports::Imports::of(memory, facts, false);
-    let unmarked = out.functions.clone();
     let mut seen = scan::scan(memory, facts, &imports, out);
     if seen.is_none() {
         // Stubs where no section says that there are some.
-        out.functions = unmarked;
+        for function in &mut out.functions {
+            function.marks = Marks::default();
+        }
         (out.returns, out.zeroing_returns, out.jump_table_entries) = (0, 0, 0);
         imports = imports::Imports::of(memory, facts, true);
         seen = scan::scan(memory, facts, &imports, out);

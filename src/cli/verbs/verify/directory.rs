@@ -3,6 +3,8 @@
 //! Of most files four kilobytes are read, of ELF files what the rules look at. Every worker opens files relative to their
 //! directory, and no path is put together unless there is something to say of it.
 
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -21,8 +23,13 @@ use crate::verify::{Examination, Options};
 
 /// What is read of every file at first: enough to tell its format, and of most ELF files all headers.
 const HEAD: usize = 4096;
-/// Files whose code is read, and archives, at the same time have no more bytes than this, or it is one alone.
-const AT_ONCE: u64 = 96 << 20;
+/// What is held of files that are judged at the same time has no more bytes than this; one alone may go beyond.
+const AT_ONCE: u64 = 32 << 20;
+/// Entries of a directory one worker takes at a time: few, so that no worker is left with the large ones.
+const ENTRIES: usize = 8;
+
+/// What tells a file that has several names: device, inode, size, and the moment of its last change, which nobody can set.
+type Identity = (u64, u64, i64, i64, i64);
 
 /// What holds for all files below a directory.
 struct Walk<'a> {
@@ -31,17 +38,25 @@ struct Walk<'a> {
     digests: bool,
     options: &'a Options<'a>,
     gate: Gate,
+    /// Under which name a file with several was judged.
+    named: Mutex<BTreeMap<Identity, String>>,
 }
 
 /// Every file below a directory. Links are not followed; what cannot be read is a finding.
 pub(super) fn examine(directory: &Path, digests: bool, options: &Options<'_>) -> Examination {
     let name = directory.display().to_string();
-    let walk = Walk { name: &name, digests, options, gate: Gate::default() };
+    let (gate, named) = (Gate::default(), Mutex::default());
+    let walk = Walk { name: &name, digests, options, gate, named };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let (mut whole, closed) = match rustix::fs::open(directory, flags, Mode::empty()) {
-        Ok(opened) => walk.directory(opened, directory),
-        Err(error) => (walk.unreadable(directory, error), 0),
-    };
+    let Found { examination: mut whole, closed, other_names } =
+        match rustix::fs::open(directory, flags, Mode::empty()) {
+            Ok(opened) => walk.directory(opened, directory),
+            Err(error) => walk.unreadable(directory, error).into(),
+        };
+    // What could not be judged under its first name cannot be under another.
+    for path in whole.repeat(&other_names) {
+        whole.merge(walk.unreadable(Path::new(&path), Errno::IO));
+    }
     whole.forget_what_holds(options);
     whole.closed(closed);
     whole
@@ -49,8 +64,28 @@ pub(super) fn examine(directory: &Path, digests: bool, options: &Options<'_>) ->
 
 /// An entry of a directory: its name and what kind it is.
 type Entry = (Box<[u8]>, FileType);
-/// What was found, and how many archives were left closed.
-type Found = (Examination, usize);
+/// What was found.
+struct Found {
+    examination: Examination,
+    /// Archives that were left as they are.
+    closed: usize,
+    /// Further names of files, and the name under which they are judged.
+    other_names: BTreeMap<String, String>,
+}
+
+impl From<Examination> for Found {
+    fn from(examination: Examination) -> Self {
+        Self { examination, closed: 0, other_names: BTreeMap::new() }
+    }
+}
+
+impl Found {
+    fn merge(&mut self, other: Self) {
+        self.examination.merge(other.examination);
+        self.closed += other.closed;
+        self.other_names.extend(other.other_names);
+    }
+}
 
 impl Walk<'_> {
     fn nothing(&self) -> Examination {
@@ -70,23 +105,21 @@ impl Walk<'_> {
     fn directory(&self, opened: rustix::fd::OwnedFd, path: &Path) -> Found {
         let entries = match entries(&opened) {
             Ok(entries) => entries,
-            Err(error) => return (self.unreadable(path, error), 0),
+            Err(error) => return self.unreadable(path, error).into(),
         };
         let opened = std::fs::File::from(opened);
-        let nothing = || (self.nothing(), 0);
+        let nothing = || Found::from(self.nothing());
         entries
             .par_iter()
+            .with_max_len(ENTRIES)
             .fold(nothing, |mut found, entry| {
                 self.entry(&opened, path, entry, &mut found);
-                if found.0.objects.len() % 64 == 63 {
-                    found.0.forget_what_holds(self.options);
-                }
                 found
             })
             .reduce(nothing, |mut one, other| {
-                one.0.merge(other.0);
-                one.0.forget_what_holds(self.options);
-                (one.0, one.1 + other.1)
+                one.merge(other);
+                one.examination.forget_what_holds(self.options);
+                one
             })
     }
 
@@ -104,10 +137,8 @@ impl Walk<'_> {
             FileType::Directory => {
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
                 rustix::fs::openat(directory, name, flags, Mode::empty()).and_then(|opened| {
-                    self.rights(&opened, Kind::Directory, &place, &mut found.0)?;
-                    let inner = self.directory(opened, &place());
-                    found.0.merge(inner.0);
-                    found.1 += inner.1;
+                    self.rights(&opened, Kind::Directory, &place, &mut found.examination)?;
+                    found.merge(self.directory(opened, &place()));
                     Ok(())
                 })
             }
@@ -118,14 +149,13 @@ impl Walk<'_> {
             }
             other => {
                 let member = Member::file(place().display().to_string(), 0, Vec::new());
-                found
-                    .0
-                    .member(Member { kind: Kind::Device(device(*other)), ..member }, self.options);
+                let member = Member { kind: Kind::Device(device(*other)), ..member };
+                found.examination.member(member, self.options);
                 Ok(())
             }
         };
         if let Err(error) = result {
-            found.0.merge(self.unreadable(&place(), error));
+            found.examination.merge(self.unreadable(&place(), error));
         }
     }
 
@@ -164,24 +194,40 @@ impl Walk<'_> {
             Format::Other | Format::Closed(_) => true,
             _ => !self.options.archives,
         };
-        found.1 += usize::from(plain && format != Format::Other && !self.options.archives);
+        found.closed += usize::from(plain && format != Format::Other && !self.options.archives);
         let member = if self.options.selection.needs_rights() {
             let mode = rustix::fs::fstat(&opened)?.st_mode & 0o7777;
             let capabilities = capabilities(&opened, mode);
             if plain && mode & 0o6002 == 0 && capabilities.is_none() && !self.shows(format) {
-                found.0.others += 1;
+                found.examination.others += 1;
                 return Ok(());
             }
             Member { capabilities, ..Member::file(String::new(), mode, Vec::new()) }
         } else if plain && !self.shows(format) {
-            found.0.others += 1;
+            found.examination.others += 1;
             return Ok(());
         } else {
             Member::file(String::new(), 0o644, Vec::new())
         };
         let member = Member { path: place().display().to_string(), ..member };
-        self.judge(&opened, format, head, member, &mut found.0)
+        self.judge(&opened, format, head, member, found)
             .map_err(|error| error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error))
+    }
+
+    /// The name under which a file was met before; else it is remembered under this one.
+    fn first_name(&self, metadata: &std::fs::Metadata, path: &str) -> Option<String> {
+        if metadata.nlink() < 2 {
+            return None;
+        }
+        let changed = (metadata.ctime(), metadata.ctime_nsec());
+        let size = metadata.size().cast_signed();
+        let identity = (metadata.dev(), metadata.ino(), size, changed.0, changed.1);
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(first) = named.get(&identity) {
+            return Some(first.clone());
+        }
+        named.insert(identity, path.to_owned());
+        None
     }
 
     /// An archive that is not opened is named, unless none is, as asked.
@@ -195,22 +241,28 @@ impl Walk<'_> {
         format: Format,
         head: &[u8],
         mut member: Member,
-        found: &mut Examination,
+        found: &mut Found,
     ) -> std::io::Result<()> {
+        let metadata = opened.metadata()?;
+        let Found { examination: found, other_names, .. } = found;
         if format == Format::Elf {
+            if let Some(first) = self.first_name(&metadata, &member.path) {
+                found.placeholder(&member.path);
+                other_names.insert(member.path, first);
+                return Ok(());
+            }
             if self.digests {
                 member.sha256 = Some(digest(opened)?);
             }
-            // Of headers little is read of any file.
-            let needs =
-                if self.options.selection.needs_code() { opened.metadata()?.len() } else { 0 };
-            let _pass = self.gate.pass(needs);
-            return elf(opened, head, &member, self.options, found);
+            let pass = self.gate.pass();
+            let hold = |bytes| pass.more(bytes);
+            return elf(opened, head, &member, self.options, found, &hold);
         }
         let closed = matches!(format, Format::Other | Format::Closed(_)) || !self.options.archives;
         let mut bytes = head.get(..input::HEAD).unwrap_or(head).to_vec();
-        let _pass = self.gate.pass(if closed { 0 } else { opened.metadata()?.len() });
+        let pass = self.gate.pass();
         if !closed {
+            pass.more(metadata.len());
             bytes.clear();
             opened.take(Limits::default().file).read_to_end(&mut bytes)?;
         }
@@ -273,7 +325,7 @@ pub(super) fn examine_file(path: &Path, options: &Options<'_>) -> std::io::Resul
         ..Member::file(name, mode, Vec::new())
     };
     if crate::elf::is_elf(&head) {
-        elf(&opened, &head, &member, options, &mut one)?;
+        elf(&opened, &head, &member, options, &mut one, &|_| {})?;
         one.digests.insert(member.path, sha256.clone());
     } else {
         one.member(member, options);
@@ -288,10 +340,11 @@ fn elf(
     member: &Member,
     options: &Options<'_>,
     found: &mut Examination,
+    hold: &dyn Fn(u64),
 ) -> std::io::Result<()> {
     let length = opened.metadata()?.len();
     let read_at = |offset: u64, buffer: &mut [u8]| opened.read_at(buffer, offset).unwrap_or(0);
-    let parts = Parts::new(length, head.to_vec(), &read_at);
+    let parts = Parts::new(length, head.to_vec(), &read_at).announcing(hold);
     found.elf(member, Image::Parts(&parts), options);
     Ok(())
 }
@@ -320,36 +373,57 @@ fn capabilities(opened: &std::fs::File, mode: u32) -> Option<String> {
     value.get(..length).map(input::capabilities)
 }
 
-/// Lets so many bytes of files in at a time that memory has a bound however many workers there are.
+/// Lets so many bytes of files be held at a time that memory has a bound however many workers there are. One file at a
+/// time may go beyond, and never waits: so those that wait for it wait in vain no more than it takes.
 #[derive(Default)]
 struct Gate {
-    inside: Mutex<u64>,
+    held: Mutex<Held>,
     left: Condvar,
 }
 
+#[derive(Default)]
+struct Held {
+    bytes: u64,
+    /// Somebody is beyond the bound.
+    beyond: bool,
+}
+
+/// What is held of one file.
 struct Pass<'a> {
     gate: &'a Gate,
-    bytes: u64,
+    bytes: Cell<u64>,
+    beyond: Cell<bool>,
 }
 
 impl Gate {
-    fn pass(&self, bytes: u64) -> Pass<'_> {
-        if bytes > 0 {
-            let inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
-            let full = |inside: &mut u64| *inside > 0 && *inside + bytes > AT_ONCE;
-            let mut inside =
-                self.left.wait_while(inside, full).unwrap_or_else(PoisonError::into_inner);
-            *inside += bytes;
+    fn pass(&self) -> Pass<'_> {
+        Pass { gate: self, bytes: Cell::new(0), beyond: Cell::new(false) }
+    }
+}
+
+impl Pass<'_> {
+    fn more(&self, bytes: u64) {
+        let held = self.gate.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = |held: &Held| held.bytes.saturating_add(bytes) > AT_ONCE;
+        let waits = |held: &mut Held| !self.beyond.get() && held.beyond && full(held);
+        let mut held =
+            self.gate.left.wait_while(held, waits).unwrap_or_else(PoisonError::into_inner);
+        if full(&held) {
+            held.beyond = true;
+            self.beyond.set(true);
         }
-        Pass { gate: self, bytes }
+        held.bytes = held.bytes.saturating_add(bytes);
+        self.bytes.set(self.bytes.get().saturating_add(bytes));
     }
 }
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
-        if self.bytes > 0 {
-            *self.gate.inside.lock().unwrap_or_else(PoisonError::into_inner) -= self.bytes;
-            self.gate.left.notify_all();
+        let mut held = self.gate.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.bytes = held.bytes.saturating_sub(self.bytes.get());
+        if self.beyond.get() {
+            held.beyond = false;
         }
+        self.gate.left.notify_all();
     }
 }
