@@ -128,7 +128,7 @@ const TABLE: &[Row] = &[
     (0, "tls", "safe-stack", "fails", "unsafe stack"),
     // Go's code is told by the table its runtime unwinds with, and C beside it is judged; names say nothing.
     (42, "go_hello.xz", "stack-protector", "not-applicable", "begin with a check"),
-    (0, "go_cgo.xz", "stack-protector", "fails", "none of"),
+    (0, "go_cgo.xz", "stack-protector", "fails", "cgo's functions"),
     (0, "claims_go", "stack-protector", "fails", "none of"),
     (0, "claims_go", "fortify", "fails", ""),
     // Not loadable.

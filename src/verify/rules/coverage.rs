@@ -145,7 +145,12 @@ pub(super) fn stack_protector(object: Object<'_>) -> Answer {
     };
     let (n, lost) = (functions().filter(checks).count(), functions().filter(unchecked).count());
     let exposed = functions().filter(bare).count();
-    let whose = if code.own.is_some() { "the program's own " } else { "" };
+    let whose = match (&code.own, code.go) {
+        (Some(_), _) => "the program's own ",
+        // Go's own are not among them.
+        (None, Some(_)) => "cgo's ",
+        (None, None) => "",
+    };
     let worst = names(code, functions().filter(|function| bare(function) || unchecked(function)));
     let mut evidence = format!(
         "{n} of {whose}{} functions check a canary; {exposed} others take the address of a local variable, {lost} load \
