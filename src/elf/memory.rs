@@ -106,6 +106,11 @@ impl<'a> Memory<'a> {
         Self { regions, little_endian: facts.little_endian, image, window, piece }
     }
 
+    /// No address has two places in the file.
+    pub(super) fn apart(&self) -> bool {
+        self.regions.windows(2).all(|pair| pair[0].end() <= pair[1].address)
+    }
+
     pub(super) fn region(&self, address: u64) -> Option<&Region> {
         self.regions.iter().find(|region| region.contains(address))
     }
@@ -191,16 +196,16 @@ impl<'a> Memory<'a> {
 
     /// Calls `look` for every aligned word of eight bytes of what is mapped and is no code.
     pub(super) fn words_of_data(&self, look: &mut dyn FnMut(u64)) {
-        const STEP: u64 = 1 << 20;
+        let mut piece = Cow::Borrowed(&[][..]);
         for region in self.regions.iter().filter(|region| !region.execute) {
             let mut at = 0;
             while at < region.size {
-                let piece =
-                    self.image.peek(region.offset.saturating_add(at), STEP.min(region.size - at));
-                for word in piece.chunks_exact(8) {
-                    look(u64::from_le_bytes(word.try_into().unwrap_or_default()));
+                let size = WINDOW.min(region.size - at);
+                self.image.refill(region.offset.saturating_add(at), size, &mut piece);
+                for word in piece.as_chunks().0 {
+                    look(u64::from_le_bytes(*word));
                 }
-                at += STEP;
+                at += WINDOW;
             }
         }
     }

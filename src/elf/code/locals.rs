@@ -22,7 +22,7 @@ struct State {
 
 impl State {
     fn holds_argument(self, register: Register) -> bool {
-        self.fresh & bit(register) != 0
+        self.fresh != 0 && self.fresh & bit(register) != 0
     }
 
     fn move_pointer(&mut self, instruction: &Instruction, sign: i64) {
@@ -208,7 +208,11 @@ pub(super) fn only_parameters(code: impl Iterator<Item = Instruction>, last: u64
             Mnemonic::Call => state.fresh = 0,
             _ => {}
         }
-        if to_register && state.fresh & bit(first) != 0 && !in_place(instruction) {
+        if state.fresh != 0
+            && to_register
+            && state.fresh & bit(first) != 0
+            && !in_place(instruction)
+        {
             state.fresh &= !bit(first);
         }
         // Padding before the label is not what is reached.

@@ -66,6 +66,8 @@ impl Marks {
     pub(super) const BELOW_FRAME: Self = Self(1 << 15);
     /// A call-used register is zeroed right before it returns.
     pub const ZEROES: Self = Self(1 << 16);
+    /// x86-64: it begins with a landing pad.
+    pub(super) const LANDS: Self = Self(1 << 17);
 
     pub fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0

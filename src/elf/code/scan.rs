@@ -161,23 +161,25 @@ impl Scan<'_, '_> {
         }
     }
 
-    /// Counts what is no padding between functions.
+    /// Counts what is no padding between functions, and looks for a landing pad where they begin.
     fn between_functions(&mut self, core: Range<usize>) {
-        let functions = &self.code.functions;
+        let here = self.address.wrapping_add(core.start as u64);
+        let (address, mut at) = (self.address, core.start);
+        let place = |of: u64| usize::try_from(of.saturating_sub(address)).unwrap_or(usize::MAX);
+        let functions = &mut self.code.functions;
         if functions.is_empty() {
             return;
         }
-        let of = |address: u64| {
-            let place = address.saturating_sub(self.address);
-            usize::try_from(place).unwrap_or(usize::MAX).clamp(core.start, core.end)
-        };
-        let mut at = core.start;
-        for function in functions.get(self.current..).unwrap_or_default() {
-            let start = of(function.start);
+        for function in functions.get_mut(self.current..).unwrap_or_default() {
+            let start = place(function.start).clamp(core.start, core.end);
             self.seen.between += no_padding(&self.bytes[at.min(start)..start]);
-            at = of(function.end).max(at);
+            at = place(function.end).clamp(core.start, core.end).max(at);
             if start == core.end {
                 break;
+            }
+            let begins = function.start >= here;
+            if begins && self.bytes[start..].starts_with(b"\xf3\x0f\x1e\xfa") {
+                function.marks = function.marks.with(Marks::LANDS);
             }
         }
         self.seen.between += no_padding(&self.bytes[at..core.end]);

@@ -2,7 +2,7 @@
 
 use goblin::container::Ctx;
 
-use super::{Code, arm};
+use super::{Code, Marks, arm};
 use crate::elf::dynamic::data_relocations;
 use crate::elf::memory::Memory;
 use crate::elf::{Facts, Kind, Machine};
@@ -32,9 +32,13 @@ pub(super) fn targets(
     mut taken: Vec<u64>,
 ) -> Targets {
     let mut out = Targets::default();
-    let is_start = |address: u64| {
-        code.functions.binary_search_by_key(&address, |function| function.start).is_ok()
+    let begins = |address: u64| {
+        let found = code.functions.binary_search_by_key(&address, |function| function.start);
+        found.ok().and_then(|index| code.functions.get(index))
     };
+    let is_start = |address: u64| begins(address).is_some();
+    taken.sort_unstable();
+    taken.dedup();
     taken.retain(|address| is_start(*address));
     // crtbeginS.o puts frame_dummy and __do_global_dtors_aux first into the arrays.
     let firsts: Vec<u64> =
@@ -69,8 +73,11 @@ pub(super) fn targets(
     taken.extend(
         exported.map(|symbol| symbol.address).filter(|address| memory.executable(*address)),
     );
-    let marked = |address: u64| match facts.machine {
-        Machine::Aarch64 => memory.instruction(address).is_some_and(arm::lands),
+    // The scan has looked where functions begin; of parts that overlap only one counts.
+    let scanned = facts.machine == Machine::X86_64 && memory.apart();
+    let marked = |address: u64| match (facts.machine, begins(address).filter(|_| scanned)) {
+        (_, Some(function)) => function.marks.has(Marks::LANDS),
+        (Machine::Aarch64, None) => memory.instruction(address).is_some_and(arm::lands),
         _ => memory.look(address, 4, |code| code == b"\xf3\x0f\x1e\xfa") == Some(true),
     };
     let dynamic = facts.dynamic.as_ref();
