@@ -44,7 +44,6 @@ pub fn elf(bytes: &[u8]) {
         (ranges.kind, &ranges.segments, &ranges.dynamic, &ranges.symbols, &ranges.unreadable)
     );
     assert_eq!(elf::code(&whole, None), elf::code(&ranges, None));
-    assert_eq!(elf::go_code(&whole), elf::go_code(&ranges));
     let _ = elf::units(&whole, Some(&ranges.sections));
     let _ = elf::origins(bytes);
     let _ = elf::layout::layout(bytes);

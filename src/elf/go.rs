@@ -77,15 +77,6 @@ impl Table {
     }
 }
 
-/// Reads the table of a file of which nothing else is known.
-pub fn go_code(facts: &Facts<'_>) -> Option<GoCode> {
-    let memory = Memory::of(facts);
-    let unwound = functions::from_eh_frame(&memory, facts);
-    let table = table(&memory, facts, &unwound)?;
-    let ranges = [unwound, table.foreign.clone()].concat();
-    Some(table.with(&memory, &ranges))
-}
-
 /// The first table that can be believed. Names only say where to look first.
 pub(super) fn table(memory: &Memory<'_>, facts: &Facts<'_>, unwound: &[Range]) -> Option<Table> {
     let machine = matches!(facts.machine, Machine::X86_64 | Machine::Aarch64);

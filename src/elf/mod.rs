@@ -26,7 +26,7 @@ pub use code::{Code, Function, Marks, ObjectSizes, Targets, UnprobedStep, code};
 pub use dwarf::{Unit, units};
 pub use dynamic::{Dynamic, Slot, asks_for_version};
 pub use facts::{Depth, Facts, Kind, Machine, Malformed, Segment, SegmentKind, facts, facts_of};
-pub use go::{GoCode, go_code};
+pub use go::GoCode;
 pub use image::{Image, Parts, ReadAt};
 pub use notes::Properties;
 pub use origin::{Origins, origins};

@@ -426,10 +426,19 @@ fn what_is_read_of_a_file_changes_no_verdict() {
                 .filter(|rule| selection.has(rule.rule))
                 .map(|rule| (rule.rule, rule.verdict.name(), rule.verdict.detail()))
                 .collect();
-            assert_eq!(found, wanted, "{file} {words:?}");
+            for (found, wanted) in found.iter().zip(&wanted) {
+                // Only the code proves that a program is Go's.
+                let unproven = words.len() == 1 && wanted.2.contains("compiled by Go");
+                if unproven {
+                    assert_eq!((found.0, found.1), (wanted.0, "cannot-tell"), "{file}");
+                } else {
+                    assert_eq!(found, wanted, "{file} {words:?}");
+                }
+            }
+            assert_eq!(found.len(), wanted.len());
         }
-        // A static program is searched for the mark of glibc, or for Go's table.
-        let is_static = file.contains("static") || file.starts_with("go_");
+        // A static program is searched for the mark of glibc.
+        let is_static = file.contains("static");
         assert!(is_static || read.get() < 64 << 10, "{file}: {} of {}", read.get(), bytes.len());
     }
 }

@@ -63,10 +63,7 @@ fn of_go(object: Object<'_>) -> Answer {
 /// All code is Go's by the table its runtime unwinds with, which must agree with the code. A section's name and a text
 /// in the file are no proof.
 pub(super) fn is_go(object: Object<'_>) -> bool {
-    let go = match object.code {
-        Some(code) => code.go,
-        None => crate::elf::go_code(object.facts),
-    };
+    let go = object.code.and_then(|code| code.go);
     go.is_some_and(|go| go.foreign == 0 && go.others < FEW_BYTES)
 }
 

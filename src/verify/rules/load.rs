@@ -23,13 +23,7 @@ pub(super) fn relro(object: Object<'_>) -> Answer {
     let facts = object.facts;
     let is_static = matches!(facts.kind, Kind::StaticExecutable | Kind::StaticPie);
     let Some(header) = segment(facts) else {
-        let go = facts.dynamic.is_none() && super::coverage::is_go(object);
-        return if go {
-            let why = "compiled by Go, static: there is no GOT";
-            (Verdict::NotApplicable(why.to_owned()), String::new())
-        } else {
-            (Verdict::Fails("no PT_GNU_RELRO".to_owned()), String::new())
-        };
+        return (without_relro(object), String::new());
     };
     // glibc's start code protects static programs, too (csu/libc-start.c, _dl_protect_relro); musl's does not.
     // A text is no proof that the code is there, and the code that asks for the header no proof of what it does with it.
@@ -47,6 +41,22 @@ pub(super) fn relro(object: Object<'_>) -> Answer {
         }
     }
     answer
+}
+
+/// No pages are named: right only where there is no GOT, as in Go's static programs. A section's name makes it likely, the
+/// code decides, and headers alone do not tell.
+fn without_relro(object: Object<'_>) -> Verdict {
+    let named = || object.facts.sections.list.iter().any(|section| section.name.starts_with(".go"));
+    match object.code {
+        Some(_) if object.facts.dynamic.is_none() && super::coverage::is_go(object) => {
+            Verdict::NotApplicable("compiled by Go, static: there is no GOT".to_owned())
+        }
+        None if object.facts.dynamic.is_none() && named() => Verdict::CannotTell(
+            "no PT_GNU_RELRO; Go's static programs have no GOT, and whether this is one its code tells, which was not read"
+                .to_owned(),
+        ),
+        _ => Verdict::Fails("no PT_GNU_RELRO".to_owned()),
+    }
 }
 
 /// What the loader makes read-only with pages of a size, and what stays writable.
