@@ -201,19 +201,30 @@ impl<'a> Image<'a> {
     /// Calls `look` with the file piece by piece, each beginning with the last `overlap` bytes of the one before, until it
     /// answers. Nothing of it is kept.
     pub fn search<T>(self, overlap: usize, look: &mut dyn FnMut(&[u8]) -> Option<T>) -> Option<T> {
+        self.search_in((0, self.length()), overlap, look)
+    }
+
+    /// The same for a range, offset and size, as far as the file has it.
+    pub(super) fn search_in<T>(
+        self,
+        (offset, size): (u64, u64),
+        overlap: usize,
+        look: &mut dyn FnMut(&[u8]) -> Option<T>,
+    ) -> Option<T> {
+        let size = size.min(self.length().saturating_sub(offset));
         let parts = match self {
-            Self::Whole(bytes) => return look(bytes),
+            Self::Whole(bytes) => return look(cut(bytes, offset, size)?),
             Self::Parts(parts) => match parts.whole.get() {
-                Some(whole) => return look(whole),
+                Some(whole) => return look(cut(whole, offset, size)?),
                 None => parts,
             },
         };
-        let length = usize::try_from(CHUNK.min(parts.length)).unwrap_or(0) + overlap;
-        let mut buffer = vec![0; length];
-        let mut at = 0;
-        let mut kept = 0;
+        let in_memory = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
+        let mut buffer = vec![0; in_memory(CHUNK.min(size)) + overlap];
+        let (mut done, mut kept) = (0, 0);
         loop {
-            let read = parts.fill(at, &mut buffer[kept..]);
+            let room = in_memory(size - done).min(buffer.len() - kept);
+            let read = parts.fill(offset.saturating_add(done), &mut buffer[kept..kept + room]);
             let filled = kept + read;
             if read == 0 {
                 return None;
@@ -221,7 +232,7 @@ impl<'a> Image<'a> {
             if let Some(found) = look(&buffer[..filled]) {
                 return Some(found);
             }
-            at = at.saturating_add(read as u64);
+            done += read as u64;
             kept = overlap.min(filled);
             buffer.copy_within(filled - kept..filled, 0);
         }
@@ -296,5 +307,14 @@ mod tests {
         let parts = Parts::new(bytes.len() as u64, Vec::new(), &read_at);
         assert!(Image::Parts(&parts).contains(b"0123456789"));
         assert!(!Image::Parts(&parts).contains(b"0123456780"));
+        let in_range = |offset: u64, size: u64| {
+            let find = &mut |bytes: &[u8]| memchr::memmem::find(bytes, b"0123456789");
+            [Image::Parts(&parts), Image::Whole(&bytes)]
+                .map(|image| image.search_in((offset, size), 9, find).is_some())
+        };
+        assert_eq!(in_range(262_140, 10), [true; 2]);
+        assert_eq!(in_range(0, 262_149), [false; 2], "ends in the middle");
+        assert_eq!(in_range(262_141, u64::MAX), [false; 2]);
+        assert_eq!(in_range(600_000, 1), [false; 2]);
     }
 }

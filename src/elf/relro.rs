@@ -18,26 +18,33 @@ pub fn range(facts: &Facts<'_>, page: u64) -> Option<(u64, u64)> {
     Some((start, end))
 }
 
+/// Looks at pieces of code until it has seen enough.
+type Search = Box<dyn FnMut(&[u8]) -> bool>;
+
 /// Code of the file asks for program headers of this kind: a static program has to protect itself. `None` for machines
 /// whose code is not read.
 pub fn is_looked_for(facts: &Facts<'_>) -> Option<bool> {
-    let found: fn(&[u8]) -> bool = match facts.machine {
+    let mut halves = [false; 2];
+    let mut found: Search = match facts.machine {
         // A number in an instruction: `cmp edx, 0x6474e552`.
         Machine::X86 | Machine::X86_64 => {
-            |code| memchr::memmem::find(code, b"\x52\xe5\x74\x64").is_some()
+            let number = memchr::memmem::Finder::new(b"\x52\xe5\x74\x64");
+            Box::new(move |code| number.find(code).is_some())
         }
         // mov wN, 0xe552; movk wN, 0x6474, lsl 16
-        Machine::Aarch64 => |code| {
-            let has = |instruction: u32| {
-                code.chunks_exact(4).any(|word| {
-                    let word = u32::from_le_bytes(word.try_into().unwrap_or_default());
-                    word & !0x1f == instruction
-                })
-            };
-            has(0x5280_0000 | 0xe552 << 5) && has(0x72a0_0000 | 0x6474 << 5)
-        },
+        Machine::Aarch64 => Box::new(move |code| {
+            for word in code.chunks_exact(4) {
+                let word = u32::from_le_bytes(word.try_into().unwrap_or_default());
+                halves[0] |= word & !0x1f == 0x5280_0000 | 0xe552 << 5;
+                halves[1] |= word & !0x1f == 0x72a0_0000 | 0x6474 << 5;
+            }
+            halves == [true; 2]
+        }),
         _ => return None,
     };
     let code = facts.segments.iter().filter(|it| it.kind == SegmentKind::Load && it.execute);
-    Some(code.into_iter().any(|it| found(&facts.image.peek(it.offset, it.file_size))))
+    let mut look = |code: &[u8]| found(code).then_some(());
+    // Pieces overlap by a whole instruction of AArch64, so that those of the next are aligned, too.
+    let mut code = code.map(|it| (it.offset, it.file_size));
+    Some(code.any(|range| facts.image.search_in(range, 4, &mut look).is_some()))
 }
