@@ -221,7 +221,12 @@ fn read(memory: &Memory<'_>, facts: &Facts<'_>, address: u64, unwound: &[Range])
     }
     // Where .eh_frame knows a function, that is what it is, whoever else claims it.
     table.own.retain(|range| !overlaps(unwound, *range));
-    table.foreign.retain(|range| range.start < range.end && !overlaps(unwound, *range));
+    // Go's linker marks the beginning and end of its FIPS code (1.24) with functions of nothing but padding.
+    let code = |range: &Range| {
+        let size = range.end.saturating_sub(range.start).min(CHUNK);
+        memory.look(range.start, size, functions::no_padding).unwrap_or(0) > 0
+    };
+    table.foreign.retain(|range| code(range) && !overlaps(unwound, *range));
     table.own.retain(|range| range.start < range.end);
     let starts = table.own.iter();
     table.checked = starts.filter(|range| checks_stack(memory, facts.machine, **range)).count();

@@ -54,6 +54,29 @@ fn go_is_told_by_its_code_and_not_by_its_names() {
     assert_eq!(of(&confused).0, "cannot-tell", "{:?}", of(&confused));
 }
 
+/// Since Go 1.24 the table names two marks of nothing but padding beside C's functions, which have no stack map either.
+#[test]
+fn padding_with_a_name_is_no_function_of_c() {
+    let go = fixture("go_hello.xz");
+    let facts = quench::elf::facts(&go).unwrap();
+    let section = |name: &str| facts.sections.named(name).unwrap();
+    let number = |at: usize| u32::from_le_bytes(go[at..at + 4].try_into().unwrap()) as usize;
+    let table = usize::try_from(section(".gopclntab").offset).unwrap();
+    let list = table + usize::try_from(u64_at(&go, table + 64)).unwrap();
+    let entry = list + 100 * 8;
+    let (start, described, end) = (number(entry), number(entry + 4), number(entry + 8));
+    let code = usize::try_from(section(".text").offset).unwrap();
+    assert_eq!(u64_at(&go, table + 24), section(".text").address, "entries count from .text");
+
+    let mut other = go.clone();
+    other[list + described + 16..list + described + 20].fill(0);
+    let (_, said) = of("stack-protector", &other);
+    assert!(!said.contains("begin with a check"), "a function of C: {said}");
+    other[code + start..code + end].fill(0xcc);
+    let (verdict, said) = of("stack-protector", &other);
+    assert!(verdict == "not-applicable" && said.contains("begin with a check"), "{said}");
+}
+
 fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())
 }
