@@ -43,7 +43,7 @@ fn unseen(object: Object<'_>) -> Answer {
             return (Verdict::NotApplicable("no code".to_owned()), String::new());
         }
         Some(code) => format!(
-            "functions are known for {} of {} bytes of code; .eh_frame or .symtab would tell",
+            "functions are known for {} of {} executable bytes; .eh_frame or .symtab would tell",
             code.covered, code.bytes
         ),
     };
@@ -90,7 +90,7 @@ fn as_far_as_known(object: Object<'_>, code: &Code<'_>, verdict: Verdict) -> Ver
             n: count(code.covered),
             m: count(code.bytes),
             what:
-                "bytes of code are in functions that .eh_frame or .symtab tells of, where it holds"
+                "executable bytes are in functions that .eh_frame or .symtab tells of, where it holds"
                     .to_owned(),
         },
         other => other,
