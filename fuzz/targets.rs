@@ -5,6 +5,10 @@
 //! the tests read `fuzz/artifacts` and `fuzz/seeds`, too.
 #![allow(unreachable_pub, reason = "a module of the tests, a library of its own for libFuzzer")]
 
+#[path = "debug_sections.rs"]
+mod debug_sections;
+
+use self::debug_sections::DEBUG_SECTIONS;
 use quench::elf::{self, Depth, Image, Parts};
 use quench::kconfig::{Assignment, Mode, Request, parse, resolve};
 use quench::tree::Tree;
@@ -49,20 +53,6 @@ pub fn elf(bytes: &[u8]) {
     let _ = elf::layout::layout(bytes);
     let _ = elf::layout::package_note(bytes);
 }
-
-/// Sections `dwarf` fills; the first byte of a piece says which.
-pub const DEBUG_SECTIONS: [&str; 10] = [
-    ".debug_info",
-    ".debug_abbrev",
-    ".debug_str",
-    ".debug_line",
-    ".debug_line_str",
-    ".debug_macro",
-    ".debug_str_offsets",
-    ".debug_addr",
-    ".debug_rnglists",
-    ".debug_ranges",
-];
 
 /// Debug information that is whole but for what the input puts into it: pieces of a byte for the section, two for the
 /// length, and the content.

@@ -1,23 +1,15 @@
 //! Makes the seeds of the fuzz targets that are no text: packed files, debug sections, notes. They are committed, as
 //! the fixtures are from which they are made.
 
+#[path = "../../fuzz/debug_sections.rs"]
+mod debug_sections;
+
 use std::path::Path;
 use std::process::Command;
 
+use self::debug_sections::DEBUG_SECTIONS;
+
 const DIRECTORY: &str = "fuzz/seeds";
-/// As in `fuzz/targets.rs`.
-const DEBUG_SECTIONS: [&str; 10] = [
-    ".debug_info",
-    ".debug_abbrev",
-    ".debug_str",
-    ".debug_line",
-    ".debug_line_str",
-    ".debug_macro",
-    ".debug_str_offsets",
-    ".debug_addr",
-    ".debug_rnglists",
-    ".debug_ranges",
-];
 const NOTES: [&str; 4] =
     [".note.gnu.property", ".note.gnu.build-id", ".gnu.build.attributes", ".annobin.notes"];
 const FROM: [&str; 4] = ["mix", "over", "annobin", "annobin_strings"];
