@@ -9,6 +9,9 @@ use super::facts::{Facts, Kind, SegmentKind};
 use super::memory::Memory;
 use super::symbols::{MOST_ENTRIES, NamedFunction};
 
+/// An entry of `.eh_frame` has some hundred bytes; what is longer may hold anything.
+const LONGEST_ENTRY: usize = 4096;
+
 /// A range of code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Range {
@@ -84,11 +87,20 @@ pub(super) fn no_padding(bytes: &[u8]) -> u64 {
     bytes.chunks(192).map(|bytes| u64::from(run(bytes))).sum()
 }
 
-/// What `.eh_frame` says, by address.
-pub(super) fn from_eh_frame(memory: &Memory<'_>, facts: &Facts<'_>) -> Vec<Range> {
+/// What `.eh_frame` says.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    /// Functions by address.
+    pub(super) functions: Vec<Range>,
+    /// Where its entries stand, as far as they can be read.
+    pub(super) place: Option<Range>,
+}
+
+/// Reads `.eh_frame`.
+pub(super) fn from_eh_frame(memory: &Memory<'_>, facts: &Facts<'_>) -> Frames {
     // In an object the addresses are still relocations.
     if facts.kind == Kind::Relocatable {
-        return Vec::new();
+        return Frames::default();
     }
     let endian = if memory.little_endian() { RunTimeEndian::Little } else { RunTimeEndian::Big };
     let size = if facts.is_64 { 8 } else { 4 };
@@ -105,20 +117,21 @@ pub(super) fn from_eh_frame(memory: &Memory<'_>, facts: &Facts<'_>) -> Vec<Range
             }
         })
         .or_else(|| facts.sections.named(".eh_frame").map(|section| section.address));
-    let Some(address) = found else { return Vec::new() };
+    let Some(address) = found else { return Frames::default() };
     // How long it is a section header says, which may lie; the terminator does not. Without one, all that follows.
     let hint = facts.sections.named(".eh_frame").filter(|section| section.address == address);
     let bytes = hint
         .and_then(|section| memory.copy(address, section.size))
         .filter(|bytes| terminated(bytes, facts.little_endian))
         .or_else(|| memory.copy(address, u64::MAX));
-    let Some(bytes) = bytes else { return Vec::new() };
+    let Some(bytes) = bytes else { return Frames::default() };
     let bases = BaseAddresses::default().set_eh_frame(address);
     let mut section = EhFrame::new(&bytes, endian);
     section.set_address_size(size);
-    let mut out = read_entries(&section, &bases);
-    out.sort_by_key(|range| range.start);
-    out
+    let (mut functions, length) = read_entries(&section, &bases);
+    functions.sort_by_key(|range| range.start);
+    let place = Some(Range { start: address, end: address.saturating_add(length as u64) });
+    Frames { functions, place }
 }
 
 /// A row of entries, each with its length before it, that ends with a length of zero.
@@ -138,11 +151,12 @@ fn terminated(bytes: &[u8], little_endian: bool) -> bool {
     false
 }
 
+/// Functions, and where the last entry ends that describes one, as far as all before it do.
 fn read_entries(
     section: &EhFrame<EndianSlice<'_, RunTimeEndian>>,
     bases: &BaseAddresses,
-) -> Vec<Range> {
-    let mut out = Vec::new();
+) -> (Vec<Range>, usize) {
+    let (mut out, mut length, mut all) = (Vec::new(), 0, true);
     let mut last: Option<(usize, gimli::CommonInformationEntry<_>)> = None;
     let mut entries = section.entries(bases);
     while let Ok(Some(entry)) = entries.next() {
@@ -154,15 +168,22 @@ fn read_entries(
                 _ => section.cie_from_offset(bases, offset),
             }
         });
-        let Ok(entry) = parsed else { continue };
+        let Ok(entry) = parsed else {
+            all = false;
+            continue;
+        };
         if last.as_ref().is_none_or(|(at, _)| *at != partial.cie_offset().0) {
             last = Some((partial.cie_offset().0, entry.cie().clone()));
         }
         let start = entry.initial_address();
         out.push(Range { start, end: start.saturating_add(entry.len()) });
+        all &= entry.entry_len() <= LONGEST_ENTRY;
+        if all {
+            length = entry.offset().saturating_add(entry.entry_len());
+        }
         if out.len() >= MOST_ENTRIES {
             break;
         }
     }
-    out
+    (out, length)
 }

@@ -22,7 +22,7 @@ pub mod relro;
 mod sections;
 mod symbols;
 
-pub use code::{Code, Function, Marks, ObjectSizes, Targets, UnprobedStep, code};
+pub use code::{Code, Elsewhere, Function, Marks, ObjectSizes, Targets, UnprobedStep, code};
 pub use dwarf::{Unit, units};
 pub use dynamic::{Dynamic, Slot, asks_for_version};
 pub use facts::{Depth, Facts, Kind, Machine, Malformed, Segment, SegmentKind, facts, facts_of};

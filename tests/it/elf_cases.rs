@@ -117,6 +117,14 @@ const TABLE: &[Row] = &[
     (40, "rust_probes.xz", "stack-clash", "holds", ""),
     (0, "gsc_none.so", "stack-clash", "fails", "4 frames"),
     (0, "csc_none.so", "stack-clash", "fails", "4 frames"),
+    // Executable bytes that no table of functions tells of.
+    (0, "data_beside", "stack-protector", "holds", ""),
+    (0, "data_beside", "stack-clash", "holds", ""),
+    (0, "zeroing_beside", "zeroed-registers", "holds", ""),
+    (0, "code_as_data", "stack-protector", "cannot-tell", "300 places elsewhere may take"),
+    (0, "code_as_data", "stack-clash", "cannot-tell", "300 places elsewhere may grow"),
+    (0, "stubs.so", "stack-protector", "not-applicable", "no instruction takes"),
+    (0, "stubs.so", "stack-clash", "holds", ""),
     // clang's CFI and SafeStack.
     (41, "clang_cfi", "cfi", "holds", "3 jump table entries"),
     (41, "clang_cfi_stripped", "cfi", "holds", "3 jump table entries"),

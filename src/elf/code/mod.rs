@@ -7,6 +7,7 @@
 
 mod arm;
 mod classes;
+mod elsewhere;
 mod frame;
 mod imports;
 mod locals;
@@ -20,12 +21,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use goblin::container::{Container, Ctx, Endian};
 
-use super::functions::{self, Range};
+use super::functions::{self, Frames, Range};
 use super::go::{self, GoCode};
 use super::memory::{Memory, readable};
 use super::symbols::{self, NamedFunction};
 use super::{Facts, Kind, Machine, Sections};
 
+pub use elsewhere::Elsewhere;
 pub use targets::Targets;
 
 /// What was seen in a function; a set of bits.
@@ -138,6 +140,8 @@ pub struct Code<'a> {
     pub own: Option<BTreeSet<u64>>,
     /// Go's functions, which are none of the above; what they do is Go's own business.
     pub go: Option<GoCode>,
+    /// What bytes in no known function could do; `None` where they were not looked at.
+    pub elsewhere: Option<Elsewhere>,
     names: Vec<NamedFunction<'a>>,
 }
 
@@ -214,7 +218,7 @@ pub fn code<'a>(facts: &Facts<'a>, debug: Option<&Sections<'a>>) -> Option<Code<
     if names.is_empty() && !relocatable {
         names = exported(facts);
     }
-    let Known { ranges, covered, others, go } = known(&memory, facts, &names);
+    let Known { ranges, covered, others, go, table, frames } = known(&memory, facts, &names);
     let mut out = Code {
         functions: ranges.iter().map(function).collect(),
         bytes: covered + others.unwrap_or(0),
@@ -228,6 +232,7 @@ pub fn code<'a>(facts: &Facts<'a>, debug: Option<&Sections<'a>>) -> Option<Code<
         jump_table_entries: 0,
         own: None,
         go,
+        elsewhere: None,
         names,
     };
     // Go's programs: nothing to ascribe what is found to, and no function of others is called.
@@ -239,6 +244,11 @@ pub fn code<'a>(facts: &Facts<'a>, debug: Option<&Sections<'a>>) -> Option<Code<
         if others.is_none() {
             out.bytes += seen.between;
         }
+        let mut elsewhere = seen.elsewhere;
+        let unwinding =
+            |address: u64| frames.is_some_and(|place| (place.start..place.end).contains(&address));
+        elsewhere.sift(&memory, facts, &|address| table.owns(address) || unwinding(address));
+        out.elsewhere = Some(elsewhere);
         seen.taken
     } else {
         let imports = imports::Imports::of(&memory, facts, true);
@@ -282,32 +292,35 @@ struct Known {
     /// Bytes of code that are in no function at all, without padding; `None` when they are few, and counted on the way.
     others: Option<u64>,
     go: Option<GoCode>,
+    /// Go's own functions.
+    table: go::Table,
+    /// `.eh_frame`
+    frames: Option<Range>,
 }
 
 fn known(memory: &Memory<'_>, facts: &Facts<'_>, names: &[NamedFunction<'_>]) -> Known {
-    let unwound = functions::from_eh_frame(memory, facts);
+    let Frames { functions: unwound, place: frames } = functions::from_eh_frame(memory, facts);
     let length = |ranges: &[Range]| ranges.iter().map(|range| range.end - range.start).sum();
     let ranges = functions::ranges(memory, unwound.clone(), names);
     let covered: u64 = length(&ranges);
     // Names are no proof, only a reason to look for one; so is code that nothing explains.
     let claimed = facts.sections.list.iter().any(|section| section.name.contains(".go"));
     let all: u64 = memory.code().map(|region| region.end() - region.address).sum();
+    let plain =
+        Known { ranges, covered, others: None, go: None, table: go::Table::default(), frames };
     // Padding or not, it is less than what is known.
     if !claimed && facts.machine == Machine::X86_64 && all.saturating_sub(covered) <= covered {
-        return Known { ranges, covered, others: None, go: None };
+        return plain;
     }
-    let others = functions::uncovered(memory, &ranges);
-    if !claimed && others <= covered {
-        return Known { ranges, covered, others: Some(others), go: None };
-    }
-    let Some(table) = go::table(memory, facts, &unwound) else {
-        return Known { ranges, covered, others: Some(others), go: None };
-    };
+    let others = functions::uncovered(memory, &plain.ranges);
+    let table =
+        if !claimed && others <= covered { None } else { go::table(memory, facts, &unwound) };
+    let Some(table) = table else { return Known { others: Some(others), ..plain } };
     let names: Vec<NamedFunction<'_>> =
         names.iter().filter(|function| !table.owns(function.address)).copied().collect();
     let ranges = functions::ranges(memory, [unwound, table.foreign.clone()].concat(), &names);
     let go = table.with(memory, &ranges);
-    Known { covered: length(&ranges), ranges, others: Some(go.others), go: Some(go) }
+    Known { covered: length(&ranges), ranges, others: Some(go.others), go: Some(go), table, frames }
 }
 
 fn function(range: &Range) -> Function {

@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use super::classes::{BRANCH, BY_FRAME, BY_STACK, CHUNK, CODE_ADDRESS, Chunk, Near, Places, SEEN};
+use super::elsewhere::Elsewhere;
 use super::imports::{Callee, Imports};
 use super::{Code, Marks};
 use crate::elf::Facts;
@@ -31,6 +32,8 @@ pub(super) struct Seen {
     pub(super) taken: Vec<u64>,
     /// Bytes outside of functions that are no padding.
     pub(super) between: u64,
+    /// What instructions outside of functions would do.
+    pub(super) elsewhere: Elsewhere,
 }
 
 struct Scan<'s, 'a> {
@@ -260,6 +263,8 @@ impl Scan<'_, '_> {
         {
             function.marks = function.marks.with(marks);
             extent.taken = address.saturating_sub(function.start);
+        } else {
+            self.seen.elsewhere.note(address.wrapping_sub(1), marks);
         }
     }
 
@@ -302,6 +307,9 @@ impl Scan<'_, '_> {
         let function = self.function_at(at).and_then(|index| self.code.functions.get_mut(index));
         if let Some(function) = function {
             function.marks = function.marks.with(marks);
+        } else {
+            let address = self.address.wrapping_add(at as u64);
+            self.seen.elsewhere.note(address.wrapping_sub(1), marks);
         }
     }
 
@@ -401,9 +409,11 @@ impl Scan<'_, '_> {
     }
 
     fn copy_of_stack(&mut self, at: usize) {
-        // `push rbp; mov rbp, rsp` is the frame pointer; 49 has r8 to r15 as destination.
+        // `push rbp; mov rbp, rsp` is the frame pointer; 49 has r8 to r15 as destination. Where functions begin is not known
+        // elsewhere, and what is below rbp is seen there, too.
         let copied = match self.before(at, 1) {
             0x48 => match self.byte(at + 1) {
+                0xe5 if self.function_at(at).is_none() => false,
                 0xe5 if self.before(at, 2) == 0x55 => {
                     self.frame_pointer(at);
                     false
@@ -437,21 +447,22 @@ impl Scan<'_, '_> {
     }
 
     fn return_at(&mut self, at: usize) {
-        self.code.returns += 1;
         // xor reg, reg of a call-used register other than eax, the returned value: 31 c9/d2/f6/ff, 45 31 c0/c9/d2/db.
         let zeroed = match (self.before(at, 2), self.before(at, 1)) {
             (0x31, 0xc9 | 0xd2 | 0xf6 | 0xff) => true,
             (0x31, 0xc0 | 0xdb) => self.before(at, 3) == 0x45,
             _ => false,
         };
-        self.code.zeroing_returns += usize::from(zeroed);
         let address = self.address.wrapping_add(at as u64);
         let functions = &mut self.code.functions;
         while functions.get(self.returning).is_some_and(|function| function.end <= address) {
             self.returning += 1;
         }
         let function = functions.get_mut(self.returning).filter(|it| it.start <= address);
+        // What stands elsewhere may be data.
         if let Some(function) = function {
+            self.code.returns += 1;
+            self.code.zeroing_returns += usize::from(zeroed);
             let zeroes = if zeroed { Marks::ZEROES } else { Marks::default() };
             function.marks = function.marks.with(Marks::RETURNS.with(zeroes));
         }
