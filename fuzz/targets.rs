@@ -166,11 +166,10 @@ pub fn verify(bytes: &[u8]) {
 pub fn packages(bytes: &[u8]) {
     let limits = Limits { bytes: 16 << 20, file: 4 << 20, members: 1000, depth: 4 };
     let mut held = 0_u64;
-    let _ = input::open("fuzz", bytes, limits, true, &mut |member| {
-        held += member.bytes.len() as u64;
-    });
+    let mut count = |member: input::Member| held += member.bytes.len() as u64;
+    let _ = input::open("fuzz", &mut &bytes[..], limits, true, &mut count);
     assert!(held <= limits.bytes, "{held}");
-    let _ = payload::of(bytes);
+    let _ = payload::of(&mut &bytes[..]);
 }
 
 /// Profiles: any text gives a profile or findings.

@@ -321,7 +321,7 @@ fn relisted(text: &str, files: &BTreeMap<String, Listed>) -> String {
 }
 
 fn described(path: &Path) -> Result<(String, Payload), Error> {
-    let payload = payload::of(&fs_err::read(path)?)
+    let payload = payload::of(&mut std::io::BufReader::new(fs_err::File::open(path)?))
         .map_err(|message| Error::Unreadable { path: path.display().to_string(), message })?;
     Ok((sha256_of(path)?, payload))
 }

@@ -1,8 +1,9 @@
 //! The C library that judged files will run with, and which checked functions it really exports. Pure.
 
 use std::collections::BTreeSet;
+use std::io::Read;
 
-use super::input;
+use super::input::{self, Limits, Member};
 use crate::elf::{self, Facts, Machine};
 
 /// A C library.
@@ -18,9 +19,11 @@ pub struct Libc {
 
 impl Libc {
     /// The C libraries of a file: itself, or those in a package or archive.
-    pub fn read(name: &str, bytes: &[u8]) -> Vec<Self> {
-        let members = input::members(name, bytes).0;
-        members.iter().filter_map(|member| Self::of(&member.path, &member.bytes)).collect()
+    pub fn read(name: &str, reader: &mut dyn Read) -> Vec<Self> {
+        let mut out = Vec::new();
+        let mut look = |member: Member| out.extend(Self::of(&member.path, &member.bytes));
+        input::open(name, reader, Limits::default(), false, &mut look);
+        out
     }
 
     fn of(name: &str, bytes: &[u8]) -> Option<Self> {

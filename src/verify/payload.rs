@@ -1,7 +1,9 @@
 //! What signing a package leaves as it is: the parts two builders compare.
 //!
-//! Pure over bytes. A `.deb` signature is one more archive member; an `.rpm` signature is another header before the
+//! Pure. A `.deb` signature is one more archive member; an `.rpm` signature is another header before the
 //! signed one.
+
+use std::io::Read;
 
 use sha2::{Digest, Sha256};
 
@@ -18,39 +20,63 @@ pub enum Payload {
 }
 
 /// Reads them.
-pub fn of(bytes: &[u8]) -> Result<Payload, String> {
-    match input::format(bytes) {
-        input::Format::Deb => deb(bytes),
-        input::Format::Rpm => rpm(bytes),
+pub fn of(reader: &mut dyn Read) -> Result<Payload, String> {
+    let head = input::head(reader, input::HEAD).map_err(|error| error.to_string())?;
+    let mut whole = head.as_slice().chain(reader);
+    match input::format(&head) {
+        input::Format::Deb => deb(&mut whole),
+        input::Format::Rpm => rpm(&mut whole),
         _ => Err("neither a .deb nor an .rpm".to_owned()),
     }
 }
 
-fn deb(bytes: &[u8]) -> Result<Payload, String> {
+/// The parts in the order dpkg demands; whatever else stands between them is not signed.
+fn deb(reader: &mut dyn Read) -> Result<Payload, String> {
+    let fault = |error: std::io::Error| error.to_string();
+    let mut members = input::Ar::new(reader).map_err(fault)?;
     let mut hash = Sha256::new();
     for wanted in ["debian-binary", "control.tar", "data.tar"] {
-        let members = input::ar(bytes)?;
-        let (_, data) = members
-            .iter()
-            .find(|(name, _)| name.starts_with(wanted))
-            .ok_or_else(|| format!("no {wanted} in the package"))?;
-        hash.update(data);
+        loop {
+            let name = members.next().map_err(fault)?;
+            let name = name.ok_or_else(|| format!("no {wanted} in its place in the package"))?;
+            if name.starts_with(wanted) {
+                break;
+            }
+        }
+        digest(&mut members, &mut hash)?;
     }
+    while members.next().map_err(fault)?.is_some() {}
     Ok(Payload::Deb { members: hex::encode(hash.finalize()) })
 }
 
-fn rpm(bytes: &[u8]) -> Result<Payload, String> {
-    let input::Signed { header, payload, unpacked } = input::signed(bytes)?;
+fn rpm(reader: &mut dyn Read) -> Result<Payload, String> {
+    let header = input::signed_header(reader)?;
+    let mut payload = Sha256::new();
+    digest(reader, &mut payload)?;
     Ok(Payload::Rpm {
-        header: hex::encode(Sha256::digest(header)),
-        payload: hex::encode(Sha256::digest(payload)),
-        unpacked,
+        header: hex::encode(Sha256::digest(header.bytes())),
+        payload: hex::encode(payload.finalize()),
+        unpacked: header.unpacked(),
     })
+}
+
+fn digest(reader: &mut dyn Read, hash: &mut Sha256) -> Result<(), String> {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match reader.read(&mut buffer).map_err(|error| error.to_string())? {
+            0 => return Ok(()),
+            read => hash.update(&buffer[..read]),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::of;
+
+    fn payload(bytes: Vec<u8>) -> Result<super::Payload, String> {
+        of(&mut bytes.as_slice())
+    }
 
     fn member(name: &str, data: &[u8]) -> Vec<u8> {
         let mut out =
@@ -78,9 +104,9 @@ mod tests {
 
     #[test]
     fn a_signature_member_changes_nothing_and_a_data_byte_does() {
-        let plain = of(&package(b"data", b"")).unwrap();
-        assert_eq!(plain, of(&package(b"data", &member("_gpgorigin", b"signature"))).unwrap());
-        assert_ne!(plain, of(&package(b"datb", b"")).unwrap());
+        let plain = payload(package(b"data", b"")).unwrap();
+        assert_eq!(plain, payload(package(b"data", &member("_gpgorigin", b"signature"))).unwrap());
+        assert_ne!(plain, payload(package(b"datb", b"")).unwrap());
     }
 
     #[test]
@@ -88,7 +114,7 @@ mod tests {
         for bytes in
             [b"".as_slice(), b"\x7fELF", b"!<arch>\ndebian-binary", b"\xed\xab\xee\xdb\x03\x00"]
         {
-            assert!(of(bytes).is_err());
+            assert!(payload(bytes.to_vec()).is_err());
         }
     }
 }

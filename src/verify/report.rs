@@ -3,13 +3,13 @@
 //! The first step knows no policy, so a package's own record may name the policy after its files were read once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 
 use super::compare::Comparison;
 use super::file;
-use super::input::{self, Limits, Member};
+use super::input::{self, Digesting, Limits, Member, Visit};
 use super::planned::{Story, stories};
 use super::policy::{Demand, Policy, Setting, Subject};
 use super::rules::{Object, RULES};
@@ -36,8 +36,8 @@ pub(super) static NOT_OPENED: Code = Code {
               is not known.",
 };
 
-/// Members are judged in parallel, so many bytes at a time.
-const BATCH: usize = 64 << 20;
+/// Members are judged in parallel, no more bytes at a time; one that is larger is judged alone.
+const BATCH: u64 = 32 << 20;
 
 /// What a policy makes of a verdict.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -292,25 +292,26 @@ impl Examination {
     }
 
     /// Examines a file or package with all rules.
-    pub fn of(name: &str, bytes: &[u8], debug: &DebugFiles<'_>) -> Self {
-        Self::with(name, bytes, &Options::new(debug))
+    pub fn of(name: &str, mut bytes: &[u8], debug: &DebugFiles<'_>) -> Self {
+        Self::with(name, &mut bytes, &Options::new(debug))
     }
 
-    /// Examines a file or package.
-    pub fn with(name: &str, bytes: &[u8], options: &Options<'_>) -> Self {
+    /// Examines a file or package while it is read.
+    pub fn with(name: &str, reader: &mut dyn Read, options: &Options<'_>) -> Self {
         let mut examination = Self::new(name);
-        examination.sha256 = hex::encode(Sha256::digest(bytes));
-        let (mut batch, mut held) = (Vec::new(), 0);
-        let opened = input::open(name, bytes, Limits::default(), true, &mut |member| {
-            held += member.bytes.len();
-            batch.push(member);
-            if held > BATCH || batch.len() > 10_000 {
-                examination.add(std::mem::take(&mut batch), options);
-                held = 0;
-            }
-        });
-        examination.add(batch, options);
+        let mut reader = Digesting::new(reader, true);
+        let mut batch = Batch { found: &mut examination, options, members: Vec::new(), held: 0 };
+        let opened = input::open(name, &mut reader, Limits::default(), true, &mut batch);
+        batch.judge();
         examination.findings.extend(opened.findings);
+        match reader.finish() {
+            Ok(sha256) => examination.sha256 = sha256.unwrap_or_default(),
+            Err(error) => {
+                let message = format!("cannot read {name}: {error}");
+                let error = Finding::error(&input::UNREADABLE, message).at(at(name, name), "");
+                examination.findings.push(error);
+            }
+        }
         for object in &mut examination.objects {
             object.privileged |= opened.scripts.iter().any(|text| names(text, &object.path));
         }
@@ -461,6 +462,37 @@ impl Examination {
             findings.push(Finding::error(&DIGEST, message).at(at(name, path), ""));
         }
         report
+    }
+}
+
+/// Members that are judged together, in parallel: as many as may be held.
+struct Batch<'b> {
+    found: &'b mut Examination,
+    options: &'b Options<'b>,
+    members: Vec<Member>,
+    held: u64,
+}
+
+impl Batch<'_> {
+    fn judge(&mut self) {
+        self.held = 0;
+        self.found.add(std::mem::take(&mut self.members), self.options);
+    }
+}
+
+impl Visit for Batch<'_> {
+    fn holds(&mut self, bytes: u64) {
+        if self.held.saturating_add(bytes) > BATCH && self.held > 0 {
+            self.judge();
+        }
+    }
+
+    fn member(&mut self, member: Member) {
+        self.held += member.bytes.len() as u64;
+        self.members.push(member);
+        if self.held > BATCH || self.members.len() > 10_000 {
+            self.judge();
+        }
     }
 }
 

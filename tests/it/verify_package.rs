@@ -108,7 +108,7 @@ fn digests_of_an_rpm_s_parts_are_those_it_names() {
         .unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     let bytes = std::fs::read(&path).unwrap();
-    match quench::verify::payload::of(&bytes).unwrap() {
+    match quench::verify::payload::of(&mut bytes.as_slice()).unwrap() {
         quench::verify::payload::Payload::Rpm { header, payload, unpacked } => {
             assert_eq!(format!("{header} {payload} {}", unpacked.unwrap()), said);
         }
@@ -118,7 +118,7 @@ fn digests_of_an_rpm_s_parts_are_those_it_names() {
     for at in (96..bytes.len().min(9000)).step_by(4) {
         let mut hostile = bytes.clone();
         hostile[at..at + 4].fill(0xff);
-        let _ = quench::verify::payload::of(&hostile);
+        let _ = quench::verify::payload::of(&mut hostile.as_slice());
     }
 }
 
@@ -632,7 +632,7 @@ fn no_mutation_of_a_package_makes_the_reader_panic() {
             bytes.truncate(random.below(whole.len()));
         }
         let (_, findings) = quench::verify::input::members("mutated", &bytes);
-        let _ = quench::verify::payload::of(&bytes);
+        let _ = quench::verify::payload::of(&mut bytes.as_slice());
         told += usize::from(!findings.is_empty());
         rounds += 1;
     }

@@ -1,5 +1,6 @@
 //! `quench record show|diff`: reads and compares records.
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use crate::cli::{Exit, Failure};
@@ -43,18 +44,28 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
 }
 
 pub(super) fn read(path: &Path) -> Result<Record, Failure> {
-    let bytes = fs_err::read(path).map_err(|error| Failure::new(Exit::Usage, error))?;
+    let failure = |error| Failure::new(Exit::Usage, error);
+    let mut file = BufReader::with_capacity(64 << 10, fs_err::File::open(path).map_err(failure)?);
     let name = path.display().to_string();
-    let text = match input::format(&bytes) {
+    let bytes = match input::format(file.fill_buf().map_err(failure)?) {
         input::Format::Deb | input::Format::Rpm => {
-            let (members, _) = input::members(&name, &bytes);
-            let inside =
-                members.into_iter().find(|member| member.path.ends_with(record::FILE_NAME));
-            inside.map(|member| String::from_utf8_lossy(&member.bytes).into_owned()).ok_or_else(
-                || Failure::new(Exit::Usage, format!("no {} in {name}", record::FILE_NAME)),
-            )?
+            let mut inside = None;
+            let mut look = |member: input::Member| {
+                if inside.is_none() && member.path.ends_with(record::FILE_NAME) {
+                    inside = Some(member.bytes);
+                }
+            };
+            input::open(&name, &mut file, input::Limits::default(), false, &mut look);
+            inside.ok_or_else(|| {
+                Failure::new(Exit::Usage, format!("no {} in {name}", record::FILE_NAME))
+            })?
         }
-        _ => String::from_utf8_lossy(&bytes).into_owned(),
+        _ => {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).map_err(failure)?;
+            bytes
+        }
     };
+    let text = String::from_utf8_lossy(&bytes);
     Record::from_text(&text).map_err(|error| Failure::new(Exit::Usage, format!("{name}: {error}")))
 }

@@ -1,6 +1,7 @@
 //! ar(5) and tar. Pure.
 
-use std::io::Read;
+use std::io::{Error, Read, Result};
+use std::ops::RangeFrom;
 
 use super::capability::capabilities;
 use super::opener::{Attributes, Opener, Seen};
@@ -9,46 +10,78 @@ use super::{Kind, UNSAFE};
 
 /// Long names and extended headers; a real one has a few hundred bytes.
 const MOST_HEADER: usize = 1 << 20;
+/// The names of all members of an ar; of a hundred thousand objects they have a few megabytes.
+const MOST_NAMES: usize = 64 << 20;
 
-/// ar(5) members: 60-byte headers, contents padded to even offsets; GNU and BSD long names.
-pub(in crate::verify) fn ar(bytes: &[u8]) -> Result<Vec<(String, &[u8])>, String> {
-    let mut out = Vec::new();
-    let mut names: &[u8] = &[];
-    let mut at = 8;
-    while let Some(header) = bytes.get(at..at + 60) {
-        let name = String::from_utf8_lossy(&header[..16]).trim_end().to_owned();
-        let size = String::from_utf8_lossy(&header[48..58]);
-        let size: usize = size.trim().parse().map_err(|_| "bad size in an ar header".to_owned())?;
-        let start = at + 60;
-        let end = start.checked_add(size).ok_or("ar member too large")?;
-        let content = bytes.get(start..end).ok_or("the archive is cut short")?;
-        at = end + size % 2;
-        let long = |from: &[u8]| {
-            let text = from.split(|byte| matches!(byte, b'\n' | 0)).next().unwrap_or(b"");
-            String::from_utf8_lossy(text).trim_end_matches('/').to_owned()
-        };
-        if name == "//" {
-            names = content;
-        } else if let Some(length) = name.strip_prefix("#1/") {
-            let length: usize =
-                length.parse().map_err(|_| "bad name in an ar header".to_owned())?;
-            let (name, content) =
-                content.split_at_checked(length).ok_or("bad name in an ar header")?;
-            out.push((long(name), content));
-        } else if let Some(offset) = name.strip_prefix('/').and_then(|rest| rest.parse().ok()) {
-            out.push((
-                long(names.get::<std::ops::RangeFrom<usize>>(offset..).unwrap_or(b"")),
-                content,
-            ));
-        } else if !matches!(name.as_str(), "/" | "/SYM64/" | "__.SYMDEF") {
-            out.push((name.trim_end_matches('/').to_owned(), content));
+/// ar(5): 60-byte headers, contents padded to even offsets; GNU and BSD long names. Reads the contents of the member that
+/// [`Ar::next`] named last.
+pub(in crate::verify) struct Ar<'r> {
+    reader: &'r mut dyn Read,
+    /// GNU's table of long names.
+    names: Vec<u8>,
+    /// What of the member was not read.
+    left: u64,
+    padded: bool,
+}
+
+impl<'r> Ar<'r> {
+    /// From the magic on.
+    pub(in crate::verify) fn new(reader: &'r mut dyn Read) -> Result<Self> {
+        head(reader, 8)?;
+        Ok(Self { reader, names: Vec::new(), left: 0, padded: false })
+    }
+
+    /// The name of the next member; what was not read of the last one is skipped.
+    pub(in crate::verify) fn next(&mut self) -> Result<Option<String>> {
+        loop {
+            std::io::copy(self, &mut std::io::sink())?;
+            if std::mem::take(&mut self.padded) {
+                head(self.reader, 1)?;
+            }
+            let header = head(self.reader, 60)?;
+            // Fewer bytes than a header are padding; anything else after the last member is not ar.
+            if header.len() < 60 {
+                return if header.len() > 1 { Err(cut_short()) } else { Ok(None) };
+            }
+            let name = String::from_utf8_lossy(&header[..16]).trim_end().to_owned();
+            let size = String::from_utf8_lossy(&header[48..58]).trim().parse::<u64>();
+            self.left = size.map_err(|_| Error::other("bad size in an ar header"))?;
+            self.padded = self.left % 2 == 1;
+            if name == "//" {
+                self.names = head(self, MOST_NAMES)?;
+            } else if let Some(length) = name.strip_prefix("#1/") {
+                let length = length.parse().ok().filter(|length| *length <= MOST_HEADER);
+                let length = length.filter(|length| *length as u64 <= self.left);
+                let length = length.ok_or_else(|| Error::other("bad name in an ar header"))?;
+                return Ok(Some(long(&head(self, length)?)));
+            } else if let Some(offset) = name.strip_prefix('/').and_then(|rest| rest.parse().ok()) {
+                return Ok(Some(long(self.names.get::<RangeFrom<usize>>(offset..).unwrap_or(b""))));
+            } else if !matches!(name.as_str(), "/" | "/SYM64/" | "__.SYMDEF") {
+                return Ok(Some(name.trim_end_matches('/').to_owned()));
+            }
         }
     }
-    // Fewer bytes than a header are padding; anything else after the last member is not ar.
-    match bytes.get(at..) {
-        Some(rest) if rest.len() > 1 => Err("the archive is cut short".to_owned()),
-        _ => Ok(out),
+}
+
+impl Read for Ar<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let read = (&mut *self.reader).take(self.left).read(buffer)?;
+        if read == 0 && self.left > 0 && !buffer.is_empty() {
+            return Err(cut_short());
+        }
+        self.left -= read as u64;
+        Ok(read)
     }
+}
+
+fn cut_short() -> Error {
+    Error::other("the archive is cut short")
+}
+
+/// A long name ends with its line, or with zeros.
+fn long(from: &[u8]) -> String {
+    let text = from.split(|byte| matches!(byte, b'\n' | 0)).next().unwrap_or(b"");
+    String::from_utf8_lossy(text).trim_end_matches('/').to_owned()
 }
 
 /// What the extended headers before an entry say of it.
@@ -62,19 +95,22 @@ struct Extended {
 }
 
 impl Opener<'_> {
-    pub(super) fn ar_members(&mut self, path: &str, bytes: &[u8], depth: usize) {
-        match ar(bytes) {
-            Ok(members) => {
-                for (name, mut content) in members {
-                    let member = format!("{path}!{name}");
-                    if !self.next(&member) {
-                        return;
-                    }
-                    self.stream(member, Attributes::file(), &mut content, depth);
-                }
-            }
-            Err(error) => self.unreadable(path, &error),
+    pub(super) fn ar_members(&mut self, path: &str, reader: &mut dyn Read, depth: usize) {
+        if let Err(error) = self.each_of_ar(path, reader, depth) {
+            self.unreadable(path, &error);
         }
+    }
+
+    fn each_of_ar(&mut self, path: &str, reader: &mut dyn Read, depth: usize) -> Result<()> {
+        let mut members = Ar::new(reader)?;
+        while let Some(name) = members.next()? {
+            let member = format!("{path}!{name}");
+            if !self.next(&member) {
+                break;
+            }
+            self.stream(member, Attributes::file(), &mut members, depth);
+        }
+        Ok(())
     }
 
     /// A tar whose members stand below `prefix`.
@@ -107,12 +143,12 @@ impl Opener<'_> {
         prefix: &str,
         seen: &mut Seen,
         depth: usize,
-    ) -> std::io::Result<()> {
+    ) -> Result<()> {
         use tar::EntryType;
         let kind = entry.header().entry_type();
         let text = |entry: &mut tar::Entry<'_, &mut dyn Read>| {
             let bytes = head(entry, MOST_HEADER)?;
-            std::io::Result::Ok(String::from_utf8_lossy(&bytes).trim_end_matches('\0').to_owned())
+            Ok::<_, Error>(String::from_utf8_lossy(&bytes).trim_end_matches('\0').to_owned())
         };
         match kind {
             EntryType::GNULongName => extended.path = Some(text(entry)?),
@@ -134,13 +170,13 @@ impl Opener<'_> {
         prefix: &str,
         seen: &mut Seen,
         depth: usize,
-    ) -> std::io::Result<()> {
+    ) -> Result<()> {
         use tar::EntryType;
         let header = entry.header();
         // Two sizes are how one archive becomes two, each unpacker seeing its own.
         let size = header.entry_size()?;
         if extended.size.is_some_and(|other| other != size) {
-            return Err(std::io::Error::other("two sizes for one member"));
+            return Err(Error::other("two sizes for one member"));
         }
         let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let raw = extended.path.unwrap_or_else(|| lossy(&header.path_bytes()));
@@ -193,8 +229,8 @@ pub(super) fn rooted(prefix: &str, raw: &str) -> String {
 }
 
 /// The records of a pax header: `LENGTH KEY=VALUE\n`. Values may hold newlines, so lengths count.
-fn pax(bytes: &[u8], extended: &mut Extended) -> std::io::Result<()> {
-    let fault = || std::io::Error::other("a pax header cannot be read");
+fn pax(bytes: &[u8], extended: &mut Extended) -> Result<()> {
+    let fault = || Error::other("a pax header cannot be read");
     let mut rest = bytes;
     while !rest.is_empty() && rest[0] != 0 {
         let space = rest.iter().position(|byte| *byte == b' ').ok_or_else(fault)?;

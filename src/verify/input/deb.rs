@@ -2,9 +2,9 @@
 
 use std::io::Read;
 
-use super::archive::ar;
+use super::archive::Ar;
 use super::opener::Opener;
-use super::stream::{head, unpack};
+use super::stream::{head, is_packed, unpack};
 use super::{Format, HEAD, SCRIPT, UNREADABLE, format};
 use crate::finding::{Finding, Place};
 
@@ -12,29 +12,59 @@ use crate::finding::{Finding, Place};
 const MOST_SCRIPT: u64 = 1 << 20;
 
 impl Opener<'_> {
-    pub(super) fn deb(&mut self, bytes: &[u8], prefix: &str, depth: usize) {
-        let members = match ar(bytes) {
-            Ok(members) => members,
-            Err(error) => return self.unreadable(prefix, &error),
-        };
-        let named = |start: &str| -> Vec<&(String, &[u8])> {
-            members.iter().filter(|(name, _)| name.starts_with(start)).collect()
-        };
-        match named("data.tar").as_slice() {
-            [(_, data)] => self.data(data, prefix, depth),
-            [] => self.unreadable(prefix, &"no data.tar in the package"),
+    pub(super) fn deb(&mut self, reader: &mut dyn Read, prefix: &str, depth: usize) {
+        let mut of_scripts = Vec::new();
+        match self.parts(reader, prefix, depth, &mut of_scripts) {
+            Ok(0) => self.unreadable(prefix, &"no data.tar in the package"),
+            Ok(1) => {}
             // dpkg takes the first, other unpackers the last.
-            _ => self.unreadable(prefix, &"more than one data.tar in the package"),
+            Ok(_) => self.unreadable(prefix, &"more than one data.tar in the package"),
+            Err(error) => self.unreadable(prefix, &error),
         }
-        if let [(_, control), ..] = named("control.tar").as_slice() {
-            self.scripts(control, prefix);
-        }
+        self.findings.append(&mut of_scripts);
     }
 
-    fn data(&mut self, data: &[u8], prefix: &str, depth: usize) {
-        let found = format(data);
+    /// Goes through the parts as they come and counts those with data; findings about scripts are told apart, so that they
+    /// stand behind the others.
+    fn parts(
+        &mut self,
+        reader: &mut dyn Read,
+        prefix: &str,
+        depth: usize,
+        of_scripts: &mut Vec<Finding>,
+    ) -> std::io::Result<usize> {
+        let mut members = Ar::new(reader)?;
+        let (mut data, mut control) = (0, 0);
+        while let Some(name) = members.next()? {
+            if !self.next(prefix) {
+                break;
+            }
+            if name.starts_with("data.tar") {
+                data += 1;
+                if data == 1 {
+                    self.data(&mut members, prefix, depth);
+                }
+            } else if name.starts_with("control.tar") {
+                control += 1;
+                if control == 1 {
+                    let before = std::mem::take(&mut self.findings);
+                    self.control(&mut members, prefix);
+                    *of_scripts = std::mem::replace(&mut self.findings, before);
+                }
+            }
+        }
+        Ok(data)
+    }
+
+    fn data(&mut self, data: &mut dyn Read, prefix: &str, depth: usize) {
+        let start = match head(data, HEAD) {
+            Ok(start) => start,
+            Err(error) => return self.unreadable(prefix, &error),
+        };
+        let found = format(&start);
+        let mut data = start.as_slice().chain(data);
         if found == Format::Tar {
-            return self.tar(&mut &data[..], prefix, depth);
+            return self.tar(&mut data, prefix, depth);
         }
         match unpack(found, data, &self.budget()) {
             Some(Ok(mut unpacked)) => {
@@ -53,12 +83,21 @@ impl Opener<'_> {
     }
 
     /// Scripts that give rights. One that cannot be read is a finding; control data of another kind is not looked at.
-    fn scripts(&mut self, control: &[u8], prefix: &str) {
-        let found = format(control);
-        let unpacked: Box<dyn Read + '_> = match unpack(found, control, &self.budget()) {
-            Some(Ok(unpacked)) => unpacked,
-            None => Box::new(control),
-            Some(Err(error)) => return self.unreadable(prefix, &error),
+    fn control(&mut self, control: &mut dyn Read, prefix: &str) {
+        let start = match head(control, HEAD) {
+            Ok(start) => start,
+            Err(error) => return self.unreadable(prefix, &error),
+        };
+        let found = format(&start);
+        let packed = start.as_slice().chain(control);
+        let unpacked: Box<dyn Read + '_> = if is_packed(found) {
+            match unpack(found, packed, &self.budget()) {
+                Some(Ok(unpacked)) => unpacked,
+                Some(Err(error)) => return self.unreadable(prefix, &error),
+                None => return,
+            }
+        } else {
+            Box::new(packed)
         };
         let mut archive = tar::Archive::new(unpacked);
         let Ok(entries) = archive.entries() else { return };

@@ -1,4 +1,4 @@
-//! Opens packages and archives in memory: `.deb`, `.rpm`, tar (gzip, xz, lzma, zstd, bzip2), cpio, ar, one in
+//! Opens packages and archives as they are read: `.deb`, `.rpm`, tar (gzip, xz, lzma, zstd, bzip2), cpio, ar, one in
 //! another.
 //!
 //! Pure over bytes; nothing is written to disk. Bytes, members and nesting are bounded, so a bomb is a finding and not a
@@ -13,12 +13,15 @@ mod rpm;
 mod rpm_header;
 mod stream;
 
+use std::io::Read;
+
 use crate::finding::{Code, Finding};
 
-pub(super) use archive::ar;
+pub(super) use archive::Ar;
 pub use capability::capabilities;
 pub use opener::path_leaves;
-pub(super) use rpm_header::{Signed, signed};
+pub(super) use rpm_header::signed_header;
+pub(super) use stream::{Digesting, head};
 
 pub(crate) static UNREADABLE: Code = Code {
     name: "verify::unreadable",
@@ -174,32 +177,49 @@ pub struct Opened {
     pub scripts: Vec<String>,
 }
 
+/// Who is told of members.
+pub trait Visit {
+    /// A member that is being read has so many bytes so far, and all of them are kept.
+    fn holds(&mut self, _bytes: u64) {}
+
+    fn member(&mut self, member: Member);
+}
+
+impl<F: FnMut(Member)> Visit for F {
+    fn member(&mut self, member: Member) {
+        self(member);
+    }
+}
+
 /// Visits every member of an input and says what is wrong with the archive itself. `digests` asks for the sha256 of every
 /// file.
 pub fn open(
     name: &str,
-    bytes: &[u8],
+    reader: &mut dyn Read,
     limits: Limits,
     digests: bool,
-    visit: &mut dyn FnMut(Member),
+    visit: &mut dyn Visit,
 ) -> Opened {
-    opener::Opener::new(name, limits, digests, visit).whole(bytes)
+    opener::Opener::new(name, limits, digests, visit).whole(reader)
 }
 
-/// Opens one file of a directory: what it is, and what is in it when it is an archive.
+/// Opens one file of a directory: what it is, and what is in it when it is an archive. `member` has its first bytes,
+/// `reader` gives all of them.
 pub fn open_file(
     name: &str,
     member: Member,
+    reader: &mut dyn Read,
     limits: Limits,
-    visit: &mut dyn FnMut(Member),
+    visit: &mut dyn Visit,
 ) -> Opened {
-    opener::Opener::new(name, limits, false, visit).one(member)
+    opener::Opener::new(name, limits, false, visit).one(member, reader)
 }
 
 /// All members of an input at once.
-pub fn members(name: &str, bytes: &[u8]) -> (Vec<Member>, Vec<Finding>) {
+pub fn members(name: &str, mut bytes: &[u8]) -> (Vec<Member>, Vec<Finding>) {
     let mut members = Vec::new();
-    let opened = open(name, bytes, Limits::default(), true, &mut |member| members.push(member));
+    let mut keep = |member: Member| members.push(member);
+    let opened = open(name, &mut bytes, Limits::default(), true, &mut keep);
     (members, opened.findings)
 }
 

@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 use std::io::Read;
 
 use super::stream::{Budget, Digesting, head, unpack};
-use super::{Format, HEAD, Kind, LIMIT, Limits, Member, Opened, TWICE, UNREADABLE, UNSAFE, format};
+use super::{
+    Format, HEAD, Kind, LIMIT, Limits, Member, Opened, TWICE, UNREADABLE, UNSAFE, Visit, format,
+};
 use crate::finding::{Code, Finding, Place};
 
 /// Records are JSON; a larger one is none.
 const MOST_RECORD: u64 = 64 << 20;
+/// What is read of a file before the visitor hears how much there is.
+const STEP: u64 = 1 << 20;
 
 /// What a container says of an entry beside its contents.
 #[derive(Debug, Clone, Default)]
@@ -32,7 +36,7 @@ pub(super) struct Opener<'a> {
     members: usize,
     pub(super) findings: Vec<Finding>,
     pub(super) scripts: Vec<String>,
-    visit: &'a mut dyn FnMut(Member),
+    visit: &'a mut dyn Visit,
 }
 
 impl<'a> Opener<'a> {
@@ -40,7 +44,7 @@ impl<'a> Opener<'a> {
         name: &'a str,
         limits: Limits,
         digests: bool,
-        visit: &'a mut dyn FnMut(Member),
+        visit: &'a mut dyn Visit,
     ) -> Self {
         let budget = Budget::new(limits.bytes);
         Self {
@@ -56,30 +60,31 @@ impl<'a> Opener<'a> {
     }
 
     /// The input itself: a package's members stand at its root, any other file is its own only member.
-    pub(super) fn whole(mut self, bytes: &[u8]) -> Opened {
-        match format(bytes) {
-            Format::Deb => self.deb(bytes, "", 0),
-            Format::Rpm => self.rpm(bytes, "", 0),
-            Format::Tar => self.tar(&mut &bytes[..], "", 0),
-            Format::Elf | Format::Other => {
-                self.stream(self.name.to_owned(), Attributes::file(), &mut &bytes[..], 0);
+    pub(super) fn whole(mut self, reader: &mut dyn Read) -> Opened {
+        match head(reader, HEAD) {
+            Err(error) => self.unreadable(self.name, &error),
+            Ok(head) => {
+                let found = format(&head);
+                let mut reader = head.as_slice().chain(reader);
+                if matches!(found, Format::Elf | Format::Other) {
+                    self.stream(self.name.to_owned(), Attributes::file(), &mut reader, 0);
+                } else {
+                    self.enter(self.name, found, &mut reader, 0);
+                }
             }
-            _ => self.enter(self.name, format(bytes), bytes, 0, true),
         }
         Opened { findings: self.findings, scripts: self.scripts }
     }
 
-    /// A file of a directory.
-    pub(super) fn one(mut self, member: Member) -> Opened {
-        let found = format(&member.bytes);
+    /// A file of a directory; `member` has its first bytes.
+    pub(super) fn one(mut self, member: Member, reader: &mut dyn Read) -> Opened {
         let Member { path, bytes, .. } = &member;
-        match found {
+        match format(bytes) {
             Format::Elf | Format::Other => {}
             Format::Closed(what) => self.closed(path, what),
-            _ => self.enter(path, found, bytes, 1, false),
+            found => self.enter(path, found, reader, 1),
         }
-        let bytes = if found == Format::Elf { member.bytes } else { Vec::new() };
-        (self.visit)(Member { bytes, ..member });
+        self.visit.member(Member { bytes: Vec::new(), ..member });
         Opened { findings: self.findings, scripts: self.scripts }
     }
 
@@ -123,7 +128,7 @@ impl<'a> Opener<'a> {
     pub(super) fn entry(&mut self, path: String, kind: Kind, attributes: Attributes) {
         let Attributes { mode, capabilities } = attributes;
         let sha256 = None;
-        (self.visit)(Member { path, kind, mode, capabilities, sha256, bytes: Vec::new() });
+        self.visit.member(Member { path, kind, mode, capabilities, sha256, bytes: Vec::new() });
     }
 
     fn closed(&mut self, path: &str, what: &str) {
@@ -154,7 +159,7 @@ impl<'a> Opener<'a> {
             }
         };
         let Attributes { mode, capabilities } = attributes;
-        (self.visit)(Member { path, kind: Kind::File, mode, capabilities, sha256, bytes });
+        self.visit.member(Member { path, kind: Kind::File, mode, capabilities, sha256, bytes });
     }
 
     /// What must be kept of a file; archives are entered.
@@ -176,19 +181,8 @@ impl<'a> Opener<'a> {
                 self.closed(path, what);
                 Ok(Vec::new())
             }
-            Format::Tar
-            | Format::Cpio
-            | Format::Gzip
-            | Format::Xz
-            | Format::Lzma
-            | Format::Zstd
-            | Format::Bzip2 => {
-                self.enter_stream(path, found, &mut head.as_slice().chain(reader), depth + 1);
-                Ok(Vec::new())
-            }
-            Format::Deb | Format::Rpm | Format::Ar => {
-                let bytes = self.hold(path, head, reader, self.limits.file)?;
-                self.enter(path, found, &bytes, depth + 1, false);
+            _ => {
+                self.enter(path, found, &mut head.as_slice().chain(reader), depth + 1);
                 Ok(Vec::new())
             }
         }
@@ -202,25 +196,34 @@ impl<'a> Opener<'a> {
         reader: &mut dyn Read,
         most: u64,
     ) -> std::io::Result<Vec<u8>> {
-        reader.take(most.saturating_sub(bytes.len() as u64)).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 >= most {
-            self.fault(&LIMIT, path, format!("{path} has more than {} MiB", most >> 20));
+        loop {
+            let room = most.saturating_sub(bytes.len() as u64).min(STEP);
+            if room == 0 {
+                self.fault(&LIMIT, path, format!("{path} has more than {} MiB", most >> 20));
+                return Ok(bytes);
+            }
+            let read = reader.take(room).read_to_end(&mut bytes)?;
+            if (read as u64) < room {
+                return Ok(bytes);
+            }
+            self.visit.holds(bytes.len() as u64);
         }
-        Ok(bytes)
     }
 
-    /// An archive in memory. `root` when it is the input itself.
-    fn enter(&mut self, path: &str, found: Format, bytes: &[u8], depth: usize, root: bool) {
+    /// An archive; `depth` is 0 when it is the input itself.
+    fn enter(&mut self, path: &str, found: Format, reader: &mut dyn Read, depth: usize) {
         if !self.deeper(path, depth) {
             return;
         }
-        let prefix = if root { String::new() } else { format!("{path}!") };
+        let prefix = if depth == 0 { String::new() } else { format!("{path}!") };
         match found {
-            Format::Deb => self.deb(bytes, &prefix, depth),
-            Format::Rpm => self.rpm(bytes, &prefix, depth),
-            Format::Ar => self.ar_members(path, bytes, depth),
+            Format::Deb => self.deb(reader, &prefix, depth),
+            Format::Rpm => self.rpm(reader, &prefix, depth),
+            Format::Ar => self.ar_members(path, reader, depth),
+            Format::Tar => self.tar(reader, &prefix, depth),
+            Format::Cpio => self.cpio_archive(reader, &prefix, depth),
             Format::Closed(what) => self.closed(path, what),
-            _ => self.enter_stream(path, found, &mut &bytes[..], depth),
+            _ => self.enter_packed(path, found, reader, &prefix, depth),
         }
     }
 
@@ -232,20 +235,14 @@ impl<'a> Opener<'a> {
         depth <= self.limits.depth
     }
 
-    fn enter_stream(&mut self, path: &str, found: Format, reader: &mut dyn Read, depth: usize) {
-        if !self.deeper(path, depth) {
-            return;
-        }
-        // The root of a tar that is itself the input is `/`, not `INPUT!/`.
-        let prefix = if path == self.name { String::new() } else { format!("{path}!") };
-        if found == Format::Tar {
-            self.tar(reader, &prefix, depth);
-            return;
-        }
-        if found == Format::Cpio {
-            self.cpio_archive(reader, &prefix, depth);
-            return;
-        }
+    fn enter_packed(
+        &mut self,
+        path: &str,
+        found: Format,
+        reader: &mut dyn Read,
+        prefix: &str,
+        depth: usize,
+    ) {
         let mut unpacked = match unpack(found, reader, &self.budget) {
             Some(Ok(unpacked)) => unpacked,
             Some(Err(error)) => return self.unreadable(path, &error),
@@ -258,7 +255,7 @@ impl<'a> Opener<'a> {
         match format(&head) {
             // A compressed text is nothing a loader starts: what follows need not be unpacked.
             Format::Other => {}
-            Format::Tar => self.tar(&mut head.as_slice().chain(unpacked), &prefix, depth),
+            Format::Tar => self.tar(&mut head.as_slice().chain(unpacked), prefix, depth),
             _ => {
                 let inner = stem(path);
                 let mut rest = head.as_slice().chain(unpacked);

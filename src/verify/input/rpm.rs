@@ -7,7 +7,7 @@ use super::archive::rooted;
 use super::opener::{Attributes, Opener, Seen};
 use super::rpm_header::{Listed, package};
 use super::stream::{head, unpack};
-use super::{Format, Kind, UNREADABLE, UNSAFE, format};
+use super::{Format, HEAD, Kind, UNREADABLE, UNSAFE, format};
 
 /// A path in a cpio header.
 const MOST_NAME: u64 = 64 << 10;
@@ -28,29 +28,40 @@ enum Entry {
 }
 
 impl Opener<'_> {
-    pub(super) fn rpm(&mut self, bytes: &[u8], prefix: &str, depth: usize) {
-        let package = match package(bytes) {
+    pub(super) fn rpm(&mut self, reader: &mut dyn Read, prefix: &str, depth: usize) {
+        let package = match package(reader) {
             Ok(package) => package,
             Err(error) => return self.unreadable(prefix, &error),
         };
         for (name, text) in &package.scripts {
             self.script(name, text);
         }
-        let payload = package.payload;
         let listed: Vec<Listed> = package
             .files
             .into_iter()
             .map(|file| Listed { path: rooted(prefix, &file.path), ..file })
             .collect();
-        let unpacked: std::io::Result<Box<dyn Read + '_>> = match format(payload) {
-            Format::Cpio => Ok(Box::new(payload)),
-            found => unpack(found, payload, &self.budget())
-                .unwrap_or_else(|| Err(std::io::Error::other("unknown payload compression"))),
-        };
-        let read =
-            unpacked.and_then(|mut payload| self.cpio(&mut payload, Some(&listed), prefix, depth));
-        if let Err(error) = read {
+        if let Err(error) = self.rpm_payload(reader, &listed, prefix, depth) {
             self.unreadable(prefix, &error);
+        }
+    }
+
+    fn rpm_payload(
+        &mut self,
+        reader: &mut dyn Read,
+        listed: &[Listed],
+        prefix: &str,
+        depth: usize,
+    ) -> std::io::Result<()> {
+        let start = head(reader, HEAD)?;
+        let found = format(&start);
+        let mut packed = start.as_slice().chain(reader);
+        if found == Format::Cpio {
+            return self.cpio(&mut packed, Some(listed), prefix, depth);
+        }
+        match unpack(found, packed, &self.budget()) {
+            Some(unpacked) => self.cpio(&mut unpacked?, Some(listed), prefix, depth),
+            None => Err(std::io::Error::other("unknown payload compression")),
         }
     }
 

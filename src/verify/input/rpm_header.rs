@@ -3,8 +3,14 @@
 //! Read here and not by the `rpm` crate (0.30): that one panics on offsets outside of the header. Every count and offset
 //! below comes from the file and is checked against it. Source: rpm, docs/manual/format_v4.md and lib/rpmtag.h.
 
+use std::io::Read;
+
+use super::stream::head;
+
 /// The lead, of which nothing but its length matters any more.
 const LEAD: usize = 96;
+/// Index or data of a header. rpm takes 256 MiB of data; that of 400,000 files has 40.
+const MOST_HEADER: usize = 64 << 20;
 /// `RPMFILE_GHOST`: listed, not in the payload.
 const GHOST: u32 = 1 << 6;
 
@@ -38,54 +44,39 @@ pub(super) struct Listed {
     pub(super) ghost: bool,
 }
 
-/// A package without its payload's contents.
+/// A package without its payload.
 #[derive(Debug)]
-pub(super) struct Package<'a> {
+pub(super) struct Package {
     pub(super) files: Vec<Listed>,
     /// (name, text) of the scripts that run when it is installed.
     pub(super) scripts: Vec<(&'static str, String)>,
-    /// Compressed.
-    pub(super) payload: &'a [u8],
 }
 
-/// One header: its index and its data.
-struct Header<'a> {
-    index: &'a [u8],
-    data: &'a [u8],
+/// One header: its beginning, its index and its data.
+pub(in crate::verify) struct Header {
+    bytes: Vec<u8>,
+    /// Where the data begins.
+    data: usize,
 }
 
-/// What a signature of a package covers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::verify) struct Signed<'a> {
-    /// The header that is signed, as it stands.
-    pub(in crate::verify) header: &'a [u8],
-    /// Compressed.
-    pub(in crate::verify) payload: &'a [u8],
-    /// Digest of the payload before it was compressed, as the header has it.
-    pub(in crate::verify) unpacked: Option<String>,
-}
-
-/// Finds what is signed.
-pub(in crate::verify) fn signed(bytes: &[u8]) -> Result<Signed<'_>, String> {
-    let rest = after_signature(bytes)?;
-    let (found, payload) = header(rest)?;
-    let header = rest.get(..rest.len() - payload.len()).unwrap_or_default();
-    Ok(Signed { header, payload, unpacked: found.strings(PAYLOADSHA256ALT).into_iter().next() })
-}
-
-/// From the header that is signed on.
-fn after_signature(bytes: &[u8]) -> Result<&[u8], String> {
-    let rest = bytes.get(LEAD..).ok_or("the lead is cut short")?;
-    let (signature, rest) = header(rest)?;
+/// The header that is signed; the reader stands at the payload then.
+pub(in crate::verify) fn signed_header(reader: &mut dyn Read) -> Result<Header, String> {
+    if read(reader, LEAD)?.len() < LEAD {
+        return Err("the lead is cut short".to_owned());
+    }
+    let signature = header(reader)?;
     // The signature is padded to eight bytes, the header is not.
-    let length = 16 + signature.index.len() + signature.data.len();
+    let length = signature.bytes.len();
     let padding = length.next_multiple_of(8) - length;
-    Ok(rest.get(padding..).ok_or("the signature is cut short")?)
+    if read(reader, padding)?.len() < padding {
+        return Err("the signature is cut short".to_owned());
+    }
+    header(reader)
 }
 
-/// Reads a package.
-pub(super) fn package(bytes: &[u8]) -> Result<Package<'_>, String> {
-    let (header, payload) = header(after_signature(bytes)?)?;
+/// Reads a package up to its payload.
+pub(super) fn package(reader: &mut dyn Read) -> Result<Package, String> {
+    let header = signed_header(reader)?;
     let scripts =
         [("%pre", PREIN), ("%post", POSTIN), ("%pretrans", PRETRANS), ("%posttrans", POSTTRANS)];
     Ok(Package {
@@ -94,39 +85,57 @@ pub(super) fn package(bytes: &[u8]) -> Result<Package<'_>, String> {
             .into_iter()
             .filter_map(|(name, tag)| Some((name, header.strings(tag).into_iter().next()?)))
             .collect(),
-        payload,
     })
+}
+
+fn read(reader: &mut dyn Read, most: usize) -> Result<Vec<u8>, String> {
+    head(reader, most).map_err(|error| error.to_string())
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at.checked_add(4)?)?.try_into().ok().map(u32::from_be_bytes)
 }
 
-/// The header at the beginning, and what follows it.
-fn header(bytes: &[u8]) -> Result<(Header<'_>, &[u8]), String> {
+/// The header that comes next.
+fn header(reader: &mut dyn Read) -> Result<Header, String> {
+    let mut bytes = read(reader, 16)?;
     if !bytes.starts_with(b"\x8e\xad\xe8\x01") {
         return Err("no header where one should be".to_owned());
     }
     let size = |at: usize| {
-        word(bytes, at).and_then(|size| usize::try_from(size).ok()).ok_or("a header is cut short")
+        word(&bytes, at).and_then(|size| usize::try_from(size).ok()).ok_or("a header is cut short")
     };
     let (entries, data) = (size(8)?, size(12)?);
-    let start = entries.checked_mul(16).and_then(|index| index.checked_add(16));
-    let start = start.ok_or("a header has too many entries")?;
-    let end = start.checked_add(data).ok_or("a header is too large")?;
-    match (bytes.get(16..start), bytes.get(start..end), bytes.get(end..)) {
-        (Some(index), Some(data), Some(rest)) => Ok((Header { index, data }, rest)),
-        _ => Err("a header is cut short".to_owned()),
+    let index = entries.checked_mul(16).filter(|index| *index <= MOST_HEADER);
+    let index = index.ok_or("a header has too many entries")?;
+    if data > MOST_HEADER {
+        return Err("a header is too large".to_owned());
     }
+    bytes.append(&mut read(reader, index + data)?);
+    if bytes.len() < 16 + index + data {
+        return Err("a header is cut short".to_owned());
+    }
+    Ok(Header { bytes, data: 16 + index })
 }
 
-impl<'a> Header<'a> {
+impl Header {
+    /// As it stands in the package.
+    pub(in crate::verify) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Digest of the payload before it was compressed.
+    pub(in crate::verify) fn unpacked(&self) -> Option<String> {
+        self.strings(PAYLOADSHA256ALT).into_iter().next()
+    }
+
     /// Number of values of a tag, and the data from its first on.
-    fn find(&self, tag: u32) -> Option<(usize, &'a [u8])> {
-        let entry = self.index.chunks_exact(16).find(|entry| word(entry, 0) == Some(tag))?;
+    fn find(&self, tag: u32) -> Option<(usize, &[u8])> {
+        let index = self.bytes.get(16..self.data)?;
+        let entry = index.chunks_exact(16).find(|entry| word(entry, 0) == Some(tag))?;
         let offset = usize::try_from(word(entry, 8)?).ok()?;
         let count = usize::try_from(word(entry, 12)?).ok()?;
-        Some((count, self.data.get(offset..)?))
+        Some((count, self.bytes.get(self.data..)?.get(offset..)?))
     }
 
     /// Texts; as many as there are, whatever the count says.
@@ -145,7 +154,7 @@ impl<'a> Header<'a> {
     }
 }
 
-fn files(header: &Header<'_>) -> Result<Vec<Listed>, String> {
+fn files(header: &Header) -> Result<Vec<Listed>, String> {
     let (names, directories) = (header.strings(BASENAMES), header.strings(DIRNAMES));
     let indexes = header.numbers(DIRINDEXES, 4);
     let paths: Vec<String> = if names.is_empty() {
@@ -217,7 +226,8 @@ mod tests {
     #[test]
     fn files_rights_and_scripts_are_read() {
         let bytes = whole();
-        let package = package(&bytes).unwrap();
+        let mut reader = bytes.as_slice();
+        let package = package(&mut reader).unwrap();
         let said: Vec<_> = package
             .files
             .iter()
@@ -228,7 +238,7 @@ mod tests {
             [("/usr/bin/a", 0o104_755, None), ("/usr/bin/b", 0o100_644, Some("cap_net_raw=ep"))]
         );
         assert_eq!(package.scripts, [("%post", "true".to_owned())]);
-        assert_eq!(package.payload, b"payload");
+        assert_eq!(reader, b"payload");
     }
 
     #[test]
@@ -238,10 +248,10 @@ mod tests {
             for value in [0, 1, 0x7f, 0xff] {
                 let mut changed = bytes.clone();
                 changed[at] = value;
-                let _ = package(&changed);
+                let _ = package(&mut changed.as_slice());
             }
             let end = bytes.len() - 7;
-            assert!(at >= end || package(&bytes[..at]).is_err(), "cut at {at}");
+            assert!(at >= end || package(&mut &bytes[..at]).is_err(), "cut at {at}");
         }
     }
 }

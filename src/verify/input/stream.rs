@@ -44,6 +44,11 @@ impl<R: Read> Read for Bounded<R> {
     }
 }
 
+/// True for what [`unpack`] unpacks.
+pub(super) fn is_packed(format: Format) -> bool {
+    matches!(format, Format::Gzip | Format::Xz | Format::Lzma | Format::Bzip2 | Format::Zstd)
+}
+
 /// Unpacks a stream, within the budget. `None` when the format is not a compression.
 pub(super) fn unpack<'a>(
     format: Format,
@@ -75,18 +80,18 @@ pub(super) fn unpack<'a>(
 }
 
 /// Digests what is read through it.
-pub(super) struct Digesting<R> {
+pub(in crate::verify) struct Digesting<R> {
     inner: R,
     digest: Option<Sha256>,
 }
 
 impl<R: Read> Digesting<R> {
-    pub(super) fn new(inner: R, wanted: bool) -> Self {
+    pub(in crate::verify) fn new(inner: R, wanted: bool) -> Self {
         Self { inner, digest: wanted.then(Sha256::new) }
     }
 
     /// Reads what is left, when its digest is wanted, and gives the digest.
-    pub(super) fn finish(mut self) -> Result<Option<String>> {
+    pub(in crate::verify) fn finish(mut self) -> Result<Option<String>> {
         if self.digest.is_some() {
             let mut buffer = vec![0; 64 << 10];
             while self.read(&mut buffer)? > 0 {}
@@ -106,7 +111,7 @@ impl<R: Read> Read for Digesting<R> {
 }
 
 /// Up to `most` bytes from the beginning.
-pub(super) fn head(reader: &mut dyn Read, most: usize) -> Result<Vec<u8>> {
+pub(in crate::verify) fn head(reader: &mut dyn Read, most: usize) -> Result<Vec<u8>> {
     let mut head = Vec::new();
     reader.take(most as u64).read_to_end(&mut head)?;
     Ok(head)

@@ -79,9 +79,9 @@ fn deb(data: &[u8], name: &str) -> Vec<u8> {
 }
 
 /// Paths of ELF members, other paths, and codes.
-fn opened(bytes: &[u8], limits: Limits) -> (Vec<String>, Vec<String>, Vec<&'static str>) {
+fn opened(mut bytes: &[u8], limits: Limits) -> (Vec<String>, Vec<String>, Vec<&'static str>) {
     let (mut elves, mut others) = (Vec::new(), Vec::new());
-    let opened = open("input", bytes, limits, true, &mut |member| {
+    let opened = open("input", &mut bytes, limits, true, &mut |member: Member| {
         if member.bytes.starts_with(b"\x7fELF") {
             elves.push(member.path);
         } else {
@@ -170,7 +170,8 @@ fn links_and_devices_reach_the_rules() {
         special(tar::EntryType::Char, "dev/kmem", ""),
         special(tar::EntryType::Fifo, "run/f", ""),
     ]);
-    open("input", &bytes, Limits::default(), false, &mut |member| seen.push(member.kind));
+    let mut see = |member: Member| seen.push(member.kind);
+    open("input", &mut bytes.as_slice(), Limits::default(), false, &mut see);
     let link = Kind::Link("../../../etc/passwd".to_owned());
     assert_eq!(seen, [link, Kind::Device("character device"), Kind::Device("fifo")]);
 }
@@ -248,7 +249,8 @@ fn archives_that_are_not_opened_are_named() {
     for magic in [&b"PK\x03\x04rest"[..], b"7z\xbc\xaf\x27\x1crest", b"!<thin>\n", b"hsqs...."] {
         let mut kinds = Vec::new();
         let bytes = tar(&[("usr/share/x", magic, 0o644)]);
-        open("input", &bytes, Limits::default(), false, &mut |member| kinds.push(member.kind));
+        let mut see = |member: Member| kinds.push(member.kind);
+        open("input", &mut bytes.as_slice(), Limits::default(), false, &mut see);
         assert!(matches!(kinds[0], Kind::Closed(_)), "{kinds:?}");
     }
 }
@@ -272,8 +274,8 @@ fn privileges_of_pax_and_scripts_are_seen() {
     let package =
         ar(&[("debian-binary", b"2.0\n"), ("control.tar", &control), ("data.tar", &data)]);
     let mut members = Vec::new();
-    let opened =
-        open("input", &package, Limits::default(), false, &mut |member| members.push(member));
+    let mut keep = |member: Member| members.push(member);
+    let opened = open("input", &mut package.as_slice(), Limits::default(), false, &mut keep);
     assert_eq!(members[0].capabilities.as_deref(), Some("cap_net_raw=ep"));
     assert_eq!(opened.findings.len(), 1, "{opened:?}");
     assert!(opened.findings[0].message.contains("DEBIAN/postinst"), "{opened:?}");
@@ -337,4 +339,96 @@ fn lzma_is_opened() {
     assert!(findings.is_empty(), "{findings:?}");
     assert!(members.iter().any(|member| member.bytes == ELF), "{members:?}");
     assert_eq!(format(b"]\0 is how this text begins, and it goes on"), Format::Other);
+}
+
+/// Counts what was read of it.
+struct Counted<'a> {
+    bytes: &'a [u8],
+    read: std::rc::Rc<std::cell::Cell<usize>>,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.bytes.read(buffer)?;
+        self.read.set(self.read.get() + read);
+        Ok(read)
+    }
+}
+
+#[test]
+fn packages_are_read_as_streams_and_no_member_waits_for_the_next() {
+    // What cannot be compressed stands behind the program.
+    let mut state = 1_u32;
+    let mut random = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    };
+    let noise: Vec<u8> = (0..400_000).map(|_| random()).collect();
+    let data = tar(&[("usr/bin/x", ELF, 0o755), ("usr/share/noise", &noise, 0o644)]);
+    let library = ar(&[("x.o", ELF), ("noise", &noise)]);
+    let mut names = 0;
+    for package in [
+        deb(&data, "data.tar"),
+        deb(&gzip(&data), "data.tar.gz"),
+        data.clone(),
+        library.clone(),
+        tar(&[("x.deb", &deb(&data, "data.tar"), 0o644)]),
+        tar(&[("x.a", &library, 0o644)]),
+        gzip(&library),
+    ] {
+        let read = std::rc::Rc::default();
+        let mut reader = Counted { bytes: &package, read: std::rc::Rc::clone(&read) };
+        let mut see = |member: Member| {
+            if member.bytes == ELF {
+                names += 1;
+                let (read, all) = (read.get(), package.len());
+                assert!(read < 150_000 && all > 200_000, "{}: {read} of {all}", member.path);
+            }
+        };
+        open("input", &mut reader, Limits::default(), false, &mut see);
+    }
+    assert_eq!(names, 7);
+}
+
+#[test]
+fn a_cut_package_is_judged_as_far_as_it_goes_and_said_to_be_cut() {
+    let data = tar(&[("usr/bin/x", ELF, 0o755), ("usr/share/doc", &[b'x'; 5000], 0o644)]);
+    for whole in [deb(&data, "data.tar"), ar(&[("x.o", ELF), ("doc", &[b'x'; 5000])])] {
+        let (elves, _, codes) = opened(&whole, Limits::default());
+        assert_eq!((elves.len(), codes.len()), (1, 0));
+        for cut in [4000, 1] {
+            let (elves, _, codes) = opened(&whole[..whole.len() - cut], Limits::default());
+            assert_eq!(elves.len(), 1);
+            assert!(codes.contains(&"verify::unreadable"), "{cut}: {codes:?}");
+        }
+    }
+    let twice =
+        ar(&[("debian-binary", b"2.0\n"), ("data.tar", &data), ("data.tar.gz", &gzip(&data))]);
+    let (elves, _, codes) = opened(&twice, Limits::default());
+    assert_eq!((elves.len(), codes), (1, vec!["verify::unreadable"]));
+}
+
+/// What a visitor was told of a member before it had it.
+#[derive(Default)]
+struct Told(Vec<u64>);
+
+impl Visit for Told {
+    fn holds(&mut self, bytes: u64) {
+        self.0.push(bytes);
+    }
+
+    fn member(&mut self, member: Member) {
+        self.0.push(member.bytes.len() as u64);
+    }
+}
+
+#[test]
+fn what_is_kept_of_a_large_member_is_told_while_it_is_read() {
+    let large = [ELF, &vec![7; (3 << 20) - ELF.len()]].concat();
+    let package = tar(&[("usr/bin/x", &large, 0o755), ("usr/share/x", &large[20..], 0o644)]);
+    let mut told = Told::default();
+    open("input", &mut package.as_slice(), Limits::default(), false, &mut told);
+    // A text of that size is not kept.
+    assert_eq!(told.0.len(), 4, "{:?}", told.0);
+    assert!(told.0[0] > 1 << 20 && told.0[1] < 3 << 20 && told.0[2..] == [3 << 20, 0]);
 }

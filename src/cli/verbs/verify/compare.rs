@@ -1,6 +1,7 @@
 //! Runs other checkers that are installed on the files that were judged: the shell around `verify::compare`.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use crate::cli::{Exit, Failure};
@@ -9,7 +10,7 @@ use crate::process;
 use crate::terminal::Terminal;
 use crate::tool;
 use crate::verify::compare::{Comparison, PEERS, Peer, compare};
-use crate::verify::input::{self, Format};
+use crate::verify::input::{self, Format, Limits, Member};
 use crate::verify::{ObjectVerdict, Report};
 
 /// Files of one call: no command line is too long.
@@ -63,18 +64,10 @@ fn places(
     };
     let mut out = BTreeMap::new();
     let packed = path.is_file() && {
-        let bytes = fs_err::read(path)?;
-        let packed = !matches!(input::format(&bytes), Format::Elf | Format::Other);
+        let mut file = BufReader::with_capacity(64 << 10, fs_err::File::open(path)?);
+        let packed = !matches!(input::format(file.fill_buf()?), Format::Elf | Format::Other);
         if packed {
-            fs_err::create_dir_all(directory)?;
-            let (members, _) = input::members(&report.name, &bytes);
-            for (index, member) in members.iter().enumerate() {
-                if crate::elf::is_elf(&member.bytes) {
-                    let copy = directory.join(index.to_string());
-                    fs_err::write(&copy, &member.bytes)?;
-                    out.insert(member.path.clone(), copy.display().to_string());
-                }
-            }
+            copies(&report.name, &mut file, directory, &mut out)?;
         }
         packed
     };
@@ -87,6 +80,28 @@ fn places(
         }
     }
     Ok(out)
+}
+
+/// Writes each object of a package to a file of its own.
+fn copies(
+    name: &str,
+    package: &mut dyn Read,
+    directory: &Path,
+    out: &mut BTreeMap<String, String>,
+) -> std::io::Result<()> {
+    fs_err::create_dir_all(directory)?;
+    let mut written = Ok(());
+    let mut index = 0_usize;
+    let mut write = |member: Member| {
+        index += 1;
+        if written.is_ok() && crate::elf::is_elf(&member.bytes) {
+            let copy = directory.join(index.to_string());
+            written = fs_err::write(&copy, &member.bytes);
+            out.insert(member.path, copy.display().to_string());
+        }
+    };
+    input::open(name, package, Limits::default(), false, &mut write);
+    written
 }
 
 fn ask(peer: &Peer, program: &str, files: &[&String], scratch: &Path) -> Result<String, Failure> {

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use crate::elf::{Image, Parts};
 use crate::finding::{Finding, Place};
-use crate::verify::input::{self, Format, Kind, Limits, Member};
+use crate::verify::input::{self, Format, Kind, Limits, Member, Visit};
 use crate::verify::{Examination, Options};
 
 /// What is read of every file at first: enough to tell its format, and of most ELF files all headers.
@@ -258,24 +258,40 @@ impl Walk<'_> {
             let hold = |bytes| pass.more(bytes);
             return elf(opened, head, &member, self.options, found, &hold);
         }
-        let closed = matches!(format, Format::Other | Format::Closed(_)) || !self.options.archives;
-        let mut bytes = head.get(..input::HEAD).unwrap_or(head).to_vec();
-        let pass = self.gate.pass();
-        if !closed {
-            pass.more(metadata.len());
-            bytes.clear();
-            opened.take(Limits::default().file).read_to_end(&mut bytes)?;
-        }
-        member.bytes = bytes;
         if !self.options.archives {
             found.member(member, self.options);
             return Ok(());
         }
-        let opened = input::open_file(self.name, member, Limits::default(), &mut |member| {
-            found.member(member, self.options);
-        });
-        found.findings.extend(opened.findings);
+        member.bytes = head.get(..input::HEAD).unwrap_or(head).to_vec();
+        let mut members = Members { found, options: self.options, pass: self.gate.pass(), held: 0 };
+        let mut whole = std::io::BufReader::with_capacity(64 << 10, opened);
+        let limits = Limits::default();
+        let opened = input::open_file(self.name, member, &mut whole, limits, &mut members);
+        members.found.findings.extend(opened.findings);
         Ok(())
+    }
+}
+
+/// Members of an archive, judged one by one.
+struct Members<'m> {
+    found: &'m mut Examination,
+    options: &'m Options<'m>,
+    pass: Pass<'m>,
+    held: u64,
+}
+
+impl Visit for Members<'_> {
+    fn holds(&mut self, bytes: u64) {
+        if bytes > self.held {
+            self.pass.more(bytes - self.held);
+            self.held = bytes;
+        }
+    }
+
+    fn member(&mut self, member: Member) {
+        self.held = 0;
+        self.found.member(member, self.options);
+        self.pass.nothing();
     }
 }
 
@@ -417,13 +433,20 @@ impl Pass<'_> {
     }
 }
 
-impl Drop for Pass<'_> {
-    fn drop(&mut self) {
+impl Pass<'_> {
+    /// Nothing is held any more.
+    fn nothing(&self) {
         let mut held = self.gate.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.bytes = held.bytes.saturating_sub(self.bytes.get());
-        if self.beyond.get() {
+        held.bytes = held.bytes.saturating_sub(self.bytes.take());
+        if self.beyond.take() {
             held.beyond = false;
         }
         self.gate.left.notify_all();
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        self.nothing();
     }
 }

@@ -39,8 +39,8 @@ pub(super) fn read(args: &Args) -> Result<Vec<Libc>, Failure> {
 }
 
 fn one(path: &Path) -> Result<Vec<Libc>, Failure> {
-    let bytes = fs_err::read(path).map_err(|error| Failure::new(Exit::Usage, error))?;
-    Ok(Libc::read(&path.display().to_string(), &bytes))
+    let file = fs_err::File::open(path).map_err(|error| Failure::new(Exit::Usage, error))?;
+    Ok(Libc::read(&path.display().to_string(), &mut std::io::BufReader::new(file)))
 }
 
 fn below(root: &Path) -> Result<Vec<Libc>, Failure> {

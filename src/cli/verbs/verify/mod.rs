@@ -7,7 +7,7 @@ mod libc;
 mod provenance;
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -323,12 +323,10 @@ fn examine(path: &Path, digests: bool, options: &Options<'_>) -> Result<Examinat
     if path.is_dir() {
         return Ok(directory::examine(path, digests, options));
     }
-    let mut head = Vec::new();
-    let file = fs_err::File::open(path).map_err(failure)?;
-    file.take(input::HEAD as u64).read_to_end(&mut head).map_err(failure)?;
-    match input::format(&head) {
+    let mut file = BufReader::with_capacity(128 << 10, fs_err::File::open(path).map_err(failure)?);
+    match input::format(file.fill_buf().map_err(failure)?) {
         Format::Elf | Format::Other => directory::examine_file(path, options).map_err(failure),
-        _ => Ok(Examination::with(&name, &fs_err::read(path).map_err(failure)?, options)),
+        _ => Ok(Examination::with(&name, &mut file, options)),
     }
 }
 
