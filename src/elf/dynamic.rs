@@ -7,8 +7,9 @@ use goblin::elf::dynamic::{self, Dyn};
 use goblin::elf::reloc::{self, Reloc, RelocSection};
 use goblin::elf::sym::Symtab;
 
-use super::facts::{Depth, Facts, Segment, offset_of};
+use super::facts::{Depth, Facts, Segment};
 use super::image::Image;
+use super::mapping::offset_of;
 use super::notes::word;
 use super::symbols::{LONGEST, MOST_ENTRIES, Symbol, symbol, text_at};
 

@@ -7,6 +7,7 @@ use goblin::elf::program_header::{self, ProgramHeader};
 
 use super::dynamic::{Dynamic, read_dynamic};
 use super::image::Image;
+use super::mapping::offset_of;
 use super::notes::{Properties, notes};
 use super::sections::Sections;
 use super::symbols::{Symbol, static_symbols};
@@ -246,15 +247,6 @@ fn segment(header: &ProgramHeader) -> Segment {
         file_size: header.p_filesz,
         memory_size: header.p_memsz,
     }
-}
-
-/// File offset of an address, through the load segments.
-pub(super) fn offset_of(segments: &[Segment], address: u64) -> Option<u64> {
-    let load =
-        segments.iter().filter(|segment| segment.kind == SegmentKind::Load).find(|segment| {
-            address >= segment.address && address - segment.address < segment.file_size
-        })?;
-    load.offset.checked_add(address - load.address)
 }
 
 fn kind(header: &Header, interpreter: bool, dynamic: Option<&Dynamic>, empty: bool) -> Kind {

@@ -5,8 +5,9 @@ use std::cell::RefCell;
 use std::ops::Range;
 
 use super::Machine;
-use super::facts::{Facts, Kind, SegmentKind};
+use super::facts::{Facts, Kind};
 use super::image::Image;
+use super::mapping;
 
 /// What is held of code at a time: it stays in a core's own cache while it is looked at.
 const WINDOW: u64 = 256 << 10;
@@ -81,18 +82,17 @@ impl<'a> Memory<'a> {
                 regions.push(Region { address: offset, offset, size, execute, write });
             }
         } else {
-            let loads = facts.segments.iter().filter(|segment| segment.kind == SegmentKind::Load);
-            for segment in loads {
+            for part in mapping::parts(&facts.segments) {
                 // What the file is too short for is not there; the rest is.
-                let left = image.length().saturating_sub(segment.offset);
-                let (address, offset) = (segment.address, segment.offset);
-                let size = segment.file_size.min(left);
-                let (execute, write) = (segment.execute, segment.write);
+                let left = image.length().saturating_sub(part.offset);
+                let (address, offset) = (part.address, part.offset);
+                let size = (part.end - part.address).min(left);
+                let (execute, write) = (part.execute, part.write);
                 regions.push(Region { address, offset, size, execute, write });
             }
         }
         regions.sort_by_key(|region| region.address);
-        // Overlapping parts would be read many times over: a file may map itself a thousand times.
+        // A file may map itself a thousand times.
         let mut budget = image.length().saturating_mul(2);
         regions.retain(|region| {
             let fits = region.size <= budget && region.size > 0;
@@ -104,11 +104,6 @@ impl<'a> Memory<'a> {
         let nothing = || RefCell::new((0, Cow::Borrowed(&[][..])));
         let (window, piece) = (nothing(), nothing());
         Self { regions, little_endian: facts.little_endian, image, window, piece }
-    }
-
-    /// No address has two places in the file.
-    pub(super) fn apart(&self) -> bool {
-        self.regions.windows(2).all(|pair| pair[0].end() <= pair[1].address)
     }
 
     pub(super) fn region(&self, address: u64) -> Option<&Region> {

@@ -216,3 +216,88 @@ fn no_count_hides_a_slot() {
     put(&mut hidden, count.unwrap() + 8, &[all.unwrap()]);
     assert_eq!(slots(&hidden), slots(&hardened));
 }
+
+/// Notes that the kernel reads at an offset, and the loader at an address, must be the same ones.
+#[test]
+fn notes_are_where_their_addresses_are() {
+    let cet = fixture("libcet.so");
+    assert_eq!(of("headers", &cet).0, "holds");
+    for kind in [4, 0x6474_e553] {
+        let mut moved = cet.clone();
+        let at = header(&moved, kind);
+        let address = u64_at(&moved, at + 16) + 16;
+        put(&mut moved, at + 16, &[address]);
+        let (verdict, said) = of("headers", &moved);
+        assert!(verdict == "fails" && said.contains("another offset"), "{kind:#x}: {said}");
+    }
+}
+
+/// Of segments that share a page the last one's is there, though it asks for a few bytes of it only: as the kernel maps it.
+#[test]
+fn the_last_segment_of_a_page_counts() {
+    let hardened = fixture("hardened");
+    let loads: Vec<usize> =
+        headers(&hardened).into_iter().filter(|at| kind_at(&hardened, *at) == 1).collect();
+    let code = loads.iter().copied().find(|at| hardened[at + 4] & 1 == 1).unwrap();
+    let start = usize::try_from(u64_at(&hardened, code + 8)).unwrap();
+    let size = usize::try_from(u64_at(&hardened, code + 32)).unwrap();
+    // The same code without canaries: those that are loaded and those that are compared are zero.
+    let mut bare = hardened[start..start + size].to_vec();
+    for at in 0..bare.len() - 9 {
+        match bare[at..at + 9] {
+            [0x64, 0x48, 0x8b, 0x04, 0x25, 0x28, 0, 0, 0] => {
+                bare[at..at + 9].copy_from_slice(b"\x48\x31\xc0\x0f\x1f\x44\0\0\x90");
+            }
+            [0x64, 0x48, 0x2b, _, 0x25, 0x28, 0, 0, 0] => {
+                bare[at..at + 9].copy_from_slice(b"\x48\x31\xd2\x0f\x1f\x44\0\0\x90");
+            }
+            _ => {}
+        }
+    }
+    let mut base = hardened.clone();
+    base.resize(base.len().next_multiple_of(4096), 0);
+    let other = base.len() as u64;
+    base.extend(bare);
+    base.resize(base.len().next_multiple_of(4096), 0);
+    let address = u64_at(&hardened, code + 16);
+    let note = headers(&base).into_iter().rfind(|at| kind_at(&base, *at) == 4).unwrap();
+    assert!(note > code);
+    let overlaid = |place: usize, inset: u64, size: u64| {
+        let mut file = base.clone();
+        file[place..place + 8].copy_from_slice(&[1, 0, 0, 0, 5, 0, 0, 0]);
+        let address = address + inset;
+        put(&mut file, place + 8, &[other + inset, address, address, size, size, 4096]);
+        file
+    };
+    let (all, some) = (overlaid(note, 0, size as u64), overlaid(note, 0x200, 16));
+    // The order of the headers decides: what comes first is covered.
+    let mut covered = overlaid(note, 0, size as u64);
+    let (own, whole) = (base[code..code + 56].to_vec(), covered[note..note + 56].to_vec());
+    covered[code..code + 56].copy_from_slice(&whole);
+    covered[note..note + 56].copy_from_slice(&own);
+    assert_eq!(of("stack-protector", &hardened).0, "holds");
+    for (name, file, protected) in
+        [("all", all, false), ("some", some, false), ("covered", covered, true)]
+    {
+        let (verdict, said) = of("stack-protector", &file);
+        assert_eq!(verdict, if protected { "holds" } else { "fails" }, "{name}: {said}");
+        let (verdict, said) = of("headers", &file);
+        assert!(verdict == "fails" && said.contains("share a page"), "{name}: {said}");
+        // Which page of the file is really there.
+        let path = std::env::temp_dir().join(format!("overlaid-{}-{name}", std::process::id()));
+        std::fs::write(&path, &file).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .unwrap();
+        let output = std::process::Command::new(&path).arg("maps").output().unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let maps = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !maps.contains("[stack]") {
+            println!("skipped: {name} does not run here: {}", output.status);
+            continue;
+        }
+        let executable = maps.lines().find(|line| line.contains("r-xp") && line.contains(name));
+        let offset = executable.unwrap().split(' ').nth(2).unwrap();
+        let offset = u64::from_str_radix(offset, 16).unwrap();
+        assert_eq!(offset, if protected { start as u64 } else { other }, "{name}\n{maps}");
+    }
+}

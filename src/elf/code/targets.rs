@@ -73,8 +73,8 @@ pub(super) fn targets(
     taken.extend(
         exported.map(|symbol| symbol.address).filter(|address| memory.executable(*address)),
     );
-    // The scan has looked where functions begin; of parts that overlap only one counts.
-    let scanned = facts.machine == Machine::X86_64 && memory.apart();
+    // The scan has looked where functions begin.
+    let scanned = facts.machine == Machine::X86_64;
     let marked = |address: u64| match (facts.machine, begins(address).filter(|_| scanned)) {
         (_, Some(function)) => function.marks.has(Marks::LANDS),
         (Machine::Aarch64, None) => memory.instruction(address).is_some_and(arm::lands),

@@ -2,7 +2,7 @@
 
 use super::Object;
 use super::link::{is_loaded, not_loaded};
-use crate::elf::{Facts, Kind, SegmentKind};
+use crate::elf::{Facts, Kind, SegmentKind, offset_of, shared_page};
 use crate::verify::Verdict;
 
 type Answer = (Verdict, String);
@@ -108,7 +108,12 @@ fn doubles(facts: &Facts<'_>, faults: &mut Vec<String>) {
 }
 
 fn segments(facts: &Facts<'_>, length: u64, faults: &mut Vec<String>) {
-    let mut last_end = 0;
+    if let Some((one, other)) = shared_page(&facts.segments) {
+        faults.push(format!(
+            "PT_LOAD at {one:#x} and PT_LOAD at {other:#x} share a page: the later header's is there"
+        ));
+    }
+    let mut last = 0;
     for segment in facts.segments.iter().filter(|segment| segment.kind == SegmentKind::Load) {
         if segment.offset.checked_add(segment.file_size).is_none_or(|end| end > length) {
             faults
@@ -120,10 +125,10 @@ fn segments(facts: &Facts<'_>, length: u64, faults: &mut Vec<String>) {
                 segment.address
             ));
         }
-        if segment.address < last_end {
-            faults.push(format!("PT_LOAD at {:#x} overlaps the one before it", segment.address));
+        if segment.address < last {
+            faults.push(format!("PT_LOAD at {:#x} is below the one before it", segment.address));
         }
-        last_end = segment.address.saturating_add(segment.memory_size);
+        last = segment.address;
     }
     let program = !matches!(facts.kind, Kind::SharedLibrary);
     let executable = facts.segments.iter().any(|segment| {
@@ -135,21 +140,17 @@ fn segments(facts: &Facts<'_>, length: u64, faults: &mut Vec<String>) {
     if program && !executable {
         faults.push(format!("the entry point {:#x} is not in executable memory", facts.entry));
     }
-    for (kind, name) in
-        [(SegmentKind::Dynamic, "PT_DYNAMIC"), (SegmentKind::Interpreter, "PT_INTERP")]
-    {
-        let Some(segment) = facts.segments.iter().find(|segment| segment.kind == kind) else {
-            continue;
-        };
-        // Tools read at the offset, the loader reads at the address.
-        let mapped = facts.segments.iter().find(|load| {
-            load.kind == SegmentKind::Load
-                && segment.address >= load.address
-                && segment.address - load.address < load.file_size
-        });
-        let offset = mapped.map(|load| load.offset.wrapping_add(segment.address - load.address));
-        if offset != Some(segment.offset) {
-            faults.push(format!("{name} has another offset than its address is mapped from"));
+    // Tools read at the offset, and so does the kernel; the loader reads at the address.
+    for (kind, name) in [
+        (SegmentKind::Dynamic, "PT_DYNAMIC"),
+        (SegmentKind::Interpreter, "PT_INTERP"),
+        (SegmentKind::GnuProperty, "PT_GNU_PROPERTY"),
+        (SegmentKind::Note, "PT_NOTE"),
+    ] {
+        for segment in facts.segments.iter().filter(|segment| segment.kind == kind) {
+            if offset_of(&facts.segments, segment.address) != Some(segment.offset) {
+                faults.push(format!("{name} has another offset than its address is mapped from"));
+            }
         }
     }
 }
