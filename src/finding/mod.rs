@@ -4,8 +4,10 @@
 //! Pure. Renderers for people, JSON lines (`quench.finding/1`) and SARIF take findings and texts, and return strings.
 
 mod render;
+mod visible;
 
 pub use render::{human, json, line_and_column, place};
+pub use visible::{of_bytes, visible};
 
 use std::collections::BTreeMap;
 use std::ops::Range;

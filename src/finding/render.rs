@@ -3,7 +3,7 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
-use super::{Finding, Place, Severity};
+use super::{Finding, Place, Severity, visible};
 
 /// A finding with its source lines.
 pub fn human(finding: &Finding, texts: &[(String, String)], colour: bool) -> String {
@@ -12,12 +12,13 @@ pub fn human(finding: &Finding, texts: &[(String, String)], colour: bool) -> Str
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
-    let title = level.primary_title(finding.message.as_str()).id(finding.code.name);
+    let message = lines_of(&finding.message);
+    let title = level.primary_title(message.as_str()).id(finding.code.name);
     let mut group = Group::with_title(title);
     let mut lines = Vec::new();
     for (index, label) in finding.labels.iter().enumerate() {
         let Place::Span { file, span } = &label.place else {
-            let place = place(&label.place, texts);
+            let place = visible(&place(&label.place, texts)).into_owned();
             lines.push(if label.text.is_empty() {
                 place
             } else {
@@ -46,6 +47,11 @@ pub fn human(finding: &Finding, texts: &[(String, String)], colour: bool) -> Str
     }
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     renderer.render(&[group])
+}
+
+/// A message may have lines of its own; nothing else in it is obeyed.
+fn lines_of(text: &str) -> String {
+    text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
 }
 
 /// A place as `file:line:column`.

@@ -501,6 +501,85 @@ fn markdown_has_one_row_for_each_objection_and_no_markup_of_file_names() {
     }
 }
 
+/// Names that would be markup, escapes, other lines, or no text.
+const ODD: &[&[u8]] = &[
+    b"line\n  good (Pie)",
+    b"quo\"te'",
+    b"b|ar`tick",
+    b"cd]]>x<img src=x>&amp;",
+    b"no\xfftext",
+    b"no\xfetext",
+    b"\x1b[31mred\x1b]0;title\x07",
+    b"ctl\x01\x08\x0c\r\x7f",
+    "c1\u{9b}31m\u{85}".as_bytes(),
+    "turned\u{202e}\u{2028}".as_bytes(),
+    "no character\u{fffe}".as_bytes(),
+    b" blank ",
+    b"%41#?:\\@who",
+];
+
+#[test]
+fn no_name_of_a_file_can_break_an_output() {
+    use std::os::unix::ffi::OsStrExt;
+    let sandbox = Sandbox::new();
+    sandbox.write("d/0", b"\x7fELF");
+    for name in ODD {
+        let path = sandbox.path().join("d").join(std::ffi::OsStr::from_bytes(name));
+        std::fs::write(path, b"\x7fELF").unwrap();
+    }
+    let files = ODD.len() + 1;
+    let of = |format: &str| {
+        let ran = sandbox.quench(&["verify", "d", "--format", format]);
+        assert_eq!(ran.code, 1, "{}", ran.stderr);
+        let obeyed = |c: char| c.is_control() && c != '\n' || matches!(c, '\u{202e}' | '\u{2028}');
+        if format != "sarif" && format != "json" {
+            assert!(!ran.stdout.contains(obeyed), "{format}: {:?}", ran.stdout);
+        }
+        assert!(!ran.stderr.contains(obeyed), "{:?}", ran.stderr);
+        ran
+    };
+    // One line for the directory, two for each file: none of a name's own.
+    assert_eq!(of("human").stdout.lines().count(), 1 + 2 * files);
+    let markdown = of("markdown").stdout;
+    let rows: Vec<&str> = markdown.lines().filter(|line| line.starts_with("| ❌")).collect();
+    assert_eq!(rows.len(), files, "{markdown}");
+    let xml = of("junit").stdout;
+    let document = roxmltree::Document::parse(&xml).unwrap();
+    let classes: std::collections::BTreeSet<&str> =
+        document.descendants().filter_map(|node| node.attribute("classname")).collect();
+    assert_eq!(classes.len(), files, "{xml}");
+    let log = json(&of("sarif"));
+    let results = log["runs"][0]["results"].as_array().unwrap().clone();
+    let unique = |pointer: &str| -> usize {
+        let all: std::collections::BTreeSet<String> =
+            results.iter().map(|result| result.pointer(pointer).unwrap().to_string()).collect();
+        all.len()
+    };
+    assert_eq!(results.len(), files);
+    assert_eq!(unique("/partialFingerprints/primaryLocationLineHash"), files);
+    assert_eq!(unique("/locations/0/physicalLocation/artifactLocation/uri"), files);
+    for result in &results {
+        let uri = &result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
+        let uri = uri.as_str().unwrap();
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/%".contains(c);
+        assert!(uri.chars().all(plain), "{uri}");
+    }
+    // The same directory elsewhere, by its absolute path.
+    let prints = |log: &Value| -> Vec<String> {
+        let results = log["runs"][0]["results"].as_array().unwrap();
+        results.iter().map(|result| result["partialFingerprints"].to_string()).collect()
+    };
+    let there = sandbox.path().join("elsewhere");
+    std::fs::create_dir(&there).unwrap();
+    std::fs::rename(sandbox.path().join("d"), there.join("d")).unwrap();
+    let moved = there.join("d").display().to_string();
+    let moved = json(&sandbox.quench(&["verify", &moved, "--format", "sarif"]));
+    assert_eq!(prints(&log), prints(&moved));
+    let artifact = &moved["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
+    assert_eq!(artifact["artifactLocation"]["uriBaseId"], "ROOT");
+    assert_eq!(moved["runs"][0]["originalUriBaseIds"]["ROOT"]["uri"], "file:///");
+}
+
 #[test]
 fn what_an_older_version_had_must_not_be_lost() {
     let sandbox = Sandbox::new();

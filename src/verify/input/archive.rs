@@ -7,6 +7,7 @@ use super::capability::capabilities;
 use super::opener::{Attributes, Opener, Seen};
 use super::stream::head;
 use super::{Kind, UNSAFE};
+use crate::finding::of_bytes;
 
 /// Long names and extended headers; a real one has a few hundred bytes.
 const MOST_HEADER: usize = 1 << 20;
@@ -148,7 +149,7 @@ impl Opener<'_> {
         let kind = entry.header().entry_type();
         let text = |entry: &mut tar::Entry<'_, &mut dyn Read>| {
             let bytes = head(entry, MOST_HEADER)?;
-            Ok::<_, Error>(String::from_utf8_lossy(&bytes).trim_end_matches('\0').to_owned())
+            Ok::<_, Error>(of_bytes(&bytes).trim_end_matches('\0').to_owned())
         };
         match kind {
             EntryType::GNULongName => extended.path = Some(text(entry)?),
@@ -178,10 +179,10 @@ impl Opener<'_> {
         if extended.size.is_some_and(|other| other != size) {
             return Err(Error::other("two sizes for one member"));
         }
-        let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let raw = extended.path.unwrap_or_else(|| lossy(&header.path_bytes()));
+        let raw = extended.path.unwrap_or_else(|| of_bytes(&header.path_bytes()));
         let path = rooted(prefix, &raw);
-        let target = extended.link.or_else(|| header.link_name_bytes().map(|bytes| lossy(&bytes)));
+        let target =
+            extended.link.or_else(|| header.link_name_bytes().map(|bytes| of_bytes(&bytes)));
         let target = target.unwrap_or_default();
         let mode = header.mode().unwrap_or(0o7777) & 0o7777;
         let attributes = Attributes { mode, capabilities: extended.capabilities };
@@ -241,7 +242,7 @@ fn pax(bytes: &[u8], extended: &mut Extended) -> Result<()> {
         let record = record.ok_or_else(fault)?;
         let equals = record.iter().position(|byte| *byte == b'=').ok_or_else(fault)?;
         let (key, value) = (&record[..equals], &record[equals + 1..]);
-        let text = || String::from_utf8_lossy(value).into_owned();
+        let text = || of_bytes(value);
         match key {
             b"path" => extended.path = Some(text()),
             b"linkpath" => extended.link = Some(text()),

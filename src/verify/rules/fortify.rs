@@ -240,7 +240,7 @@ pub(super) fn fortify(object: Object<'_>) -> Answer {
     }
     let calls = |list: &[(&str, usize)]| list.iter().map(|(_, calls)| *calls).sum::<usize>();
     let verdict = match (guarded.len(), plain.len()) {
-        (0, 0) => Verdict::NotApplicable("imports no function that has a checked twin".to_owned()),
+        (0, 0) => Verdict::NotApplicable(nothing_to_miss(object)),
         (0, n) => {
             Verdict::Fails(format!("none of {n} functions is the checked one: {}", listed(&plain)))
         }
@@ -262,6 +262,20 @@ pub(super) fn fortify(object: Object<'_>) -> Answer {
         _ => Verdict::Holds,
     };
     (verdict, evidence)
+}
+
+/// Why plain imports alone say nothing.
+fn nothing_to_miss(object: Object<'_>) -> String {
+    let mut names: Vec<&str> =
+        imports(object).map(|(name, _)| name).filter(|name| has_twin(object, name)).collect();
+    names.sort_unstable();
+    if names.is_empty() {
+        return "imports no function that has a checked twin".to_owned();
+    }
+    format!(
+        "imports only {} of the functions that have a checked twin: the compiler calls the plain one where it proves the size",
+        names.join(" ")
+    )
 }
 
 fn unoptimised(object: Object<'_>) -> Vec<&str> {

@@ -1,5 +1,6 @@
 //! The table for people.
 
+use crate::finding::visible;
 use crate::verify::compare::{Comparison, Difference};
 use crate::verify::policy::Policy;
 use crate::verify::report::{ObjectVerdict, Outcome, Report, RuleVerdict};
@@ -20,7 +21,7 @@ pub fn human(report: &Report, all: bool) -> String {
     let all = all || shows_all(report.objects.len());
     let mut out = format!(
         "{}: {} ELF files, {} others, policy {}{}: {}\n",
-        report.name,
+        visible(&report.name),
         report.objects.len(),
         report.others,
         report.policy,
@@ -60,7 +61,8 @@ pub fn comparison(comparison: &Comparison) -> String {
         ));
         for (file, text, detail) in examples {
             let detail: String = detail.chars().take(WIDTH).collect();
-            out.push_str(&format!("        {file}: `{text}`; ours: {detail}\n"));
+            let line = format!("{file}: `{text}`; ours: {detail}");
+            out.push_str(&format!("        {}\n", visible(&line)));
         }
     }
     out
@@ -84,7 +86,7 @@ pub fn rules_text() -> String {
 
 fn head(object: &ObjectVerdict) -> String {
     let privileged = if object.privileged { ", privileged" } else { "" };
-    format!("  {} ({}{privileged})\n", object.path, object.kind)
+    format!("  {} ({}{privileged})\n", visible(&object.path), object.kind)
 }
 
 fn line(rule: &RuleVerdict) -> String {
@@ -98,7 +100,7 @@ fn line(rule: &RuleVerdict) -> String {
             ("w", format!("{text} [waived until {expires}: {reason}]"))
         }
     };
-    let text: String = text.chars().take(WIDTH).collect();
+    let text: String = visible(&text).chars().take(WIDTH).collect();
     let line = format!("  {mark} {:<16} {:<15} {text}", rule.rule, rule.verdict.name());
     format!("{}\n", line.trim_end())
 }

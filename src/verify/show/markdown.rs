@@ -1,6 +1,6 @@
 //! GitHub-flavoured Markdown: what a pull request or a job summary shows.
 
-use crate::finding::{self, Finding, Severity};
+use crate::finding::{self, Finding, Severity, visible};
 use crate::verify::Verdict;
 use crate::verify::report::{
     ObjectVerdict, Outcome, RULE_FAILED, Report, RuleVerdict, Verification,
@@ -9,24 +9,73 @@ use crate::verify::report::{
 /// Rows of one table; job summaries are bounded.
 const MOST_ROWS: usize = 400;
 
+/// A job summary may have 1 MiB; with a byte more nothing of it is shown.
+const MOST_BYTES: usize = 1_000_000;
+
+/// What has room on the page.
+struct Page {
+    text: String,
+    /// Rows and findings that had none.
+    missing: usize,
+}
+
+impl Page {
+    /// Rows of one table or list with what stands around them; those without room are counted, and no table is empty.
+    fn rows(&mut self, head: &str, rows: impl ExactSizeIterator<Item = String>, end: &str) {
+        let (mut shown, mut left, mut open) = (0, rows.len(), false);
+        for row in rows {
+            let around = if open { 0 } else { head.len() + end.len() + NOTE };
+            if shown == MOST_ROWS || !self.has_room(around + row.len() + NOTE) {
+                break;
+            }
+            if !open {
+                self.text.push_str(head);
+                open = true;
+            }
+            self.text.push_str(&row);
+            shown += 1;
+            left -= 1;
+        }
+        if open {
+            if left > 0 {
+                self.text.push_str(&format!("\nand {left} more\n"));
+            }
+            self.text.push_str(end);
+        } else {
+            self.missing += left;
+        }
+    }
+
+    fn has_room(&self, bytes: usize) -> bool {
+        self.text.len() + bytes + NOTE <= MOST_BYTES
+    }
+}
+
+/// Room for a word about what is missing, and for the end of a table that has begun.
+const NOTE: usize = 200;
+
 /// The page. `texts` are the texts findings point into.
 pub fn markdown(verification: &Verification, texts: &[(String, String)]) -> String {
     let word = if verification.passes() { "✅ passes" } else { "❌ fails" };
-    let mut out = format!("## quench verify: {word}\n\n");
-    out.push_str("| input | policy | ELF files | objections | warnings | waived | |\n");
-    out.push_str("|---|---|---:|---:|---:|---:|---|\n");
+    let mut page = Page { text: format!("## quench verify: {word}\n\n"), missing: 0 };
+    page.rows(
+        "| input | policy | ELF files | objections | warnings | waived | |\n|---|---|---:|---:|---:|---:|---|\n",
+        verification.reports.iter().map(summary),
+        "",
+    );
     for report in &verification.reports {
-        out.push_str(&summary(report));
+        table(&mut page, report);
+        list(&mut page, &report.findings, texts);
     }
-    for report in &verification.reports {
-        table(&mut out, report);
-        list(&mut out, &report.findings, texts);
-    }
-    list(&mut out, &verification.findings, texts);
+    list(&mut page, &verification.findings, texts);
     for report in verification.reports.iter().filter(|report| !report.objects.is_empty()) {
-        matrix(&mut out, report);
+        matrix(&mut page, report);
     }
-    out
+    let Page { mut text, missing } = page;
+    if missing > 0 {
+        text.push_str(&format!("\n{missing} rows more have no room on this page.\n"));
+    }
+    text
 }
 
 fn count(report: &Report, wanted: &dyn Fn(&Outcome) -> bool) -> usize {
@@ -47,20 +96,17 @@ fn summary(report: &Report) -> String {
 }
 
 /// What a policy has something to say about.
-fn table(out: &mut String, report: &Report) {
+fn table(page: &mut Page, report: &Report) {
     let rows: Vec<(&ObjectVerdict, &RuleVerdict)> = report
         .judged()
         .flat_map(|object| object.rules.iter().map(move |rule| (object, rule)))
         .filter(|(_, rule)| rule.outcome != Outcome::Fine)
         .collect();
-    if rows.is_empty() {
-        return;
-    }
-    out.push_str(&format!(
+    let head = format!(
         "\n### {}\n\n| | file | rule | verdict | |\n|---|---|---|---|---|\n",
         code(&report.name)
-    ));
-    for (object, rule) in rows.iter().take(MOST_ROWS) {
+    );
+    let row = |(object, rule): &(&ObjectVerdict, &RuleVerdict)| {
         let (mark, more) = match &rule.outcome {
             Outcome::Waived { reason, expires } => {
                 ("🕓", format!(" (waived until {expires}: {reason})"))
@@ -68,26 +114,21 @@ fn table(out: &mut String, report: &Report) {
             Outcome::Warns => ("⚠️", String::new()),
             _ => ("❌", String::new()),
         };
-        out.push_str(&format!(
+        format!(
             "| {mark} | {} | {} | {} | {} |\n",
             code(&object.path),
             rule.rule,
             rule.verdict.name(),
             plain(&(rule.verdict.detail() + &more)),
-        ));
-    }
-    if rows.len() > MOST_ROWS {
-        out.push_str(&format!("\nand {} more\n", rows.len() - MOST_ROWS));
-    }
+        )
+    };
+    page.rows(&head, rows.iter().map(row), "");
 }
 
-fn list(out: &mut String, findings: &[Finding], texts: &[(String, String)]) {
-    let mut findings =
-        findings.iter().filter(|finding| finding.code.name != RULE_FAILED.name).peekable();
-    if findings.peek().is_some() {
-        out.push('\n');
-    }
-    for finding in findings.take(MOST_ROWS) {
+fn list(page: &mut Page, findings: &[Finding], texts: &[(String, String)]) {
+    let findings: Vec<&Finding> =
+        findings.iter().filter(|finding| finding.code.name != RULE_FAILED.name).collect();
+    let row = |finding: &&Finding| {
         let mark = match finding.severity {
             Severity::Error => "❌",
             Severity::Warning => "⚠️",
@@ -95,43 +136,34 @@ fn list(out: &mut String, findings: &[Finding], texts: &[(String, String)]) {
         };
         let place = finding.labels.first().map(|label| finding::place(&label.place, texts));
         let place = place.map(|place| format!("{}: ", code(&place))).unwrap_or_default();
-        out.push_str(&format!(
-            "- {mark} {place}{} (`{}`)\n",
-            plain(&finding.message),
-            finding.code.name
-        ));
-    }
+        format!("- {mark} {place}{} (`{}`)\n", plain(&finding.message), finding.code.name)
+    };
+    page.rows("\n", findings.iter().map(row), "");
 }
 
 /// Every file and rule, folded away.
-fn matrix(out: &mut String, report: &Report) {
+fn matrix(page: &mut Page, report: &Report) {
     let mut rules: Vec<&str> = Vec::new();
     for rule in report.objects.iter().flat_map(|object| &object.rules) {
         if !rules.contains(&rule.rule) {
             rules.push(rule.rule);
         }
     }
-    out.push_str(&format!(
-        "\n<details><summary>All verdicts of {}</summary>\n\n",
-        html(&report.name)
-    ));
-    out.push_str(&format!(
-        "| file | {} |\n|---|{}\n",
+    let head = format!(
+        "\n<details><summary>All verdicts of {}</summary>\n\n| file | {} |\n|---|{}\n",
+        html(&report.name),
         rules.join(" | "),
         "---|".repeat(rules.len())
-    ));
-    for object in report.objects.iter().take(MOST_ROWS) {
+    );
+    let row = |object: &ObjectVerdict| {
         let cell = |name: &&str| {
             let rule = object.rules.iter().find(|rule| rule.rule == *name);
             rule.map_or(String::new(), |rule| short(&rule.verdict))
         };
         let cells: Vec<String> = rules.iter().map(cell).collect();
-        out.push_str(&format!("| {} | {} |\n", code(&object.path), cells.join(" | ")));
-    }
-    if report.objects.len() > MOST_ROWS {
-        out.push_str(&format!("\nand {} more\n", report.objects.len() - MOST_ROWS));
-    }
-    out.push_str("\n</details>\n");
+        format!("| {} | {} |\n", code(&object.path), cells.join(" | "))
+    };
+    page.rows(&head, report.objects.iter().map(row), "\n</details>\n");
 }
 
 fn short(verdict: &Verdict) -> String {
@@ -147,7 +179,7 @@ fn short(verdict: &Verdict) -> String {
 /// Text in a table cell: nothing in it is markup.
 fn plain(text: &str) -> String {
     let mut out = String::new();
-    for c in text.chars() {
+    for c in visible(&text.replace('\n', " ")).chars() {
         match c {
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' | '!' | '@' => {
                 out.push('\\');
@@ -156,7 +188,6 @@ fn plain(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
-            c if c.is_control() => out.push(' '),
             c => out.push(c),
         }
     }
@@ -165,8 +196,9 @@ fn plain(text: &str) -> String {
 
 /// A path as code. A bar would end the cell and a backtick the code, so both go into an HTML element instead.
 fn code(text: &str) -> String {
-    if text.chars().any(|c| matches!(c, '`' | '|') || c.is_control()) {
-        format!("<code>{}</code>", html(text))
+    let text = visible(text);
+    if text.contains(['`', '|', '\\']) || text.trim() != text {
+        format!("<code>{}</code>", html(&text))
     } else {
         format!("`{text}`")
     }
@@ -174,12 +206,11 @@ fn code(text: &str) -> String {
 
 fn html(text: &str) -> String {
     let mut out = String::new();
-    for c in text.chars() {
+    for c in visible(text).chars() {
         match c {
-            '<' | '>' | '&' | '|' | '`' | '*' | '_' | '[' | '\\' => {
+            '<' | '>' | '&' | '@' | '|' | '`' | '*' | '_' | '[' | '\\' => {
                 out.push_str(&format!("&#{};", u32::from(c)));
             }
-            c if c.is_control() => out.push(' '),
             c => out.push(c),
         }
     }
@@ -188,12 +219,41 @@ fn html(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{code, plain};
+    use super::{MOST_ROWS, code, markdown, plain};
+    use crate::verify::Verdict;
+    use crate::verify::report::{ObjectVerdict, Outcome, Report, RuleVerdict, Verification};
+
+    #[test]
+    fn a_page_never_has_more_than_a_job_summary_may() {
+        let mut rule = RuleVerdict::new("pie", Verdict::Fails("x".repeat(200)), String::new());
+        rule.outcome = Outcome::Objects;
+        let object = |index: usize, length: usize| ObjectVerdict {
+            path: format!("/usr/{}/{index}", "p".repeat(length)),
+            rules: vec![rule.clone()],
+            ..ObjectVerdict::default()
+        };
+        let report = |length: usize| Report {
+            name: "d".to_owned(),
+            objects: (0..=MOST_ROWS).map(|index| object(index, length)).collect(),
+            ..Report::default()
+        };
+        let page = |reports: Vec<Report>| {
+            markdown(&Verification { reports, ..Verification::default() }, &[])
+        };
+        let large = page(vec![report(3000), report(9), report(1500)]);
+        assert!(large.len() <= 1 << 20 && large.len() > 900_000, "{}", large.len());
+        assert!(large.contains("\nand ") && large.contains(" rows more have no room"));
+        let opened = large.matches("<details>").count();
+        assert_eq!(opened, large.matches("</details>").count());
+        let small = page(vec![report(9)]);
+        assert_eq!(small.matches("\nand 1 more\n").count(), 2, "{}", small.len());
+    }
 
     #[test]
     fn names_of_files_cannot_write_markup() {
         assert_eq!(code("/usr/bin/x"), "`/usr/bin/x`");
         assert_eq!(code("a`|b"), "<code>a&#96;&#124;b</code>");
         assert_eq!(plain("a|b\n<img> @all"), "a\\|b &lt;img&gt; \\@all");
+        assert_eq!(code("a\u{1b}[1m"), "<code>a&#92;u{1b}&#91;1m</code>");
     }
 }

@@ -28,6 +28,11 @@ const AT_ONCE: u64 = 32 << 20;
 /// Entries of a directory one worker takes at a time: few, so that no worker is left with the large ones.
 const ENTRIES: usize = 8;
 
+/// A path as reports name it.
+fn shown(path: &Path) -> String {
+    crate::finding::of_bytes(path.as_os_str().as_bytes())
+}
+
 /// What tells a file that has several names: device, inode, size, and the moment of its last change, which nobody can set.
 type Identity = (u64, u64, i64, i64, i64);
 
@@ -94,7 +99,7 @@ impl Walk<'_> {
 
     fn unreadable(&self, path: &Path, error: Errno) -> Examination {
         let mut one = self.nothing();
-        let part = Some(path.display().to_string());
+        let part = Some(shown(path));
         let place = Place::Object { path: self.name.to_owned(), part };
         let message = format!("cannot read: {}", std::io::Error::from(error));
         one.findings.push(Finding::error(&input::UNREADABLE, message).at(place, ""));
@@ -148,7 +153,7 @@ impl Walk<'_> {
                     .and_then(|opened| self.file(opened.into(), &place, found))
             }
             other => {
-                let member = Member::file(place().display().to_string(), 0, Vec::new());
+                let member = Member::file(shown(&place()), 0, Vec::new());
                 let member = Member { kind: Kind::Device(device(*other)), ..member };
                 found.examination.member(member, self.options);
                 Ok(())
@@ -170,7 +175,7 @@ impl Walk<'_> {
         if self.options.selection.needs_rights() {
             let mode = rustix::fs::fstat(opened)?.st_mode & 0o7777;
             if mode & 0o002 != 0 {
-                let member = Member::file(place().display().to_string(), mode, Vec::new());
+                let member = Member::file(shown(&place()), mode, Vec::new());
                 found.member(Member { kind, ..member }, self.options);
                 return Ok(());
             }
@@ -209,7 +214,7 @@ impl Walk<'_> {
         } else {
             Member::file(String::new(), 0o644, Vec::new())
         };
-        let member = Member { path: place().display().to_string(), ..member };
+        let member = Member { path: shown(&place()), ..member };
         self.judge(&opened, format, head, member, found)
             .map_err(|error| error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error))
     }

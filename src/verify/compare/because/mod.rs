@@ -3,10 +3,15 @@
 //! Each line was found by running the tool on files whose truth is known, or by reading its source. The first line that
 //! fits is the explanation.
 
+mod when;
+
 use super::{Answer, Says};
-use crate::verify::Verdict;
 use crate::verify::report::ObjectVerdict;
 use Says::{No, NotApplicable, Partial, Unknown, Yes};
+use when::{
+    always, bound, go, is_static, lazy, library, musl, not_x86, only_memory, scattered,
+    sectionless, uncalled, unread,
+};
 
 /// One known way to differ.
 struct Reason {
@@ -17,38 +22,6 @@ struct Reason {
     we: &'static [Says],
     when: fn(&ObjectVerdict) -> bool,
     because: &'static str,
-}
-
-fn always(_: &ObjectVerdict) -> bool {
-    true
-}
-
-fn fails(object: &ObjectVerdict, name: &str) -> bool {
-    object.rules.iter().any(|rule| rule.rule == name && matches!(rule.verdict, Verdict::Fails(_)))
-}
-
-fn lazy(object: &ObjectVerdict) -> bool {
-    fails(object, "bind-now")
-}
-
-/// What our own rule says of such a file.
-fn musl(object: &ObjectVerdict) -> bool {
-    let bind_now = object.rules.iter().find(|rule| rule.rule == "bind-now");
-    bind_now.is_some_and(|rule| rule.evidence.contains("musl"))
-}
-
-/// What our own rule says of such a file.
-fn go(object: &ObjectVerdict) -> bool {
-    let rule = object.rules.iter().find(|rule| rule.rule == "stack-protector");
-    rule.is_some_and(|rule| rule.verdict.detail().contains("compiled by Go"))
-}
-
-fn is_static(object: &ObjectVerdict) -> bool {
-    object.kind.starts_with("Static")
-}
-
-fn library(object: &ObjectVerdict) -> bool {
-    object.kind == "SharedLibrary"
 }
 
 /// Reasons that hold for every rule of a kind of file.
@@ -65,6 +38,22 @@ const KINDS: &[(&str, &str)] = &[
 ];
 
 const REASONS: &[Reason] = &[
+    Reason {
+        peers: &[],
+        rule: "stack-protector",
+        they: &[No, Unknown],
+        we: &[Yes, Partial, No],
+        when: sectionless,
+        because: "it finds symbols by section headers, which the file does not have; loaders need none",
+    },
+    Reason {
+        peers: &[],
+        rule: "fortify",
+        they: &[No, Unknown],
+        we: &[Yes, Partial, No],
+        when: sectionless,
+        because: "it finds symbols by section headers, which the file does not have; loaders need none",
+    },
     Reason {
         peers: &[],
         rule: "bind-now",
@@ -98,6 +87,14 @@ const REASONS: &[Reason] = &[
         because: "the same fact under two names: PT_GNU_RELRO exists, with lazy binding the slots of the PLT stay writable",
     },
     Reason {
+        peers: &["checksec"],
+        rule: "relro",
+        they: &[Yes],
+        we: &[No, Partial],
+        when: lazy,
+        because: "it greps for the text BIND_NOW in the dynamic section, and a path says so; binding is lazy and the slots of the PLT stay writable",
+    },
+    Reason {
         peers: &[],
         rule: "relro",
         they: &[Yes, Partial],
@@ -108,10 +105,26 @@ const REASONS: &[Reason] = &[
     Reason {
         peers: &[],
         rule: "relro",
+        they: &[Yes, Partial],
+        we: &[Unknown],
+        when: is_static,
+        because: "it asks whether PT_GNU_RELRO exists; a static program has no loader that applies it, only its own start code could",
+    },
+    Reason {
+        peers: &[],
+        rule: "relro",
         they: &[Yes, Partial, No],
         we: &[NotApplicable],
         when: is_static,
         because: "a static file without dynamic relocations has no slot that could be overwritten",
+    },
+    Reason {
+        peers: &["checksec"],
+        rule: "relro",
+        they: &[Partial],
+        we: &[Yes],
+        when: bound,
+        because: "it wants the text BIND_NOW; DF_1_NOW of DT_FLAGS_1 has everything bound at start just as well",
     },
     Reason {
         peers: &["checksec"],
@@ -140,13 +153,21 @@ const REASONS: &[Reason] = &[
     Reason {
         peers: &[],
         rule: "bind-now",
+        they: &[Yes],
+        we: &[NotApplicable],
+        when: is_static,
+        because: "the flag is set; a static program binds nothing at run time, so it changes nothing",
+    },
+    Reason {
+        peers: &[],
+        rule: "bind-now",
         they: &[No],
         we: &[NotApplicable],
         when: always,
         because: "the file has no symbol that would be bound later",
     },
     Reason {
-        peers: &["annocheck"],
+        peers: &["annocheck", "scanelf"],
         rule: "bind-now",
         they: &[No],
         we: &[Yes],
@@ -220,6 +241,30 @@ const REASONS: &[Reason] = &[
     Reason {
         peers: &[],
         rule: "stack-protector",
+        they: &[Yes, No],
+        we: &[Unknown],
+        when: unread,
+        because: "it asks for the symbol's name; which functions use it only code tells, and that of this machine is not read",
+    },
+    Reason {
+        peers: &[],
+        rule: "stack-protector",
+        they: &[Yes, No],
+        we: &[Unknown],
+        when: scattered,
+        because: "it asks for the symbol's name; which functions use it cannot be told, for most of the code lies in no known function",
+    },
+    Reason {
+        peers: &["hardening-check"],
+        rule: "stack-protector",
+        they: &[Unknown],
+        we: &[Yes, Partial, No],
+        when: always,
+        because: "it looks for symbols, and the file has none; the checks stand in the code",
+    },
+    Reason {
+        peers: &[],
+        rule: "stack-protector",
         they: &[Yes],
         we: &[No, Partial, Unknown],
         when: is_static,
@@ -286,8 +331,24 @@ const REASONS: &[Reason] = &[
         rule: "fortify",
         they: &[No],
         we: &[NotApplicable],
+        when: only_memory,
+        because: "it takes a plain memcpy for an unprotected one; where the compiler can prove the size there is nothing to check, so plain ones alone say nothing",
+    },
+    Reason {
+        peers: &[],
+        rule: "fortify",
+        they: &[No],
+        we: &[NotApplicable],
         when: always,
         because: "the file calls no function that has a checked twin (static, musl, or none used), so there is nothing to miss",
+    },
+    Reason {
+        peers: &[],
+        rule: "fortify",
+        they: &[Yes],
+        we: &[No],
+        when: uncalled,
+        because: "it counts names that are imported; the checked ones are, and are never called",
     },
     Reason {
         peers: &["checksec"],
@@ -397,6 +458,14 @@ const REASONS: &[Reason] = &[
         peers: &["hardening-check"],
         rule: "branch-targets",
         they: &[No],
+        we: &[Yes, Partial, No],
+        when: not_x86,
+        because: "it looks for x86's IBT and SHSTK; other processors call their landing pads by other names (BTI)",
+    },
+    Reason {
+        peers: &["hardening-check"],
+        rule: "branch-targets",
+        they: &[No],
         we: &[Yes, Partial],
         when: always,
         because: "it wants IBT and SHSTK in the property note; one object without (often crti.o) clears it, the landing pads \
@@ -416,7 +485,7 @@ const REASONS: &[Reason] = &[
         they: &[No, Yes],
         we: &[NotApplicable, Unknown],
         when: always,
-        because: "it reads the property note only; here no indirect target is known, or the processor has no such feature",
+        because: "it reads the property note only; here no indirect target is known, or the code of this processor is not read",
     },
     Reason {
         peers: &["annocheck"],
@@ -457,68 +526,4 @@ pub(super) fn explain(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn that_musl_binds_at_start_is_told_from_flags_that_were_not_seen() {
-        use crate::verify::report::RuleVerdict;
-        let of = |evidence: &str| ObjectVerdict {
-            kind: "Pie".to_owned(),
-            rules: vec![RuleVerdict::new("bind-now", Verdict::Holds, evidence.to_owned())],
-            ..ObjectVerdict::default()
-        };
-        let answer = |peer: &'static str, object: &ObjectVerdict| {
-            let text = "no".to_owned();
-            let answer = Answer { file: "/x".to_owned(), rule: "bind-now", says: No, text };
-            explain(peer, &answer, Yes, object).unwrap_or_default()
-        };
-        let musl = of("musl's loader binds everything at start, whatever the tags say");
-        assert!(answer("hardening-check", &musl).contains("musl"));
-        assert!(answer("annocheck", &musl).contains("musl"));
-        assert!(answer("annocheck", &of("")).contains("DF_1_NOW"));
-        assert_eq!(answer("hardening-check", &of("")), "");
-    }
-
-    #[test]
-    fn static_programs_and_go_have_reasons_of_their_own() {
-        use crate::verify::report::RuleVerdict;
-        let not = |why: &str| Verdict::NotApplicable(why.to_owned());
-        let rules = vec![
-            RuleVerdict::new(
-                "stack-protector",
-                not("compiled by Go: bounds are checked"),
-                String::new(),
-            ),
-            RuleVerdict::new("rpath", not("no dynamic section"), String::new()),
-            RuleVerdict::new("textrel", not("no dynamic section"), String::new()),
-        ];
-        let object = ObjectVerdict {
-            kind: "StaticExecutable".to_owned(),
-            rules,
-            ..ObjectVerdict::default()
-        };
-        for (rule, says, wanted) in [
-            ("stack-protector", No, "compiled by Go"),
-            ("rpath", Yes, "no search path"),
-            ("textrel", Yes, "no loader relocates"),
-        ] {
-            let answer = Answer { file: "/x".to_owned(), rule, says, text: String::new() };
-            let because = explain("scanelf", &answer, NotApplicable, &object).unwrap_or_default();
-            assert!(because.contains(wanted), "{rule}: {because}");
-        }
-    }
-
-    #[test]
-    fn reasons_name_rules_and_peers_that_exist() {
-        for reason in REASONS {
-            // Rules the other half of the verifier adds are named before they exist.
-            let known = crate::verify::rule_names().chain(["stack-clash", "branch-targets", ""]);
-            assert!(known.into_iter().any(|rule| rule == reason.rule), "{}", reason.because);
-            for peer in reason.peers {
-                let peers = crate::verify::compare::PEERS;
-                assert!(peers.iter().any(|known| known.name == *peer), "{peer}");
-            }
-        }
-    }
-}
+mod tests;
