@@ -48,7 +48,7 @@ pub fn elf(bytes: &[u8]) {
         (ranges.kind, &ranges.segments, &ranges.dynamic, &ranges.symbols, &ranges.unreadable)
     );
     assert_eq!(elf::code(&whole, None), elf::code(&ranges, None));
-    let _ = elf::units(&whole, Some(&ranges.sections));
+    let _ = elf::units(&whole, Some(&ranges.sections), Some(&ranges.sections));
     let _ = elf::origins(bytes);
     let _ = elf::layout::layout(bytes);
     let _ = elf::layout::package_note(bytes);
@@ -59,7 +59,7 @@ pub fn elf(bytes: &[u8]) {
 pub fn dwarf(bytes: &[u8]) {
     let file = debug_file(bytes);
     if let Ok(facts) = elf::facts(&file) {
-        let _ = elf::units(&facts, None);
+        let _ = elf::units(&facts, None, None);
     }
     let _ = elf::origins(&file);
 }
@@ -91,7 +91,7 @@ pub fn notes(bytes: &[u8]) {
     let sections: Vec<(&str, Vec<u8>)> = names.iter().map(|name| (*name, bytes.to_vec())).collect();
     let file = with_sections(&sections);
     if let Ok(facts) = elf::facts(&file) {
-        let _ = elf::units(&facts, None);
+        let _ = elf::units(&facts, None, None);
     }
     let _ = elf::layout::package_note(&file);
     let _ = judge("fuzz", &file, &Policy::default());

@@ -35,9 +35,21 @@ pub struct Unit {
     pub fortify: Option<u8>,
 }
 
-/// All compilation units, of a linked file or an object. `debug` is the separate debug file. Where there is no debug
-/// information, what annobin recorded.
-pub fn units(facts: &Facts<'_>, debug: Option<&Sections<'_>>) -> Vec<Unit> {
+/// The build-id of the file that holds what dwz found in several debug files (`.gnu_debugaltlink`: name, zero, build-id).
+pub fn supplement(sections: &Sections<'_>) -> Option<String> {
+    let link = sections.raw(".gnu_debugaltlink")?;
+    let end = memchr::memchr(0, link)?;
+    let build_id = link.get(end + 1..).filter(|build_id| (1..=64).contains(&build_id.len()))?;
+    Some(hex::encode(build_id))
+}
+
+/// All compilation units, of a linked file or an object. `debug` is the separate debug file, `supplement` what dwz made of
+/// several. Where there is no debug information, what annobin recorded.
+pub fn units(
+    facts: &Facts<'_>,
+    debug: Option<&Sections<'_>>,
+    supplement: Option<&Sections<'_>>,
+) -> Vec<Unit> {
     // What the relocations of an object mean is known for those machines whose code is read.
     let object = facts.kind == Kind::Relocatable;
     if object && !super::memory::readable(facts.machine) {
@@ -56,7 +68,9 @@ pub fn units(facts: &Facts<'_>, debug: Option<&Sections<'_>>) -> Vec<Unit> {
         return annobin::units(facts);
     }
     let Ok(loaded) = load(facts, sections, object, ctx) else { return Vec::new() };
-    let dwarf: Dwarf<Slice<'_>> = loaded.borrow(|section| EndianSlice::new(section, endian));
+    let supplement = supplement.and_then(|sections| load(facts, sections, false, ctx).ok());
+    let slice = |section| EndianSlice::new(section, endian);
+    let dwarf: Dwarf<Slice<'_>> = loaded.borrow_with_sup(supplement.as_ref(), |bytes| slice(bytes));
     read(&dwarf)
 }
 

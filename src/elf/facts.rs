@@ -149,6 +149,8 @@ pub fn facts_of(image: Image<'_>, depth: Depth) -> Result<Facts<'_>, Malformed> 
     let sections = Sections::read(image, &header, ctx, &mut unreadable);
     let mut symbols = Vec::new();
     let table = dynamic_table(image, &headers, &segments, ctx, &mut unreadable);
+    let empty = is_debug_file(&segments, &sections, image)
+        || is_left_over(&segments, &sections, interpreter.as_deref(), table.as_deref());
     let dynamic = table.map(|table| {
         read_dynamic(image, depth, &table, &segments, ctx, &mut symbols, &mut unreadable)
     });
@@ -156,7 +158,6 @@ pub fn facts_of(image: Image<'_>, depth: Depth) -> Result<Facts<'_>, Malformed> 
         symbols = static_symbols(&sections, ctx);
     }
     let notes = notes(image, &segments, &sections, ctx);
-    let empty = is_debug_file(&segments, &sections, image);
     Ok(Facts {
         kind: kind(&header, interpreter.is_some(), dynamic.as_ref(), empty),
         machine: Machine::of(header.e_machine),
@@ -290,4 +291,23 @@ fn is_debug_file(segments: &[Segment], sections: &Sections<'_>, image: Image<'_>
                     .slice(segment.offset, segment.file_size)
                     .is_none_or(|code| code.iter().all(|byte| *byte == 0))
         })
+}
+
+/// eu-strip keeps the program headers of the file it was made of, whose offsets lead anywhere in the debug file. That sections
+/// have no code may be a lie: believed where neither kernel nor loader finds what it is told of.
+fn is_left_over(
+    segments: &[Segment],
+    sections: &Sections<'_>,
+    interpreter: Option<&str>,
+    table: Option<&[dynamic::Dyn]>,
+) -> bool {
+    let mut code = sections.list.iter().filter(|section| section.executable()).peekable();
+    let without_code = code.peek().is_some() && code.all(|section| !section.has_bytes());
+    let told = |kind| segments.iter().any(|segment| segment.kind == kind);
+    let no_interpreter = interpreter.is_none_or(|path| path.chars().any(char::is_control));
+    let symbols = |entry: &dynamic::Dyn| entry.d_tag == dynamic::DT_SYMTAB;
+    without_code
+        && told(SegmentKind::Dynamic)
+        && no_interpreter
+        && !table.is_some_and(|table| table.iter().any(symbols))
 }

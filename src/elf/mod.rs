@@ -24,7 +24,7 @@ mod sections;
 mod symbols;
 
 pub use code::{Code, Elsewhere, Function, Marks, ObjectSizes, Targets, UnprobedStep, code};
-pub use dwarf::{Unit, units};
+pub use dwarf::{Unit, supplement, units};
 pub use dynamic::{Dynamic, Slot, asks_for_version};
 pub use facts::{Depth, Facts, Kind, Machine, Malformed, Segment, SegmentKind, facts, facts_of};
 pub use go::GoCode;

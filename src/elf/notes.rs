@@ -45,6 +45,14 @@ pub(super) fn notes(
         let wide = segment.kind == SegmentKind::GnuProperty && ctx.container == Container::Big;
         read(data, if wide { 8 } else { 4 }, ctx, &mut found);
     }
+    // eu-strip leaves the program headers of the file it was made of in a debug file; only sections say what is there.
+    if found.0.is_none()
+        && let Some(data) = sections.raw(".note.gnu.build-id")
+    {
+        let mut alone = (None, Properties::default());
+        read(data, 4, ctx, &mut alone);
+        found.0 = alone.0;
+    }
     if segments.is_empty() {
         let wide = if ctx.container == Container::Big { 8 } else { 4 };
         for (name, align) in [(".note.gnu.property", wide), (".note.gnu.build-id", 4)] {

@@ -32,7 +32,7 @@ pub fn origins(bytes: &[u8]) -> Origins {
     let mut out =
         Origins { functions: layout.functions, variables: layout.variables, ..Origins::default() };
     let Ok(facts) = facts(bytes) else { return out };
-    for unit in units(&facts, None) {
+    for unit in units(&facts, None, None) {
         let index = out.names.len();
         out.ranges.extend(unit.ranges.iter().map(|(start, end)| (*start, *end, index)));
         out.names.push(unit.name);

@@ -240,6 +240,12 @@ impl<'a> Options<'a> {
     }
 }
 
+/// A file under the right name may be another build's.
+fn own_debug_file<'a>(bytes: Option<&'a [u8]>, build_id: Option<&str>) -> Option<elf::Facts<'a>> {
+    let facts = elf::facts(bytes?).ok()?;
+    (facts.build_id.as_deref() == build_id).then_some(facts)
+}
+
 fn examine_elf(
     member: &Member,
     image: Image<'_>,
@@ -249,15 +255,16 @@ fn examine_elf(
     let depth = if with_code { Depth::Symbols } else { Depth::Headers };
     let facts = elf::facts_of(image, depth)?;
     let wanted = with_code && facts.sections.named(".debug_info").is_none();
-    let found = facts.build_id.as_deref().filter(|_| wanted).and_then(options.debug);
-    // A file under the right name may be another build's.
-    let separate = found
-        .as_deref()
-        .and_then(|bytes| elf::facts(bytes).ok())
-        .filter(|separate| separate.build_id == facts.build_id);
+    let build_id = facts.build_id.as_deref().filter(|_| wanted);
+    let found = build_id.and_then(options.debug);
+    let separate = own_debug_file(found.as_deref(), build_id);
     let separate = separate.as_ref().map(|separate| &separate.sections);
+    let build_id = elf::supplement(separate.unwrap_or(&facts.sections)).filter(|_| with_code);
+    let found = build_id.as_deref().and_then(options.debug);
+    let supplement = own_debug_file(found.as_deref(), build_id.as_deref());
+    let supplement = supplement.as_ref().map(|supplement| &supplement.sections);
     let code = if with_code { elf::code(&facts, separate) } else { None };
-    let units = if with_code { elf::units(&facts, separate) } else { Vec::new() };
+    let units = if with_code { elf::units(&facts, separate, supplement) } else { Vec::new() };
     let libc = options.libc.iter().find(|libc| libc.serves(&facts));
     let object = Object { facts: &facts, code: code.as_ref(), units: &units, libc };
     let selected = RULES.iter().filter(|rule| options.selection.has(rule.name));

@@ -124,6 +124,6 @@ fn what_is_put_into_a_file_is_read() {
     let seed = std::fs::read(root().join("fuzz/seeds/dwarf/mix")).unwrap();
     let file = targets::debug_file(&seed);
     let facts = quench::elf::facts(&file).unwrap();
-    let units = quench::elf::units(&facts, None);
+    let units = quench::elf::units(&facts, None, None);
     assert!(units.iter().any(|unit| unit.producer.contains("-fno-stack-protector")), "{units:?}");
 }

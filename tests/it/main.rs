@@ -13,6 +13,7 @@ mod cache;
 mod catalog;
 mod check;
 mod compare;
+mod debug_files;
 mod elf_cases;
 mod elf_claims;
 mod evidence;

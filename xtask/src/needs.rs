@@ -21,6 +21,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("devscripts", "dscverify; another checker, for verify --compare"),
     ("disorderfs", "directories that list their files in another order"),
     ("dpkg-dev", "source packages"),
+    ("dwz", "debug files that share what they have in common"),
+    ("elfutils", "eu-strip's debug files"),
     ("faketime", "builds in another year"),
     ("gcc", "test programs"),
     ("git", "the list of files tidy reads"),
