@@ -189,16 +189,18 @@ impl<'a> Memory<'a> {
         self.image.slice(region.offset.checked_add(skipped)?, size.min(region.size - skipped))
     }
 
-    /// Calls `look` for every aligned word of eight bytes of what is mapped and is no code.
-    pub(super) fn words_of_data(&self, look: &mut dyn FnMut(u64)) {
+    /// Calls `look` for every aligned word of eight bytes of what is mapped and is no code, with its address.
+    pub(super) fn words_of_data(&self, look: &mut dyn FnMut(u64, u64)) {
         let mut piece = Cow::Borrowed(&[][..]);
         for region in self.regions.iter().filter(|region| !region.execute) {
             let mut at = 0;
             while at < region.size {
                 let size = WINDOW.min(region.size - at);
                 self.image.refill(region.offset.saturating_add(at), size, &mut piece);
+                let mut address = region.address.wrapping_add(at);
                 for word in piece.as_chunks().0 {
-                    look(u64::from_le_bytes(*word));
+                    look(address, u64::from_le_bytes(*word));
+                    address = address.wrapping_add(8);
                 }
                 at += WINDOW;
             }

@@ -1,8 +1,8 @@
-//! Relocations of objects: debug sections as a linker would leave them, with code at its place in the file, and who is
-//! called. Pure.
+//! Relocations of objects: debug sections as a linker would leave them, with code at its place in the file, who is called,
+//! and where a variable is read. Pure.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use goblin::container::{Container, Ctx, Endian};
 use goblin::elf::reloc::{self, RelocSection};
@@ -58,38 +58,80 @@ pub(super) fn relocated<'a>(
 /// Functions of others that the code of an object calls: a function whose address is only taken is none.
 pub fn calls<'a>(facts: &Facts<'a>) -> BTreeSet<&'a str> {
     let mut out = BTreeSet::new();
+    of_code(facts, &mut |Named { kind, name, .. }| {
+        let call = matches!(
+            (facts.machine, kind),
+            (Machine::X86_64, reloc::R_X86_64_PLT32)
+                | (Machine::Aarch64, reloc::R_AARCH64_CALL26 | reloc::R_AARCH64_JUMP26)
+        );
+        if call {
+            out.insert(name);
+        }
+    });
+    out
+}
+
+/// What an instruction of an object gets of a variable elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Its address: from the GOT, or added up.
+    Pointer,
+    /// What it holds.
+    Value,
+}
+
+/// AArch64 instructions that get a variable's address or value, by their place in the file. The instruction that gets the
+/// page before is none. Source: ELF for the Arm 64-bit Architecture, static relocations.
+pub(super) fn uses_of(facts: &Facts<'_>, variable: &str) -> BTreeMap<u64, Use> {
+    let mut out = BTreeMap::new();
+    of_code(facts, &mut |Named { place, kind, name }| {
+        let what = match kind {
+            reloc::R_AARCH64_LD64_GOT_LO12_NC
+            | reloc::R_AARCH64_LD64_GOTPAGE_LO15
+            | reloc::R_AARCH64_ADD_ABS_LO12_NC => Use::Pointer,
+            reloc::R_AARCH64_LDST64_ABS_LO12_NC => Use::Value,
+            _ => return,
+        };
+        if name == variable {
+            out.insert(place, what);
+        }
+    });
+    out
+}
+
+/// A relocation of code whose symbol is another object's.
+struct Named<'a> {
+    /// Its place in the file.
+    place: u64,
+    kind: u32,
+    name: &'a str,
+}
+
+fn of_code<'a>(facts: &Facts<'a>, visit: &mut dyn FnMut(Named<'a>)) {
     let list = &facts.sections.list;
     let ctx = Ctx::new(
         if facts.is_64 { Container::Big } else { Container::Little },
         if facts.little_endian { Endian::Little } else { Endian::Big },
     );
-    let Some(table) = list.iter().find(|section| section.kind == SHT_SYMTAB) else { return out };
+    let Some(table) = list.iter().find(|section| section.kind == SHT_SYMTAB) else { return };
     let names = usize::try_from(table.link).ok().and_then(|index| list.get(index));
     let names = names.and_then(|names| facts.sections.bytes_of(names)).unwrap_or_default();
     let symbols = facts.sections.bytes_of(table).unwrap_or_default();
     let entry = if ctx.container == Container::Big { 24 } else { 16 };
-    let Ok(symbols) = Symtab::parse(symbols, 0, symbols.len() / entry, ctx) else { return out };
+    let Ok(symbols) = Symtab::parse(symbols, 0, symbols.len() / entry, ctx) else { return };
     for section in list.iter().filter(|section| section.kind == SHT_RELA) {
         let patched = usize::try_from(section.info).ok().and_then(|index| list.get(index));
-        if !patched.is_some_and(super::Section::executable) {
-            continue;
-        }
+        let Some(patched) = patched.filter(|patched| patched.executable()) else { continue };
         let raw = facts.sections.bytes_of(section).unwrap_or_default();
         let Ok(parsed) = RelocSection::parse(raw, 0, raw.len(), true, ctx) else { continue };
         for relocation in parsed.iter().take(MOST_ENTRIES) {
-            let call = matches!(
-                (facts.machine, relocation.r_type),
-                (Machine::X86_64, reloc::R_X86_64_PLT32)
-                    | (Machine::Aarch64, reloc::R_AARCH64_CALL26 | reloc::R_AARCH64_JUMP26)
-            );
-            if let Some(symbol) =
-                symbols.get(relocation.r_sym).filter(|it| call && it.st_shndx == 0)
-            {
-                out.insert(text_at(names, symbol.st_name));
-            }
+            let symbol = symbols.get(relocation.r_sym).filter(|symbol| symbol.st_shndx == 0);
+            let Some(symbol) = symbol else { continue };
+            let place = patched.offset.wrapping_add(relocation.r_offset);
+            let name = text_at(names, symbol.st_name);
+            visit(Named { place, kind: relocation.r_type, name });
         }
     }
-    out
 }
 
 /// How many bytes an absolute relocation fills.

@@ -21,24 +21,53 @@ pub fn range(facts: &Facts<'_>, page: u64) -> Option<(u64, u64)> {
 /// Looks at pieces of code until it has seen enough.
 type Search = Box<dyn FnMut(&[u8]) -> bool>;
 
+/// Numbers of program headers in AArch64 registers: `mov wN, 0xe551; movk wN, 0x6474, lsl 16`. GCC adds to one of a
+/// neighbouring header where it needs both.
+#[derive(Default)]
+struct Numbers {
+    low: [u32; 32],
+    whole: [Option<u32>; 32],
+}
+
+impl Numbers {
+    /// True when a register holds `PT_GNU_RELRO`.
+    fn after(&mut self, word: u32) -> bool {
+        const WANTED: u32 = 0x6474_e552;
+        let to = word as usize & 31;
+        let found = match word & 0xffe0_0000 {
+            0x5280_0000 => {
+                self.low[to] = word >> 5 & 0xffff;
+                self.whole[to] = None;
+                return false;
+            }
+            0x72a0_0000 => Some((word >> 5 & 0xffff) << 16 | self.low[to]),
+            // add and sub of a small number, 32 bits
+            0x1100_0000 | 0x5100_0000 => {
+                let from = self.whole[word as usize >> 5 & 31];
+                let number = word >> 10 & 0xfff;
+                let add = word & 1 << 30 == 0;
+                from.map(|it| if add { it.wrapping_add(number) } else { it.wrapping_sub(number) })
+            }
+            _ => return false,
+        };
+        self.whole[to] = found;
+        found == Some(WANTED)
+    }
+}
+
 /// Code of the file asks for program headers of this kind: a static program has to protect itself. `None` for machines
 /// whose code is not read.
 pub fn is_looked_for(facts: &Facts<'_>) -> Option<bool> {
-    let mut halves = [false; 2];
+    let mut numbers = Numbers::default();
     let mut found: Search = match facts.machine {
         // A number in an instruction: `cmp edx, 0x6474e552`.
         Machine::X86 | Machine::X86_64 => {
             let number = memchr::memmem::Finder::new(b"\x52\xe5\x74\x64");
             Box::new(move |code| number.find(code).is_some())
         }
-        // mov wN, 0xe552; movk wN, 0x6474, lsl 16
         Machine::Aarch64 => Box::new(move |code| {
-            for word in code.chunks_exact(4) {
-                let word = u32::from_le_bytes(word.try_into().unwrap_or_default());
-                halves[0] |= word & !0x1f == 0x5280_0000 | 0xe552 << 5;
-                halves[1] |= word & !0x1f == 0x72a0_0000 | 0x6474 << 5;
-            }
-            halves == [true; 2]
+            let words = code.as_chunks().0.iter();
+            words.map(|word| u32::from_le_bytes(*word)).any(|word| numbers.after(word))
         }),
         _ => return None,
     };

@@ -239,6 +239,7 @@ pub fn code<'a>(facts: &Facts<'a>, debug: Option<&Sections<'a>>) -> Option<Code<
     if out.functions.is_empty() && facts.dynamic.is_none() {
         return Some(out);
     }
+    let is_static = matches!(facts.kind, Kind::StaticExecutable | Kind::StaticPie);
     let taken = if facts.machine == Machine::X86_64 {
         let seen = x86(&memory, facts, &mut out);
         if others.is_none() {
@@ -252,8 +253,10 @@ pub fn code<'a>(facts: &Facts<'a>, debug: Option<&Sections<'a>>) -> Option<Code<
         seen.taken
     } else {
         let imports = imports::Imports::of(&memory, facts, true);
-        let mut taken = Vec::new();
-        arm::scan(&memory, &imports, &mut out, &mut taken);
+        let taken = arm::scan(&memory, facts, ctx, &imports, &mut out);
+        if is_static {
+            out.own = program::of_aarch64(&memory, &out.functions, facts, ctx);
+        }
         out.count_calls(&imports);
         taken
     };
@@ -277,7 +280,7 @@ fn x86<'a>(memory: &Memory<'_>, facts: &Facts<'a>, out: &mut Code<'a>) -> scan::
     let seen = seen.unwrap_or_default();
     decode(memory, facts.entry, &imports, &seen.extents, out);
     if matches!(facts.kind, Kind::StaticExecutable | Kind::StaticPie) {
-        out.own = program::own(memory, &out.functions, facts.entry);
+        out.own = program::of_x86(memory, &out.functions, facts.entry);
     }
     out.count_calls(&imports);
     seen

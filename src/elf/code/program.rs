@@ -7,25 +7,52 @@
 
 use std::collections::BTreeSet;
 
+use goblin::container::Ctx;
 use iced_x86::{Decoder, Instruction, Mnemonic, OpKind, Register};
 
-use super::{Function, immediate};
+use super::{Function, arm, immediate};
+use crate::elf::Facts;
 use crate::elf::memory::Memory;
 
 /// Starts of the program's own functions; `None` when `main` cannot be found.
-pub(super) fn own(
+pub(super) fn of_x86(
     memory: &Memory<'_>,
     functions: &[Function],
     entry: u64,
 ) -> Option<BTreeSet<u64>> {
-    let (main, library) = main_and_library(memory, entry, 2)?;
+    let called = main_and_library(memory, entry, 2)?;
+    Some(own(functions, entry, called, &|start, length| reached(memory, start, length)))
+}
+
+pub(super) fn of_aarch64(
+    memory: &Memory<'_>,
+    functions: &[Function],
+    facts: &Facts<'_>,
+    ctx: Ctx,
+) -> Option<BTreeSet<u64>> {
+    let content = arm::contents(memory, facts, ctx);
+    let called = arm::start_call(memory, facts.entry, &content, 2)?;
+    let reached = |start, length| arm::reached(memory, start, length);
+    Some(own(functions, facts.entry, called, &reached))
+}
+
+/// `reached` are the functions that the one at an address, so many bytes long, calls or takes the address of.
+fn own(
+    functions: &[Function],
+    entry: u64,
+    (main, library): (u64, u64),
+    reached: &dyn Fn(u64, u64) -> Vec<u64>,
+) -> BTreeSet<u64> {
     let start = functions.partition_point(|function| function.start < entry);
     let end = functions.partition_point(|function| function.start < library);
     let between = functions.get(start..end).unwrap_or_default();
     let mut foreign = BTreeSet::from([library]);
     let mut open = vec![library];
     while let Some(next) = open.pop() {
-        for target in reached(memory, functions, next) {
+        let Ok(index) = functions.binary_search_by_key(&next, |function| function.start) else {
+            continue;
+        };
+        for target in reached(next, functions[index].end - next) {
             let inside = target > entry && target < library && target != main;
             if inside && foreign.insert(target) {
                 open.push(target);
@@ -38,7 +65,7 @@ pub(super) fn own(
         .filter(|start| *start != entry && !foreign.contains(start))
         .collect();
     own.insert(main);
-    Some(own)
+    own
 }
 
 fn decode(memory: &Memory<'_>, start: u64, length: u64) -> Vec<Instruction> {
@@ -83,11 +110,7 @@ fn main_and_library(memory: &Memory<'_>, entry: u64, depth: usize) -> Option<(u6
 }
 
 /// Functions whose address a function calls, jumps to or takes.
-fn reached(memory: &Memory<'_>, functions: &[Function], start: u64) -> Vec<u64> {
-    let Ok(index) = functions.binary_search_by_key(&start, |function| function.start) else {
-        return Vec::new();
-    };
-    let length = functions[index].end - start;
+fn reached(memory: &Memory<'_>, start: u64, length: u64) -> Vec<u64> {
     decode(memory, start, length)
         .iter()
         .filter_map(|instruction| match instruction.mnemonic() {

@@ -116,7 +116,7 @@ pub(super) fn targets(
 fn words_of_data(memory: &Memory<'_>, code: &Code<'_>, taken: &mut Vec<u64>) {
     let (Some(first), Some(last)) = (code.functions.first(), code.functions.last()) else { return };
     let starts = first.start..=last.start;
-    memory.words_of_data(&mut |value| {
+    memory.words_of_data(&mut |_, value| {
         if starts.contains(&value)
             && code.functions.binary_search_by_key(&value, |function| function.start).is_ok()
         {

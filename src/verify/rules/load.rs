@@ -168,6 +168,11 @@ fn object_stack(object: Object<'_>) -> Answer {
             (Verdict::Fails(".note.GNU-stack is executable".to_owned()), String::new())
         }
         Some(_) => (Verdict::Holds, ".note.GNU-stack".to_owned()),
+        // GNU ld's default per machine: `elf_backend_default_execstack` (bfd/elfnn-aarch64.c, bfd/elfnn-riscv.c: 0).
+        None if code && matches!(object.facts.machine, Machine::Aarch64 | Machine::Riscv) => (
+            Verdict::Holds,
+            "no .note.GNU-stack: on this machine the linker leaves the stack alone".to_owned(),
+        ),
         None if code => (
             Verdict::Fails("no .note.GNU-stack: the linker makes the stack executable".to_owned()),
             String::new(),

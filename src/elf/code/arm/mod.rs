@@ -1,0 +1,104 @@
+//! AArch64 code, word by word: return addresses signed and authenticated, canaries, landing pads. Pure.
+
+mod flow;
+mod guard;
+mod start;
+mod word;
+
+use goblin::container::Ctx;
+
+use super::imports::{Callee, Imports};
+use super::{Code, Function, Marks};
+use crate::elf::Facts;
+use crate::elf::memory::Memory;
+use guard::Guard;
+pub(super) use guard::contents;
+pub(super) use start::{reached, start_call};
+use word::Op;
+pub(super) use word::adrp;
+
+const PACIASP: u32 = 0xd503_233f;
+const PACIBSP: u32 = 0xd503_237f;
+const AUTIASP: u32 = 0xd503_23bf;
+const AUTIBSP: u32 = 0xd503_23ff;
+const RET: u32 = 0xd65f_03c0;
+const RETAA: u32 = 0xd65f_0bff;
+const RETAB: u32 = 0xd65f_0fff;
+
+/// An instruction at which an indirect call may land. Source: Arm ARM, BTI; PACIASP and PACIBSP act as `bti c`.
+pub(super) fn lands(word: u32) -> bool {
+    const BTI_C: u32 = 0xd503_245f;
+    const BTI_J: u32 = 0xd503_249f;
+    const BTI_JC: u32 = 0xd503_24df;
+    matches!(word, BTI_C | BTI_J | BTI_JC | PACIASP | PACIBSP)
+}
+
+/// A function's instructions.
+#[derive(Debug, Default)]
+struct Words {
+    start: u64,
+    raw: Vec<u32>,
+    ops: Vec<Op>,
+}
+
+/// Reads a function; what was read before is forgotten.
+fn words(memory: &Memory<'_>, function: &Function, out: &mut Words) {
+    out.start = function.start;
+    out.raw.clear();
+    out.ops.clear();
+    memory.look(function.start, function.end - function.start, |bytes| {
+        for (index, word) in bytes.as_chunks().0.iter().enumerate() {
+            let word = u32::from_le_bytes(*word);
+            out.raw.push(word);
+            out.ops.push(word::read(function.start.wrapping_add(index as u64 * 4), word));
+        }
+    });
+}
+
+pub(super) fn scan(
+    memory: &Memory<'_>,
+    facts: &Facts<'_>,
+    ctx: Ctx,
+    imports: &Imports<'_>,
+    code: &mut Code<'_>,
+) -> Vec<u64> {
+    let mut taken = Vec::new();
+    let mut functions = std::mem::take(&mut code.functions);
+    let guard = Guard::of(memory, facts, ctx, &functions);
+    let mut read = Words::default();
+    for function in &mut functions {
+        words(memory, function, &mut read);
+        for (word, op) in read.raw.iter().zip(&read.ops) {
+            let marks = alone(*word, *op, imports);
+            code.returns += usize::from(marks.has(Marks::RETURNS));
+            function.marks = function.marks.with(marks);
+        }
+        function.marks = function.marks.with(flow::follow(&read, &guard, &mut taken));
+    }
+    code.functions = functions;
+    taken
+}
+
+/// What one instruction says without the others.
+fn alone(word: u32, op: Op, imports: &Imports<'_>) -> Marks {
+    match word {
+        PACIASP | PACIBSP => return Marks::SIGNS,
+        AUTIASP | AUTIBSP => return Marks::AUTHENTICATES,
+        RETAA | RETAB => return Marks::AUTHENTICATES.with(Marks::RETURNS),
+        RET => return Marks::RETURNS,
+        _ => {}
+    }
+    // A call or a jump to a stub.
+    if let Op::Call { target } | Op::Jump { target } = op
+        && let Some(name) = imports.at_stub(target)
+        && imports.call(name) == Callee::Fails
+    {
+        return Marks::CALLS_FAIL.with(Marks::CHECKS_CANARY);
+    }
+    // stp x29, x30, [sp, ...]!, the same without write-back, str x30, [sp, ...]!, str x30, [sp, ...].
+    let saves = word & 0xffc0_7fff == 0xa980_7bfd
+        || word & 0xffc0_7fff == 0xa900_7bfd
+        || word & 0xffe0_0fff == 0xf800_0ffe
+        || word & 0xffc0_03ff == 0xf900_03fe;
+    if saves { Marks::SAVES_LINK } else { Marks::default() }
+}
