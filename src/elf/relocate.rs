@@ -58,12 +58,13 @@ pub(super) fn relocated<'a>(
 /// Functions of others that the code of an object calls: a function whose address is only taken is none.
 pub fn calls<'a>(facts: &Facts<'a>) -> BTreeSet<&'a str> {
     let mut out = BTreeSet::new();
-    of_code(facts, &mut |Named { kind, name, .. }| {
-        let call = matches!(
-            (facts.machine, kind),
-            (Machine::X86_64, reloc::R_X86_64_PLT32)
-                | (Machine::Aarch64, reloc::R_AARCH64_CALL26 | reloc::R_AARCH64_JUMP26)
-        );
+    of_code(facts, &mut |Named { kind, name, defined, .. }| {
+        let call = !defined
+            && matches!(
+                (facts.machine, kind),
+                (Machine::X86_64, reloc::R_X86_64_PLT32)
+                    | (Machine::Aarch64, reloc::R_AARCH64_CALL26 | reloc::R_AARCH64_JUMP26)
+            );
         if call {
             out.insert(name);
         }
@@ -71,7 +72,7 @@ pub fn calls<'a>(facts: &Facts<'a>) -> BTreeSet<&'a str> {
     out
 }
 
-/// What an instruction of an object gets of a variable elsewhere.
+/// What an instruction of an object gets of a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
     /// Its address: from the GOT, or added up.
@@ -84,7 +85,7 @@ pub(super) enum Use {
 /// page before is none. Source: ELF for the Arm 64-bit Architecture, static relocations.
 pub(super) fn uses_of(facts: &Facts<'_>, variable: &str) -> BTreeMap<u64, Use> {
     let mut out = BTreeMap::new();
-    of_code(facts, &mut |Named { place, kind, name }| {
+    of_code(facts, &mut |Named { place, kind, name, .. }| {
         let what = match kind {
             reloc::R_AARCH64_LD64_GOT_LO12_NC
             | reloc::R_AARCH64_LD64_GOTPAGE_LO15
@@ -99,12 +100,14 @@ pub(super) fn uses_of(facts: &Facts<'_>, variable: &str) -> BTreeMap<u64, Use> {
     out
 }
 
-/// A relocation of code whose symbol is another object's.
+/// A relocation of code with a symbol.
 struct Named<'a> {
     /// Its place in the file.
     place: u64,
     kind: u32,
     name: &'a str,
+    /// In this object.
+    defined: bool,
 }
 
 fn of_code<'a>(facts: &Facts<'a>, visit: &mut dyn FnMut(Named<'a>)) {
@@ -125,11 +128,11 @@ fn of_code<'a>(facts: &Facts<'a>, visit: &mut dyn FnMut(Named<'a>)) {
         let raw = facts.sections.bytes_of(section).unwrap_or_default();
         let Ok(parsed) = RelocSection::parse(raw, 0, raw.len(), true, ctx) else { continue };
         for relocation in parsed.iter().take(MOST_ENTRIES) {
-            let symbol = symbols.get(relocation.r_sym).filter(|symbol| symbol.st_shndx == 0);
-            let Some(symbol) = symbol else { continue };
+            let Some(symbol) = symbols.get(relocation.r_sym) else { continue };
             let place = patched.offset.wrapping_add(relocation.r_offset);
             let name = text_at(names, symbol.st_name);
-            visit(Named { place, kind: relocation.r_type, name });
+            let defined = symbol.st_shndx != 0;
+            visit(Named { place, kind: relocation.r_type, name, defined });
         }
     }
 }

@@ -137,7 +137,9 @@ const TABLE: &[Row] = &[
     // clang's CFI and SafeStack.
     (41, "clang_cfi", "cfi", "holds", "3 jump table entries"),
     (41, "clang_cfi_stripped", "cfi", "holds", "3 jump table entries"),
-    (41, "libcrosscfi.so", "cfi", "holds", "across libraries"),
+    (41, "libcrosscfi.so", "cfi", "holds", "2 checks across libraries"),
+    (0, "runtime_names", "cfi", "fails", "no check"),
+    (0, "runtime_names", "safe-stack", "fails", "no function"),
     (0, "clang_nocfi", "cfi", "fails", ""),
     (42, "go_hello.xz", "cfi", "not-applicable", "Go"),
     (0, "safe_stack", "safe-stack", "holds", ""),

@@ -443,21 +443,19 @@ pub(super) fn cfi(object: Object<'_>) -> Answer {
     if let Some(answer) = no_code(object.facts) {
         return answer;
     }
-    let facts = object.facts;
-    let cross = facts.symbols.iter().any(|symbol| {
-        matches!(symbol.name, "__cfi_check" | "__cfi_slowpath" | "__cfi_slowpath_diag")
-    });
-    if facts.machine != Machine::X86_64 && !is_go(object) {
+    if object.facts.machine != Machine::X86_64 && !is_go(object) {
         let why = "checks are looked for in x86-64 code only";
         return (Verdict::CannotTell(why.to_owned()), String::new());
     }
     let Some(code) = seen(object) else { return unseen(object) };
     let (checks, entries) = (code.count(Marks::CFI_CHECK), code.jump_table_entries);
+    // A symbol's name says what a file could check, calls that it does.
+    let calls = |name: &str| code.calls.get(name).copied().unwrap_or(0);
+    let across = calls("__cfi_slowpath") + calls("__cfi_slowpath_diag");
     let evidence = format!(
-        "{checks} functions trap when a type check fails, {entries} jump table entries{}",
-        if cross { ", checks across libraries (__cfi_check)" } else { "" }
+        "{checks} functions trap when a type check fails, {entries} jump table entries, {across} checks across libraries"
     );
-    let verdict = if checks > 0 || cross {
+    let verdict = if checks + across > 0 {
         Verdict::Holds
     } else {
         Verdict::Fails("no check of clang's CFI in the code".to_owned())
@@ -470,18 +468,14 @@ pub(super) fn safe_stack(object: Object<'_>) -> Answer {
     if let Some(answer) = no_code(object.facts) {
         return answer;
     }
-    let named =
-        object.facts.symbols.iter().any(|symbol| {
-            matches!(symbol.name, "__safestack_init" | "__safestack_unsafe_stack_ptr")
-        });
-    if object.facts.machine != Machine::X86_64 && !named && !is_go(object) {
+    if object.facts.machine != Machine::X86_64 && !is_go(object) {
         let why = "looked for in x86-64 code only";
         return (Verdict::CannotTell(why.to_owned()), String::new());
     }
     let Some(code) = seen(object) else { return unseen(object) };
     let functions = code.count(Marks::SAFE_STACK);
     let evidence = format!("{functions} functions take and give back an unsafe stack");
-    if functions > 0 || named {
+    if functions > 0 {
         (Verdict::Holds, evidence)
     } else {
         (Verdict::Fails("no function uses an unsafe stack".to_owned()), evidence)
