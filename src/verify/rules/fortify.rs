@@ -241,9 +241,18 @@ pub(super) fn fortify(object: Object<'_>) -> Answer {
     let calls = |list: &[(&str, usize)]| list.iter().map(|(_, calls)| *calls).sum::<usize>();
     let verdict = match (guarded.len(), plain.len()) {
         (0, 0) => Verdict::NotApplicable(nothing_to_miss(object)),
-        (0, n) => {
-            Verdict::Fails(format!("none of {n} functions is the checked one: {}", listed(&plain)))
+        (0, _) if plain.iter().all(|(name, _)| by_size(name)) => {
+            match levels(object).iter().map(|(level, _)| *level).min() {
+                Some(1..) => Verdict::Holds,
+                Some(0) => none_checked(&plain),
+                None => Verdict::CannotTell(format!(
+                    "no call is checked, nor need one be: FORTIFY leaves {} plain where the size of the object is not \
+                     known; macros (-g3), annobin notes or clang's -grecord-command-line would tell",
+                    listed(&plain)
+                )),
+            }
         }
+        (0, _) => none_checked(&plain),
         // Somebody may import a name only to have it there.
         (_, n) if calls(&guarded) == 0 && calls(&plain) > 0 => Verdict::Fails(format!(
             "none of {n} functions that are called is the checked one: {}; imported and not called: {}",
@@ -262,6 +271,17 @@ pub(super) fn fortify(object: Object<'_>) -> Answer {
         _ => Verdict::Holds,
     };
     (verdict, evidence)
+}
+
+fn none_checked(plain: &[(&str, usize)]) -> Verdict {
+    let count = plain.len();
+    Verdict::Fails(format!("none of {count} functions is the checked one: {}", listed(plain)))
+}
+
+/// All that is checked is a size: calls stay plain where it is not known, at level 3, too. (`snprintf` stays plain for the
+/// simplest formats only.)
+fn by_size(name: &str) -> bool {
+    !name.contains("printf") && !matches!(name, "fdelt" | "longjmp" | "syslog" | "vsyslog")
 }
 
 /// Why plain imports alone say nothing.
@@ -291,12 +311,8 @@ fn unoptimised(object: Object<'_>) -> Vec<&str> {
         .collect()
 }
 
-/// Level 3, where there is evidence of a level at all.
-pub(super) fn level(object: Object<'_>) -> Answer {
-    let (checked, _) = fortify(object);
-    if let Verdict::NotApplicable(why) = checked {
-        return (Verdict::NotApplicable(why), String::new());
-    }
+/// Levels of the units that have code and tell theirs.
+fn levels(object: Object<'_>) -> Vec<(u8, &String)> {
     let mut levels = Vec::new();
     for unit in object.units {
         let options = options(&unit.producer);
@@ -308,6 +324,16 @@ pub(super) fn level(object: Object<'_>) -> Answer {
         };
         levels.extend(known.filter(|_| !unit.ranges.is_empty()).map(|level| (level, &unit.name)));
     }
+    levels
+}
+
+/// Level 3, where there is evidence of a level at all.
+pub(super) fn level(object: Object<'_>) -> Answer {
+    let (checked, _) = fortify(object);
+    if let Verdict::NotApplicable(why) = checked {
+        return (Verdict::NotApplicable(why), String::new());
+    }
+    let levels = levels(object);
     let sizes = object.code.map(|code| code.sizes).unwrap_or_default();
     let told = sizes.constant + sizes.computed;
     let guess =

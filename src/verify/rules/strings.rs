@@ -36,6 +36,8 @@ fn first(bytes: &[u8], finder: &memchr::memmem::Finder<'_>) -> Option<String> {
         if at + text.len() == bytes.len() {
             return None;
         }
-        [".c", ".h", ".rs", ".cc"].iter().any(|end| text.ends_with(end)).then_some(text)
+        // A pattern for names of temporary files is none of a source.
+        let source = [".c", ".h", ".rs", ".cc"].iter().any(|end| text.ends_with(end));
+        (source && !text.contains('%')).then_some(text)
     })
 }
