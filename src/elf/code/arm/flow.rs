@@ -15,6 +15,9 @@ use crate::elf::relocate::Use;
 /// Registers a call does not keep, and those arguments are in, with the one for the place of a large result (AAPCS64).
 const LOST: u32 = 0x4007_ffff;
 const ARGUMENTS: u32 = 0x1ff;
+/// So many branches ahead, and places of the frame, are kept in mind at most.
+const MOST_AHEAD: usize = 1 << 14;
+const MOST_PLACES: usize = 256;
 
 /// What is known at a place: sets of registers, bit by bit.
 #[derive(Debug, Clone, Copy, Default)]
@@ -181,7 +184,7 @@ pub(super) fn follow(code: &Words, guard: &Guard, addresses: &mut Vec<u64>) -> M
         marks: Marks::default(),
     };
     let mut leaves = false;
-    for (index, op) in code.ops.iter().enumerate() {
+    for (index, op) in code.ops().enumerate() {
         let address = code.start.wrapping_add(index as u64 * 4);
         let met = flow.ahead.remove(&address);
         flow.now = match (leaves, met) {
@@ -194,7 +197,7 @@ pub(super) fn follow(code: &Words, guard: &Guard, addresses: &mut Vec<u64>) -> M
         if met.is_some() || leaves {
             flow.copy = Copy::default();
         }
-        leaves = flow.step(address, *op, addresses);
+        leaves = flow.step(address, op, addresses);
     }
     if flow.taken && flow.owns_frame {
         flow.marks = flow.marks.with(Marks::FRAME_ADDRESS);
@@ -320,7 +323,9 @@ impl Flow<'_> {
         let Some(start) = self.base(base).place().or(local) else { return };
         for (index, _) in (0_i64..).zip(fetched).filter(|(_, fetched)| *fetched) {
             let at = start.wrapping_add(offset).wrapping_add(index * size);
-            self.copy.stored.insert((at, at.wrapping_add(size)));
+            if self.copy.stored.len() < MOST_PLACES {
+                self.copy.stored.insert((at, at.wrapping_add(size)));
+            }
         }
     }
 
@@ -332,7 +337,7 @@ impl Flow<'_> {
 
     fn branch(&mut self, address: u64, target: u64) {
         self.ever = self.ever.or(self.now);
-        if target > address {
+        if target > address && self.ahead.len() < MOST_AHEAD {
             let now = self.now;
             self.ahead.entry(target).and_modify(|met| *met = met.or(now)).or_insert(now);
         }
@@ -360,7 +365,7 @@ impl Flow<'_> {
         let Base::Place(base) = self.base(base) else { return };
         let size = if wide { 8 } else { 4 };
         for (register, place) in of.iter().zip([offset, offset.wrapping_add(size)]) {
-            if self.now.argument & bit(*register) != 0 {
+            if self.now.argument & bit(*register) != 0 && self.parameters.len() < MOST_PLACES {
                 let place = base.wrapping_add(place);
                 self.parameters.insert(place);
                 // The address was made before.

@@ -20,6 +20,9 @@ use crate::elf::{Facts, Kind};
 const NAME: &str = "__stack_chk_guard";
 /// So many functions must treat a variable as a guard for it to be one.
 const LEAST_VOTES: usize = 2;
+/// So many variables are kept in mind of a function, and so many votes of a file, at most.
+const MOST_COPIED: usize = 256;
+const MOST_VOTES: usize = 1 << 16;
 /// How many instructions lie between a comparison and its branch, and between there and the call, at most.
 const NEAR: usize = 8;
 
@@ -139,7 +142,9 @@ fn by_votes(
     for function in functions {
         words(memory, function, &mut code);
         for vote in ballots(&code) {
-            *votes.entry(vote).or_default() += 1;
+            if votes.len() < MOST_VOTES || votes.contains_key(&vote) {
+                *votes.entry(vote).or_default() += 1;
+            }
         }
     }
     let content = contents(memory, facts, ctx);
@@ -162,7 +167,7 @@ fn ballots(code: &Words) -> BTreeSet<(u64, Variable)> {
     let mut out = BTreeSet::new();
     let mut held = [Held::Nothing; 32];
     let mut copied = BTreeSet::new();
-    for (index, op) in code.ops.iter().enumerate() {
+    for (index, op) in code.ops().enumerate() {
         let before = held;
         // Register 31 is never one that holds something.
         let mut set = |register: usize, what: Held| {
@@ -170,7 +175,7 @@ fn ballots(code: &Words) -> BTreeSet<(u64, Variable)> {
                 held[register] = what;
             }
         };
-        match *op {
+        match op {
             Op::Page { to, page } => set(to, Held::Address(page)),
             Op::Add { to, from, number } => match before[from] {
                 Held::Address(at) => set(to, Held::Address(at.wrapping_add_signed(number))),
@@ -178,7 +183,9 @@ fn ballots(code: &Words) -> BTreeSet<(u64, Variable)> {
             },
             Op::Move { to, from } => set(to, before[from]),
             Op::Load { to, base, offset, .. } => set(to, loaded(&before, base, offset)),
-            Op::Store { of, base, wide: true, .. } if base == SP || base == 29 => {
+            Op::Store { of, base, wide: true, .. }
+                if (base == SP || base == 29) && copied.len() < MOST_COPIED =>
+            {
                 copied.extend(of.iter().filter_map(|register| match before[*register] {
                     Held::Content(variable) => Some(variable),
                     _ => None,
@@ -222,14 +229,14 @@ fn loaded(held: &[Held; 32], base: usize, offset: i64) -> Held {
 
 /// The function that is called on one of the two ways after a comparison.
 fn called_if_different(code: &Words, compared: usize) -> Option<u64> {
-    let ops = code.ops.get(compared + 1..)?;
-    let branch = ops.iter().take(NEAR).find_map(|op| match op {
-        Op::Perhaps { target } => Some(*target),
+    let near = |from: usize| (from..from + NEAR).filter_map(|index| code.op(index));
+    let branch = near(compared + 1).find_map(|op| match op {
+        Op::Perhaps { target } => Some(target),
         _ => None,
     })?;
     let there = usize::try_from(branch.checked_sub(code.start)? / 4).ok()?;
-    code.ops.get(there..)?.iter().take(NEAR).find_map(|op| match op {
-        Op::Call { target } => Some(*target),
+    near(there).find_map(|op| match op {
+        Op::Call { target } => Some(target),
         _ => None,
     })
 }

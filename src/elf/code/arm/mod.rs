@@ -33,25 +33,30 @@ pub(super) fn lands(word: u32) -> bool {
     matches!(word, BTI_C | BTI_J | BTI_JC | PACIASP | PACIBSP)
 }
 
-/// A function's instructions.
+/// A function's instructions: as words, because a hostile file is one function, and what they mean is larger.
 #[derive(Debug, Default)]
 struct Words {
     start: u64,
     raw: Vec<u32>,
-    ops: Vec<Op>,
+}
+
+impl Words {
+    fn op(&self, index: usize) -> Option<Op> {
+        let address = self.start.wrapping_add(index as u64 * 4);
+        self.raw.get(index).map(|word| word::read(address, *word))
+    }
+
+    fn ops(&self) -> impl Iterator<Item = Op> + '_ {
+        (0..self.raw.len()).filter_map(|index| self.op(index))
+    }
 }
 
 /// Reads a function; what was read before is forgotten.
 fn words(memory: &Memory<'_>, function: &Function, out: &mut Words) {
     out.start = function.start;
     out.raw.clear();
-    out.ops.clear();
     memory.look(function.start, function.end - function.start, |bytes| {
-        for (index, word) in bytes.as_chunks().0.iter().enumerate() {
-            let word = u32::from_le_bytes(*word);
-            out.raw.push(word);
-            out.ops.push(word::read(function.start.wrapping_add(index as u64 * 4), word));
-        }
+        out.raw.extend(bytes.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)));
     });
 }
 
@@ -68,8 +73,8 @@ pub(super) fn scan(
     let mut read = Words::default();
     for function in &mut functions {
         words(memory, function, &mut read);
-        for (word, op) in read.raw.iter().zip(&read.ops) {
-            let marks = alone(*word, *op, imports);
+        for (word, op) in read.raw.iter().zip(read.ops()) {
+            let marks = alone(*word, op, imports);
             code.returns += usize::from(marks.has(Marks::RETURNS));
             function.marks = function.marks.with(marks);
         }

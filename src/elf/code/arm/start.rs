@@ -24,8 +24,8 @@ pub(in crate::elf::code) fn start_call(
     depth: usize,
 ) -> Option<(u64, u64)> {
     let mut known = [None::<u64>; 32];
-    for op in &code_at(memory, entry, LENGTH).ops {
-        match *op {
+    for op in code_at(memory, entry, LENGTH).ops() {
+        match op {
             Op::Page { to, page } => known[to] = Some(page),
             Op::Add { to, from, number } => {
                 known[to] = known[from].map(|from| from.wrapping_add_signed(number));
@@ -52,9 +52,9 @@ pub(in crate::elf::code) fn start_call(
 /// glibc's static start code has a function of its own that only jumps to `main`.
 fn behind(memory: &Memory<'_>, main: u64) -> u64 {
     let code = code_at(memory, main, 8);
-    match code.ops.as_slice() {
-        [Op::Jump { target }, ..] => *target,
-        [Op::Other, Op::Jump { target }] if super::lands(code.raw[0]) => *target,
+    let pad = code.raw.first().is_some_and(|word| super::lands(*word));
+    match code.op(usize::from(pad)) {
+        Some(Op::Jump { target }) => target,
         _ => main,
     }
 }
@@ -63,8 +63,8 @@ fn behind(memory: &Memory<'_>, main: u64) -> u64 {
 pub(in crate::elf::code) fn reached(memory: &Memory<'_>, start: u64, length: u64) -> Vec<u64> {
     let mut pages = [None::<u64>; 32];
     let mut out = Vec::new();
-    for op in &code_at(memory, start, length).ops {
-        match *op {
+    for op in code_at(memory, start, length).ops() {
+        match op {
             Op::Page { to, page } => pages[to] = Some(page),
             Op::Add { from, number, .. } => {
                 out.extend(pages[from].map(|page| page.wrapping_add_signed(number)));
