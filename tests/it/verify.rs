@@ -9,7 +9,7 @@ use crate::random::Random;
 use crate::sandbox::Sandbox;
 
 const PROGRAM: &str = "#include <stdio.h>\n#include <string.h>\nint main(int argc, char **argv)\n{\n    char b[64];\n    \
-                       strcpy(b, argv[0]);\n    puts(b);\n    return argc;\n}\n";
+                       strcpy(b, argv[0]);\n    printf(\"%s %d\\n\", b, argc);\n    return argc;\n}\n";
 
 const HARDENED: &[&str] = &[
     "-O2",
