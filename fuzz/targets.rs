@@ -158,7 +158,7 @@ pub fn verify(bytes: &[u8]) {
         let _ = judge("fuzz", bytes, &Policy::default());
     } else {
         // The same file as program and as debug file.
-        let _ = Examination::of("fuzz", bytes, &|_| Some(bytes.to_vec()));
+        let _ = Examination::of("fuzz", bytes, &|_| Some(bytes.to_vec().into()));
     }
 }
 

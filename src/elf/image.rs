@@ -73,6 +73,15 @@ impl<'s> Parts<'s> {
         self
     }
 
+    /// What is kept of it is told to the one who is told of another.
+    #[must_use]
+    pub fn like(mut self, other: Image<'s>) -> Self {
+        if let Image::Parts(other) = other {
+            self.announce = other.announce;
+        }
+        self
+    }
+
     fn keep(&self, offset: u64, length: u64) -> Vec<u8> {
         if let Some(announce) = self.announce {
             announce(length);

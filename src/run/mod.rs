@@ -594,16 +594,19 @@ impl Run<'_> {
         // How each unit was compiled stands in the debug packages.
         let mut separate = verify::SeparateFiles::default();
         for package in packages.iter().filter(|path| package::is_debug(path)) {
-            separate.read(&package.display().to_string(), &fs_err::read(package).map_err(io)?);
+            let file = fs_err::File::open(package).map_err(io)?;
+            separate.read(&package.display().to_string(), &mut std::io::BufReader::new(file));
         }
         for package in packages.iter().filter(judged) {
-            let bytes = fs_err::read(package).map_err(io)?;
+            let file = fs_err::File::open(package).map_err(io)?;
             let name = package
                 .file_name()
                 .map(|name| name.to_string_lossy().into_owned())
                 .unwrap_or_default();
-            let mut report = Examination::of(&name, &bytes, &|build_id| separate.find(build_id))
-                .settle(&policy, &wanted);
+            let find = |build_id: &str| separate.find(build_id);
+            let mut file = std::io::BufReader::with_capacity(128 << 10, file);
+            let examination = Examination::with(&name, &mut file, &verify::Options::new(&find));
+            let mut report = examination.settle(&policy, &wanted);
             report.findings.extend(planned::contradictions(&promise, &report, linked.as_ref()));
             findings.extend(report.findings.iter().cloned());
             reports.push(report);

@@ -27,7 +27,7 @@ pub use report::{
 };
 pub use rules::{RULES, Rule};
 pub use selection::Selection;
-pub use separate::SeparateFiles;
+pub use separate::{DebugFile, SeparateFiles, build_id};
 pub use show::{comparison, human, json, junit, markdown, rules_text, sarif, shows_all};
 
 use crate::finding::Code;

@@ -13,8 +13,9 @@ use super::input::{self, Digesting, Limits, Member, Visit};
 use super::planned::{Story, stories};
 use super::policy::{Demand, Policy, Setting, Subject};
 use super::rules::{Object, RULES};
+use super::separate::DebugFile;
 use super::{Date, Libc, Selection, Verdict};
-use crate::elf::{self, Depth, Image};
+use crate::elf::{self, Depth, Image, Parts};
 use crate::finding::{Code, Finding, Place};
 
 pub(in crate::verify) static RULE_FAILED: Code = Code {
@@ -204,7 +205,7 @@ pub fn judge(path: &str, bytes: &[u8], policy: &Policy) -> Result<ObjectVerdict,
 }
 
 /// Finds the separate debug file of a build-id.
-pub type DebugFiles<'a> = dyn Fn(&str) -> Option<Vec<u8>> + Sync + 'a;
+pub type DebugFiles<'a> = dyn Fn(&str) -> Option<DebugFile> + Sync + 'a;
 
 /// What is examined, and what is asked beside the file.
 pub struct Options<'a> {
@@ -241,8 +242,11 @@ impl<'a> Options<'a> {
 }
 
 /// A file under the right name may be another build's.
-fn own_debug_file<'a>(bytes: Option<&'a [u8]>, build_id: Option<&str>) -> Option<elf::Facts<'a>> {
-    let facts = elf::facts(bytes?).ok()?;
+fn own_debug_file<'a>(
+    parts: Option<&'a Parts<'a>>,
+    build_id: Option<&str>,
+) -> Option<elf::Facts<'a>> {
+    let facts = elf::facts_of(Image::Parts(parts?), Depth::Symbols).ok()?;
     (facts.build_id.as_deref() == build_id).then_some(facts)
 }
 
@@ -257,11 +261,13 @@ fn examine_elf(
     let wanted = with_code && facts.sections.named(".debug_info").is_none();
     let build_id = facts.build_id.as_deref().filter(|_| wanted);
     let found = build_id.and_then(options.debug);
-    let separate = own_debug_file(found.as_deref(), build_id);
+    let parts = found.as_ref().map(|file| file.parts(image));
+    let separate = own_debug_file(parts.as_ref(), build_id);
     let separate = separate.as_ref().map(|separate| &separate.sections);
     let build_id = elf::supplement(separate.unwrap_or(&facts.sections)).filter(|_| with_code);
     let found = build_id.as_deref().and_then(options.debug);
-    let supplement = own_debug_file(found.as_deref(), build_id.as_deref());
+    let parts = found.as_ref().map(|file| file.parts(image));
+    let supplement = own_debug_file(parts.as_ref(), build_id.as_deref());
     let supplement = supplement.as_ref().map(|supplement| &supplement.sections);
     let code = if with_code { elf::code(&facts, separate) } else { None };
     let units = if with_code { elf::units(&facts, separate, supplement) } else { Vec::new() };

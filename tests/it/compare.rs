@@ -95,8 +95,8 @@ fn tar(files: &[(String, Vec<u8>)]) -> Vec<u8> {
 
 fn named(files: &[(String, Vec<u8>)]) -> Named {
     let mut separate = quench::verify::SeparateFiles::default();
-    separate.read("debug", &files[1].1);
-    separate.all().map(|(id, bytes)| (id.to_owned(), quench::elf::origins(bytes))).collect()
+    separate.read("debug", &mut files[1].1.as_slice());
+    separate.all().map(|(id, bytes)| (id.to_owned(), quench::elf::origins(&bytes))).collect()
 }
 
 #[test]

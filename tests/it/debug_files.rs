@@ -28,7 +28,7 @@ fn source(name: &str) -> String {
 fn told(directory: &Path, name: &str, debug: &[&str]) -> (String, &'static str) {
     let mut files = SeparateFiles::default();
     for name in debug {
-        files.read(name, &std::fs::read(directory.join(name)).unwrap());
+        files.read(name, &mut std::fs::File::open(directory.join(name)).unwrap());
     }
     let bytes = std::fs::read(directory.join(name)).unwrap();
     let examination = Examination::of(name, &bytes, &|build_id| files.find(build_id));

@@ -473,7 +473,7 @@ fn what_is_read_of_a_file_changes_no_verdict() {
 fn a_stripped_file_is_judged_with_its_own_debug_file() {
     let stripped = fixture("mix_stripped");
     let evidence = |debug: Vec<u8>| {
-        let examination = Examination::of("stripped", &stripped, &|_| Some(debug.clone()));
+        let examination = Examination::of("stripped", &stripped, &|_| Some(debug.clone().into()));
         let rules = &examination.objects.first().unwrap().rules;
         rules.iter().find(|found| found.rule == "stack-protector").unwrap().evidence.clone()
     };

@@ -266,9 +266,9 @@ fn named<'a>(packages: impl Iterator<Item = (&'a str, Vec<u8>)>) -> Named {
     // Both have the same file; its paths are shorter in the `.deb`.
     debug.sort_by_key(|(name, _)| name.contains("-dbgsym_"));
     for (name, bytes) in debug {
-        files.read(name, &bytes);
+        files.read(name, &mut bytes.as_slice());
     }
-    files.all().map(|(build_id, bytes)| (build_id.to_owned(), elf::origins(bytes))).collect()
+    files.all().map(|(build_id, bytes)| (build_id.to_owned(), elf::origins(&bytes))).collect()
 }
 
 /// What only the rebuild can have put into a file.

@@ -1,12 +1,14 @@
 //! Separate debug files: those given, and those installed below `/usr/lib/debug`.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::cli::{Exit, Failure};
-use crate::elf;
-use crate::verify::SeparateFiles;
+use crate::elf::{Image, Parts, is_elf};
+use crate::verify::{self, DebugFile, SeparateFiles};
 
 const INSTALLED: &str = "/usr/lib/debug/.build-id";
 /// Where packages put what several of their debug files share; it has no link by its build-id.
@@ -14,36 +16,69 @@ const SHARED: &str = "/usr/lib/debug/.dwz";
 /// No more of them are looked at; a package has one.
 const MOST_SHARED: usize = 4096;
 
+/// Those of packages are held; of files we know where they are.
+#[derive(Default)]
+pub(super) struct Known {
+    packed: SeparateFiles,
+    files: BTreeMap<String, PathBuf>,
+}
+
 /// Reads packages, directories and files.
-pub(super) fn read(paths: &[PathBuf]) -> Result<SeparateFiles, Failure> {
-    let mut files = SeparateFiles::default();
+pub(super) fn read(paths: &[PathBuf]) -> Result<Known, Failure> {
+    let mut known = Known::default();
     for path in paths {
-        one(path, &mut files, 0).map_err(|error| Failure::new(Exit::Usage, error))?;
+        known.one(path, 0).map_err(|error| Failure::new(Exit::Usage, error))?;
     }
-    Ok(files)
+    Ok(known)
 }
 
-fn one(path: &Path, files: &mut SeparateFiles, depth: usize) -> std::io::Result<()> {
-    if path.is_dir() && depth < 32 {
-        for entry in fs_err::read_dir(path)? {
-            let entry = entry?;
-            if !entry.file_type()?.is_symlink() {
-                one(&entry.path(), files, depth + 1)?;
+impl Known {
+    fn one(&mut self, path: &Path, depth: usize) -> std::io::Result<()> {
+        if path.is_dir() && depth < 32 {
+            for entry in fs_err::read_dir(path)? {
+                let entry = entry?;
+                if !entry.file_type()?.is_symlink() {
+                    self.one(&entry.path(), depth + 1)?;
+                }
             }
+            return Ok(());
         }
-        return Ok(());
+        let mut file = BufReader::with_capacity(64 << 10, fs_err::File::open(path)?);
+        if !is_elf(file.fill_buf()?) {
+            self.packed.read(&path.display().to_string(), &mut file);
+        } else if let Some(build_id) = build_id(path) {
+            self.files.insert(build_id, path.to_owned());
+        }
+        Ok(())
     }
-    files.read(&path.display().to_string(), &fs_err::read(path)?);
-    Ok(())
+
+    /// The debug file of a build-id: a given one, else an installed one.
+    pub(super) fn find(&self, build_id: &str) -> Option<DebugFile> {
+        self.packed.find(build_id).or_else(|| {
+            if let Some(path) = self.files.get(build_id) {
+                return opened(path);
+            }
+            let (directory, name) = build_id.split_at_checked(2)?;
+            opened(Path::new(&format!("{INSTALLED}/{directory}/{name}.debug")))
+                .or_else(|| opened(shared().get(build_id)?))
+        })
+    }
 }
 
-/// The debug file of a build-id: a given one, else an installed one.
-pub(super) fn find(files: &SeparateFiles, build_id: &str) -> Option<Vec<u8>> {
-    files.find(build_id).or_else(|| {
-        let (directory, name) = build_id.split_at_checked(2)?;
-        let linked = PathBuf::from(format!("{INSTALLED}/{directory}/{name}.debug"));
-        fs_err::read(linked).ok().or_else(|| fs_err::read(shared().get(build_id)?).ok())
-    })
+fn opened(path: &Path) -> Option<DebugFile> {
+    let file = fs_err::File::open(path).ok()?;
+    let length = file.metadata().ok()?.len();
+    let read_at =
+        move |offset: u64, buffer: &mut [u8]| file.file().read_at(buffer, offset).unwrap_or(0);
+    Some(DebugFile::new(length, Box::new(read_at)))
+}
+
+/// The build-id of a debug file on disk.
+fn build_id(path: &Path) -> Option<String> {
+    let file = fs_err::File::open(path).ok()?;
+    let length = file.metadata().ok()?.len();
+    let read_at = |offset: u64, buffer: &mut [u8]| file.file().read_at(buffer, offset).unwrap_or(0);
+    verify::build_id(Image::Parts(&Parts::new(length, Vec::new(), &read_at)))
 }
 
 /// What debug files share, by build-id; read when one asks for the first of them.
@@ -52,10 +87,7 @@ fn shared() -> &'static BTreeMap<String, PathBuf> {
     FOUND.get_or_init(|| {
         let mut paths = Vec::new();
         let _ = files_below(Path::new(SHARED), &mut paths, 0);
-        let with_build_id = |path: PathBuf| {
-            let bytes = fs_err::read(&path).ok()?;
-            Some((elf::facts(&bytes).ok()?.build_id?, path))
-        };
+        let with_build_id = |path: PathBuf| Some((build_id(&path)?, path));
         paths.into_iter().filter_map(with_build_id).collect()
     })
 }

@@ -123,7 +123,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut verification = Verification::default();
     let mut policies: BTreeMap<String, Policy> = BTreeMap::new();
     let separate = debug::read(&args.debug)?;
-    let debug = |build_id: &str| debug::find(&separate, build_id);
+    let debug = |build_id: &str| separate.find(build_id);
     let all = terminal.verbosity() >= Verbosity::Verbose;
     let waivers = explicit.as_ref().is_some_and(|policy| !policy.waivers.is_empty());
     let libraries = libc::read(args)?;
