@@ -447,6 +447,10 @@ impl Examination {
                 .rules
                 .retain(|rule| !matches!(rule.verdict, Verdict::Holds | Verdict::NotApplicable(_)));
             object.rules.shrink_to_fit();
+            // What objects has a text of its own, and the table shows no other.
+            for rule in &mut object.rules {
+                rule.evidence = String::new();
+            }
         }
     }
 
