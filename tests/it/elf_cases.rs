@@ -118,6 +118,8 @@ const TABLE: &[Row] = &[
     (39, "a64_forcebti.xz", "branch-targets", "partial", "the note was forced"),
     (39, "a64_bti.xz", "branch-targets", "partial", "crti.o"),
     (39, "a64_bti.xz", "return-addresses", "holds", ""),
+    (0, "a64_noreturn.xz", "return-addresses", "holds", ""),
+    (0, "a64_link.xz", "return-addresses", "partial", "unsigned_return"),
     (0, "a64_plain.xz", "branch-targets", "fails", "no BTI note"),
     (0, "a64_plain.xz", "return-addresses", "fails", ""),
     (0, "hardened", "branch-targets", "fails", "no IBT note"),

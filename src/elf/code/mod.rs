@@ -52,12 +52,10 @@ impl Marks {
     pub(super) const TLS_STORE: Self = Self(1 << 7);
     /// The frame pointer is set up.
     pub(super) const FRAME_POINTER: Self = Self(1 << 8);
-    /// It keeps its return address on the stack.
-    pub const SAVES_LINK: Self = Self(1 << 9);
-    /// It signs its return address.
-    pub const SIGNS: Self = Self(1 << 10);
-    /// It authenticates its return address.
-    pub const AUTHENTICATES: Self = Self(1 << 11);
+    /// It returns to an address that was on the stack.
+    pub const FROM_STACK: Self = Self(1 << 9);
+    /// It does so without authenticating it (`AArch64`).
+    pub const UNAUTHENTICATED: Self = Self(1 << 10);
     /// Its frame grew by a page or more with all pages touched.
     pub const PROBES: Self = Self(1 << 12);
     /// SafeStack's unsafe stack pointer is moved and put back.

@@ -379,32 +379,30 @@ pub(super) fn return_addresses(object: Object<'_>) -> Answer {
             let start_file = |function: &Function| {
                 code.targets.start_files.iter().any(|(_, address, _)| *address == function.start)
             };
-            let saves = |function: &&Function| {
-                !start_file(function) && function.marks.any(Marks::SAVES_LINK.with(Marks::SIGNS))
+            let from_stack = |function: &&Function| {
+                !start_file(function) && function.marks.has(Marks::FROM_STACK)
             };
-            let all = code.functions.iter().filter(saves).count();
-            let signed = |function: &&Function| {
-                function.marks.has(Marks::SIGNS)
-                    && (function.marks.has(Marks::AUTHENTICATES)
-                        || !function.marks.has(Marks::RETURNS))
-            };
-            let n = code.functions.iter().filter(|f| saves(f) && signed(f)).count();
-            let bare = code.functions.iter().filter(|f| saves(f) && !signed(f));
-            let worst = names(code, bare);
+            let bare = |function: &&Function| function.marks.has(Marks::UNAUTHENTICATED);
+            let functions = || code.functions.iter().filter(from_stack);
+            let (all, lost) = (functions().count(), functions().filter(bare).count());
+            let n = all - lost;
+            let worst = names(code, functions().filter(bare));
             let evidence = format!(
-                "{n} of {all} functions that keep their return address on the stack sign it; PAC note: {}",
+                "{n} of {all} functions that return to an address from the stack authenticate it; PAC note: {}",
                 if facts.properties.pac { "yes" } else { "no" }
             );
             let verdict = match (n, all) {
-                (_, 0) => Verdict::NotApplicable("no function calls another".to_owned()),
-                (0, _) => {
-                    Verdict::Fails(format!("none of {all} functions signs its return address"))
-                }
+                (_, 0) => Verdict::NotApplicable(
+                    "no function returns to an address from the stack".to_owned(),
+                ),
+                (0, _) => Verdict::Fails(format!(
+                    "none of {all} functions authenticates its return address"
+                )),
                 (n, m) if n == m => Verdict::Holds,
                 (n, m) => Verdict::Partial {
                     n,
                     m,
-                    what: format!("functions sign their return address; not: {worst}"),
+                    what: format!("functions authenticate their return address; not: {worst}"),
                 },
             };
             (verdict, evidence)

@@ -1,10 +1,11 @@
-//! What an AArch64 function does with the address of its locals and with its canary.
+//! What an AArch64 function does with the address of its locals, with its canary and with its return address.
 //!
 //! Registers are followed in the order of the code; where branches meet, what holds on one way is taken to hold. So an
 //! address of a local is lost only where every way overwrites it. Parameters the function keeps in its frame are no
 //! locals: GCC and clang protect no function for them. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use super::Words;
 use super::guard::Guard;
@@ -15,6 +16,8 @@ use crate::elf::relocate::Use;
 /// Registers a call does not keep, and those arguments are in, with the one for the place of a large result (AAPCS64).
 const LOST: u32 = 0x4007_ffff;
 const ARGUMENTS: u32 = 0x1ff;
+/// The link register.
+const LINK: usize = 30;
 /// So many branches ahead, and places of the frame, are kept in mind at most.
 const MOST_AHEAD: usize = 1 << 14;
 const MOST_PLACES: usize = 256;
@@ -33,6 +36,16 @@ struct Registers {
     argument: u32,
     /// The stack pointer, from where it was at the start; `None` when it depends on a register.
     stack: Option<i64>,
+    /// The return address came from the stack, and whether it was authenticated since.
+    link: Link,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Link {
+    #[default]
+    Register,
+    Authenticated,
+    FromStack,
 }
 
 impl Registers {
@@ -45,6 +58,7 @@ impl Registers {
             number: self.number & kept,
             argument: self.argument & kept,
             stack: self.stack,
+            link: self.link,
         }
     }
 
@@ -58,6 +72,7 @@ impl Registers {
             argument: self.argument & other.argument,
             // A way that has given the frame back does not lead to where it is used.
             stack: self.stack.zip(other.stack).map(|(a, b)| a.min(b)),
+            link: self.link.max(other.link),
         }
     }
 
@@ -148,6 +163,8 @@ impl Base {
 
 struct Flow<'g> {
     guard: &'g Guard,
+    /// The function.
+    inside: Range<u64>,
     now: Registers,
     /// All that was known where a branch left.
     ever: Registers,
@@ -171,6 +188,7 @@ struct Flow<'g> {
 pub(super) fn follow(code: &Words, guard: &Guard, addresses: &mut Vec<u64>) -> Marks {
     let mut flow = Flow {
         guard,
+        inside: code.start..code.start.saturating_add(code.raw.len() as u64 * 4),
         now: Registers { argument: ARGUMENTS, stack: Some(0), ..Registers::default() },
         ever: Registers { stack: Some(0), ..Registers::default() },
         ahead: BTreeMap::new(),
@@ -191,7 +209,7 @@ pub(super) fn follow(code: &Words, guard: &Guard, addresses: &mut Vec<u64>) -> M
             (false, Some(met)) => flow.now.or(met),
             (true, Some(met)) => met,
             // Nobody knows who comes here: through a table, or from further down.
-            (true, None) => flow.ever.without(LOST),
+            (true, None) => Registers { link: Link::Register, ..flow.ever.without(LOST) },
             (false, None) => flow.now,
         };
         if met.is_some() || leaves {
@@ -227,6 +245,7 @@ impl Flow<'_> {
                 self.access(base, moves, offset);
                 self.load(address, to, base, offset);
                 self.fetch(bit(to), 0, base);
+                self.restore(to == LINK, base);
             }
             Op::Store { of, base, offset, moves, wide } => {
                 self.access(base, moves, offset);
@@ -242,6 +261,7 @@ impl Flow<'_> {
                 self.write(to[0]);
                 self.write(to[1]);
                 self.fetch(bit(to[0]) | bit(to[1]), 0, base);
+                self.restore(to.contains(&LINK), base);
             }
             Op::Vector { of, base, offset, moves, size, stores } => {
                 self.access(base, moves, offset);
@@ -284,11 +304,29 @@ impl Flow<'_> {
             Op::Perhaps { target } => self.branch(address, target),
             Op::Jump { target } => {
                 self.branch(address, target);
+                if !self.inside.contains(&target) {
+                    self.leave(self.now.link);
+                }
                 return true;
             }
-            Op::Leave => {
+            Op::JumpRegister => {
                 self.ever = self.ever.or(self.now);
+                // Through a table while there is a frame.
+                if self.now.stack == Some(0) {
+                    self.leave(self.now.link);
+                }
                 return true;
+            }
+            Op::Leave | Op::LeaveAuthenticated => {
+                self.ever = self.ever.or(self.now);
+                let checked = op == Op::LeaveAuthenticated;
+                self.leave(if checked { Link::Authenticated } else { self.now.link });
+                return true;
+            }
+            Op::Authenticate => {
+                if self.now.link == Link::FromStack {
+                    self.now.link = Link::Authenticated;
+                }
             }
             Op::Other => {}
         }
@@ -333,6 +371,22 @@ impl Flow<'_> {
     fn passed(&self, register: usize) -> bool {
         self.now.local & bit(register) != 0
             && !self.places[register].is_some_and(|place| self.copy.is_argument(place))
+    }
+
+    /// The link register was loaded.
+    fn restore(&mut self, link: bool, base: usize) {
+        if link && self.base(base).in_frame() {
+            self.now.link = Link::FromStack;
+        }
+    }
+
+    /// The caller is returned to, or a function that returns to it is gone to.
+    fn leave(&mut self, link: Link) {
+        self.marks = self.marks.with(match link {
+            Link::Register => Marks::default(),
+            Link::Authenticated => Marks::FROM_STACK,
+            Link::FromStack => Marks::FROM_STACK.with(Marks::UNAUTHENTICATED),
+        });
     }
 
     fn branch(&mut self, address: u64, target: u64) {

@@ -19,8 +19,6 @@ pub(super) use word::adrp;
 
 const PACIASP: u32 = 0xd503_233f;
 const PACIBSP: u32 = 0xd503_237f;
-const AUTIASP: u32 = 0xd503_23bf;
-const AUTIBSP: u32 = 0xd503_23ff;
 const RET: u32 = 0xd65f_03c0;
 const RETAA: u32 = 0xd65f_0bff;
 const RETAB: u32 = 0xd65f_0fff;
@@ -86,12 +84,8 @@ pub(super) fn scan(
 
 /// What one instruction says without the others.
 fn alone(word: u32, op: Op, imports: &Imports<'_>) -> Marks {
-    match word {
-        PACIASP | PACIBSP => return Marks::SIGNS,
-        AUTIASP | AUTIBSP => return Marks::AUTHENTICATES,
-        RETAA | RETAB => return Marks::AUTHENTICATES.with(Marks::RETURNS),
-        RET => return Marks::RETURNS,
-        _ => {}
+    if matches!(word, RET | RETAA | RETAB) {
+        return Marks::RETURNS;
     }
     // A call or a jump to a stub.
     if let Op::Call { target } | Op::Jump { target } = op
@@ -100,10 +94,5 @@ fn alone(word: u32, op: Op, imports: &Imports<'_>) -> Marks {
     {
         return Marks::CALLS_FAIL.with(Marks::CHECKS_CANARY);
     }
-    // stp x29, x30, [sp, ...]!, the same without write-back, str x30, [sp, ...]!, str x30, [sp, ...].
-    let saves = word & 0xffc0_7fff == 0xa980_7bfd
-        || word & 0xffc0_7fff == 0xa900_7bfd
-        || word & 0xffe0_0fff == 0xf800_0ffe
-        || word & 0xffc0_03ff == 0xf900_03fe;
-    if saves { Marks::SAVES_LINK } else { Marks::default() }
+    Marks::default()
 }

@@ -94,8 +94,14 @@ pub(super) enum Op {
     },
     /// `blr` and its kin.
     CallRegister,
-    /// `br`, `ret` and their kin.
+    /// `br` and its kin: through a table, or to another function.
+    JumpRegister,
+    /// `ret`, and what ends here.
     Leave,
+    /// `autiasp` and `autibsp`: the return address is what was signed, or the function ends.
+    Authenticate,
+    /// `retaa` and `retab`, which authenticate it, too.
+    LeaveAuthenticated,
     /// Anything else that writes this register.
     Writes {
         to: usize,
@@ -255,6 +261,8 @@ fn single(
 fn branch(address: u64, word: u32) -> Op {
     let to = |bits: u32, from: u32| address.wrapping_add_signed(signed(word, from, bits) * 4);
     match word {
+        0xd503_23bf | 0xd503_23ff => Op::Authenticate,
+        0xd65f_0bff | 0xd65f_0fff => Op::LeaveAuthenticated,
         _ if word & 0xfc00_0000 == 0x1400_0000 => Op::Jump { target: to(26, 0) },
         _ if word & 0xfc00_0000 == 0x9400_0000 => Op::Call { target: to(26, 0) },
         // b.cond, cbz and cbnz
@@ -265,7 +273,9 @@ fn branch(address: u64, word: u32) -> Op {
         _ if word & 0x7e00_0000 == 0x3600_0000 => Op::Perhaps { target: to(14, 5) },
         // blr, blraa, ...
         _ if word & 0xfe60_0000 == 0xd620_0000 => Op::CallRegister,
-        // br, ret, braa, retaa, eret
+        // br, braa
+        _ if word & 0xfeff_f000 == 0xd61f_0000 => Op::JumpRegister,
+        // ret, eret
         _ if word & 0xfe00_0000 == 0xd600_0000 => Op::Leave,
         // brk
         _ if word & 0xffe0_001f == 0xd420_0000 => Op::Leave,
@@ -332,12 +342,14 @@ mod tests {
             (0xcb21_63ff, Op::FramePlus { to: SP, index: 1 }),
             (0x8b30_63e0, Op::FramePlus { to: 0, index: 16 }),
             (0xcb01_03f0, Op::Two { to: 16, from: [31, 1], compares: false }),
-            // ccmp x2, #0xa, #0x2, ne; mrs x28, tpidr_el0; blr x0; ret; br x16
+            // ccmp x2, #0xa, #0x2, ne; mrs x28, tpidr_el0; blr x0; ret; br x16; autiasp; retaa
             (0xfa4a_1842, Op::Other),
             (0xd53b_d05c, Op::Writes { to: 28 }),
             (0xd63f_0000, Op::CallRegister),
             (0xd65f_03c0, Op::Leave),
-            (0xd61f_0200, Op::Leave),
+            (0xd61f_0200, Op::JumpRegister),
+            (0xd503_23bf, Op::Authenticate),
+            (0xd65f_0bff, Op::LeaveAuthenticated),
         ];
         for (word, op) in rows {
             assert_eq!(read(0x1000, *word), *op, "{word:08x}");
