@@ -256,8 +256,8 @@ impl Flow<'_> {
                 }
                 self.taken |= self.now.local & (bit(of[0]) | bit(of[1])) != 0;
             }
-            Op::LoadPair { to, base, moves } => {
-                self.access(base, moves, 0);
+            Op::LoadPair { to, base, offset, moves } => {
+                self.access(base, moves, offset);
                 self.write(to[0]);
                 self.write(to[1]);
                 self.fetch(bit(to[0]) | bit(to[1]), 0, base);
@@ -311,8 +311,8 @@ impl Flow<'_> {
             }
             Op::JumpRegister => {
                 self.ever = self.ever.or(self.now);
-                // Through a table while there is a frame.
-                if self.now.stack == Some(0) {
+                // Through a table while there is a frame. The PLT leaves something below the start of its resolver's.
+                if self.now.stack.is_some_and(|stack| stack >= 0) {
                     self.leave(self.now.link);
                 }
                 return true;

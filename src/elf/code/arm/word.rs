@@ -5,7 +5,7 @@
 /// `sp` where an instruction means the stack pointer, and the zero register elsewhere.
 pub(super) const SP: usize = 31;
 
-/// One instruction. Registers are numbers; offsets and amounts are bytes.
+/// One instruction. Registers are numbers, offsets bytes. What moves the base moves it by the offset, before or after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Op {
     /// `adrp`
@@ -47,6 +47,7 @@ pub(super) enum Op {
     LoadPair {
         to: [usize; 2],
         base: usize,
+        offset: i64,
         moves: bool,
     },
     /// Vector registers to or from memory, each of so many bytes; both are the same when there is only one.
@@ -202,7 +203,10 @@ fn of_memory(word: u32) -> Op {
                 let offset = signed(word, 15, 7) * size;
                 Op::Vector { of: [to, second], base, offset, moves, size, stores: !loads }
             }
-            (false, true) => Op::LoadPair { to: [to, second], base, moves },
+            (false, true) => {
+                let offset = signed(word, 15, 7) * if word >> 30 == 2 { 8 } else { 4 };
+                Op::LoadPair { to: [to, second], base, offset, moves }
+            }
             (false, false) => {
                 let wide = word >> 30 == 2;
                 let offset = signed(word, 15, 7) * if wide { 8 } else { 4 };
@@ -224,8 +228,7 @@ fn of_memory(word: u32) -> Op {
     }
     if word & 0x3b20_0000 == 0x3800_0000 {
         let moves = word & 1 << 10 != 0;
-        // What comes after the access is no part of its address.
-        let offset = if word >> 10 & 3 == 1 { 0 } else { signed(word, 12, 9) };
+        let offset = signed(word, 12, 9);
         return single([to, base], offset, moves, vector.then_some(1 << size), wide, kind);
     }
     if word & 0x3b20_0c00 == 0x3820_0800 {
@@ -314,7 +317,7 @@ mod tests {
             // ldr x8, [x8, #2576]; ldur x2, [x29, #-8]; ldr x30, [sp], #16
             (0xf945_0908, Op::Load { to: 8, base: 8, offset: 2576, moves: false }),
             (0xf85f_83a2, Op::Load { to: 2, base: 29, offset: -8, moves: false }),
-            (0xf841_07fe, Op::Load { to: 30, base: SP, offset: 0, moves: true }),
+            (0xf841_07fe, Op::Load { to: 30, base: SP, offset: 16, moves: true }),
             // stur x1, [x29, #-8]; stp x29, x30, [sp, #-112]!; stp x24, x25, [x29, #-16]
             (
                 0xf81f_83a1,
@@ -325,7 +328,7 @@ mod tests {
                 Op::Store { of: [29, 30], base: SP, offset: -112, moves: true, wide: true },
             ),
             // ldp x29, x30, [sp], #96; ldrb wzr, [x8, #2496]; ldp q30, q31, [x4]; str q31, [x3, #16]
-            (0xa8c6_7bfd, Op::LoadPair { to: [29, 30], base: SP, moves: true }),
+            (0xa8c6_7bfd, Op::LoadPair { to: [29, 30], base: SP, offset: 96, moves: true }),
             (0x3967_011f, Op::Access { to: Some(31), base: 8, moves: false }),
             (0xad40_7c9e, vector([30, 31], 4, 0, 16, false)),
             (0x3d80_047f, vector([31, 31], 3, 16, 16, true)),
