@@ -9,7 +9,7 @@ use goblin::elf::sym::Symtab;
 
 use super::facts::{Depth, Facts, Segment};
 use super::image::Image;
-use super::mapping::offset_of;
+use super::mapping::{Places, offset_of};
 use super::notes::word;
 use super::symbols::{LONGEST, MOST_ENTRIES, Symbol, symbol, text_at};
 
@@ -372,8 +372,9 @@ fn gnu_hash_count(image: Image<'_>, start: u64, ctx: Ctx) -> Option<usize> {
 pub(super) fn data_relocations(facts: &Facts<'_>, ctx: Ctx, visit: &mut dyn FnMut(DataRelocation)) {
     let Some(dynamic) = &facts.dynamic else { return };
     let image = facts.image;
+    let places = Places::of(&facts.segments);
     let in_place = |address: u64| {
-        let offset = offset_of(&facts.segments, address)?;
+        let offset = places.offset(address)?;
         if ctx.container == Container::Big {
             let low = word(image.slice(offset, 4)?, ctx);
             let high = word(image.slice(offset.checked_add(4)?, 4)?, ctx);

@@ -65,6 +65,31 @@ pub fn offset_of(segments: &[Segment], address: u64) -> Option<u64> {
     (first..end).contains(&address).then(|| offset.checked_add(address - first))?
 }
 
+/// The same for many addresses: a file may have a thousand segments and millions of relocations.
+#[derive(Debug)]
+pub(super) struct Places {
+    /// Begin, end and offset, by address; none overlap.
+    filled: Vec<(u64, u64, u64)>,
+}
+
+impl Places {
+    pub(super) fn of(segments: &[Segment]) -> Self {
+        let mut out: Vec<(u64, u64, u64)> = if shared_page(segments).is_none() {
+            loads(segments).map(filled).collect()
+        } else {
+            parts(segments).iter().map(|part| (part.address, part.end, part.offset)).collect()
+        };
+        out.sort_unstable();
+        Self { filled: out }
+    }
+
+    pub(super) fn offset(&self, address: u64) -> Option<u64> {
+        let after = self.filled.partition_point(|(begin, ..)| *begin <= address);
+        let (begin, end, offset) = self.filled[..after].last()?;
+        (address < *end).then(|| offset.checked_add(address - begin))?
+    }
+}
+
 /// Segments as their headers say; where some share a page, what is left of each.
 pub(super) fn parts(segments: &[Segment]) -> Vec<Part> {
     let part = |segment: &Segment, (address, end, offset)| {

@@ -50,6 +50,8 @@ impl Region {
 #[derive(Debug)]
 pub(super) struct Memory<'a> {
     pub(super) regions: Vec<Region>,
+    /// No two regions overlap; sections of objects may.
+    apart: bool,
     little_endian: bool,
     image: Image<'a>,
     /// The piece of the file that was read last.
@@ -101,12 +103,17 @@ impl<'a> Memory<'a> {
             }
             fits
         });
+        let apart = regions.windows(2).all(|pair| pair[0].end() <= pair[1].address);
         let nothing = || RefCell::new((0, Cow::Borrowed(&[][..])));
         let (window, piece) = (nothing(), nothing());
-        Self { regions, little_endian: facts.little_endian, image, window, piece }
+        Self { apart, regions, little_endian: facts.little_endian, image, window, piece }
     }
 
     pub(super) fn region(&self, address: u64) -> Option<&Region> {
+        if self.apart {
+            let after = self.regions.partition_point(|region| region.address <= address);
+            return self.regions[..after].last().filter(|region| region.contains(address));
+        }
         self.regions.iter().find(|region| region.contains(address))
     }
 
