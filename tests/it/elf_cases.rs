@@ -133,6 +133,11 @@ const TABLE: &[Row] = &[
     (40, "rust_probes.xz", "stack-clash", "holds", ""),
     (0, "gsc_none.so", "stack-clash", "fails", "4 frames"),
     (0, "csc_none.so", "stack-clash", "fails", "4 frames"),
+    (0, "a64_gsc.so.xz", "stack-clash", "holds", "3 functions"),
+    (0, "a64_gsc_O0.so.xz", "stack-clash", "holds", "3 functions"),
+    (0, "a64_gsc_none.so.xz", "stack-clash", "fails", "3 frames skip 64 KiB"),
+    (0, "a64_csc.o", "stack-clash", "holds", "4 functions"),
+    (0, "a64_csc_none.o", "stack-clash", "fails", "3 frames skip 64 KiB"),
     // Executable bytes that no table of functions tells of.
     (0, "data_beside", "stack-protector", "holds", ""),
     (0, "data_beside", "stack-clash", "holds", ""),

@@ -248,10 +248,6 @@ pub(super) fn stack_clash(object: Object<'_>) -> Answer {
     if let Some(answer) = no_code(object.facts) {
         return answer;
     }
-    if object.facts.machine != Machine::X86_64 && !is_go(object) {
-        let why = "frames are followed in x86-64 code only";
-        return (Verdict::CannotTell(why.to_owned()), String::new());
-    }
     let Some(code) = object.code.filter(|code| 0 < code.bytes && !is_go(object)) else {
         return unseen(object);
     };
@@ -273,16 +269,21 @@ pub(super) fn stack_clash(object: Object<'_>) -> Answer {
             None => format!("{} (size known at run time only)", code.name(step.address)),
         })
         .collect();
+    // The guard of a stack: what GCC and glibc agree on for the machine.
+    let (guard, step) = match object.facts.machine {
+        Machine::Aarch64 => ("64 KiB", "64 KiB"),
+        _ => ("a page", "page"),
+    };
     let evidence = format!(
-        "{probed} functions with frames of a page or more touch each page, {unprobed} do not"
+        "{probed} functions with frames of {guard} or more touch each {step}, {unprobed} do not"
     );
     let verdict = match (probed, unprobed) {
         (_, 0) => Verdict::Holds,
-        (0, n) => Verdict::Fails(format!("{n} frames skip a page: {}", steps.join(", "))),
+        (0, n) => Verdict::Fails(format!("{n} frames skip {guard}: {}", steps.join(", "))),
         (n, more) => Verdict::Partial {
             n,
             m: n + more,
-            what: format!("large frames touch each page; not: {}", steps.join(", ")),
+            what: format!("large frames touch each {step}; not: {}", steps.join(", ")),
         },
     };
     (as_far_as_known(object, code, &others, verdict), evidence)

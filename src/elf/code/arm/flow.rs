@@ -237,7 +237,7 @@ impl Flow<'_> {
                 self.pages[to] = self.pages[from];
                 self.places[to] = self.places[from];
             }
-            Op::Number { to } => {
+            Op::Number { to, .. } => {
                 self.write(to);
                 self.now.number |= bit(to);
             }
@@ -288,7 +288,7 @@ impl Flow<'_> {
                 self.owns_frame = true;
                 self.now.stack = None;
             }
-            Op::FramePlus { to, index } => {
+            Op::FramePlus { to, index, .. } => {
                 // A distance the compiler knew is no index.
                 self.taken |= self.now.number & bit(index) == 0;
                 self.write(to);

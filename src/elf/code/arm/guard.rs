@@ -204,7 +204,7 @@ fn ballots(code: &Words) -> BTreeSet<(u64, Variable)> {
                 }
                 set(to, Held::Nothing);
             }
-            Op::Number { to }
+            Op::Number { to, .. }
             | Op::Writes { to }
             | Op::FramePlus { to, .. }
             | Op::Access { to: Some(to), .. } => {

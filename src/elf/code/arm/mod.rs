@@ -3,12 +3,14 @@
 mod flow;
 mod guard;
 mod start;
+mod steps;
 mod word;
 
 use goblin::container::Ctx;
 
+use super::frame::Answer;
 use super::imports::{Callee, Imports};
-use super::{Code, Function, Marks};
+use super::{Code, Function, Marks, UnprobedStep};
 use crate::elf::Facts;
 use crate::elf::memory::Memory;
 use guard::Guard;
@@ -77,6 +79,13 @@ pub(super) fn scan(
             function.marks = function.marks.with(marks);
         }
         function.marks = function.marks.with(flow::follow(&read, &guard, &mut taken));
+        match steps::unprobed(&read) {
+            Answer::Small => {}
+            Answer::Probed => function.marks = function.marks.with(Marks::PROBES),
+            Answer::Unprobed { address, bytes } => {
+                code.unprobed.push(UnprobedStep { function: function.start, address, bytes });
+            }
+        }
     }
     code.functions = functions;
     taken

@@ -35,7 +35,7 @@ pub(in crate::elf::code) fn start_call(
                 known[to] = from.and_then(content);
             }
             Op::Move { to, from } => known[to] = known[from],
-            Op::Number { to } | Op::Writes { to } => known[to] = None,
+            Op::Number { to, .. } | Op::Writes { to } => known[to] = None,
             Op::Call { target } | Op::Jump { target } => {
                 return match known[0].filter(|main| memory.executable(*main)) {
                     Some(main) => Some((behind(memory, main), target)),

@@ -24,9 +24,11 @@ pub(super) enum Op {
         to: usize,
         from: usize,
     },
-    /// A number in a register.
+    /// A number in a register, of which these bits are kept.
     Number {
         to: usize,
+        value: u64,
+        kept: u64,
     },
     /// Eight bytes from memory; `moves` when the base is changed, too.
     Load {
@@ -81,7 +83,9 @@ pub(super) enum Op {
     /// The stack pointer plus or minus a register.
     FramePlus {
         to: usize,
+        from: usize,
         index: usize,
+        adds: bool,
     },
     /// A branch to an address: a call, one that may not be taken, or neither.
     Call {
@@ -153,10 +157,22 @@ fn with_number(address: u64, word: u32) -> Op {
     }
     // movn, movz, movk
     if word & 0x1f80_0000 == 0x1280_0000 {
-        return Op::Number { to };
+        return number(to, word);
     }
     // `cmp` and `tst` write flags only; and, orr and eor write sp.
     if to == SP { Op::Other } else { Op::Writes { to } }
+}
+
+/// `movn`, `movz` and `movk`.
+fn number(to: usize, word: u32) -> Op {
+    let shift = (word >> 21 & 3) * 16;
+    let bits = u64::from(word >> 5 & 0xffff) << shift;
+    let whole = if word >> 31 == 1 { u64::MAX } else { u64::from(u32::MAX) };
+    match word >> 29 & 3 {
+        0 => Op::Number { to, value: !bits & whole, kept: 0 },
+        3 => Op::Number { to, value: bits, kept: !(0xffff << shift) & whole },
+        _ => Op::Number { to, value: bits, kept: 0 },
+    }
 }
 
 fn of_registers(word: u32) -> Op {
@@ -171,7 +187,7 @@ fn of_registers(word: u32) -> Op {
     }
     // add and sub, extended, 64 bits, no flags: the form in which register 31 is the stack pointer
     if word & 0xbfe0_0000 == 0x8b20_0000 && (left == SP || to == SP) {
-        return Op::FramePlus { to, index: right };
+        return Op::FramePlus { to, from: left, index: right, adds: word & 1 << 30 == 0 };
     }
     // add and sub of two registers, shifted or extended, with or without flags
     if word & 0x1f00_0000 == 0x0b00_0000 {
@@ -340,10 +356,14 @@ mod tests {
             (0xaa05_03f6, Op::Move { to: 22, from: 5 }),
             (0xeb01_0042, Op::Two { to: 2, from: [2, 1], compares: true }),
             (0xeb00_007f, Op::Two { to: 31, from: [3, 0], compares: true }),
-            (0xd280_0001, Op::Number { to: 1 }),
+            (0xd280_0001, Op::Number { to: 1, value: 0, kept: 0 }),
+            // mov w4, #0xe553; movk w4, #0x6474, lsl #16; mov x1, #-1
+            (0x529c_aa64, Op::Number { to: 4, value: 0xe553, kept: 0 }),
+            (0x72ac_8e84, Op::Number { to: 4, value: 0x6474_0000, kept: 0xffff }),
+            (0x9280_0001, Op::Number { to: 1, value: u64::MAX, kept: 0 }),
             // sub sp, sp, x1; add x0, sp, x16; neg x16, x1
-            (0xcb21_63ff, Op::FramePlus { to: SP, index: 1 }),
-            (0x8b30_63e0, Op::FramePlus { to: 0, index: 16 }),
+            (0xcb21_63ff, Op::FramePlus { to: SP, from: SP, index: 1, adds: false }),
+            (0x8b30_63e0, Op::FramePlus { to: 0, from: SP, index: 16, adds: true }),
             (0xcb01_03f0, Op::Two { to: 16, from: [31, 1], compares: false }),
             // ccmp x2, #0xa, #0x2, ne; mrs x28, tpidr_el0; blr x0; ret; br x16; autiasp; retaa
             (0xfa4a_1842, Op::Other),
