@@ -30,4 +30,5 @@ mod seeded;
 mod source;
 mod truth;
 mod verify;
+mod verify_outputs;
 mod verify_package;
