@@ -9,10 +9,10 @@
 mod debug_sections;
 
 use self::debug_sections::DEBUG_SECTIONS;
+use quench::archive::{self, Limits};
 use quench::elf::{self, Depth, Image, Parts};
 use quench::kconfig::{Assignment, Mode, Request, parse, resolve};
 use quench::tree::Tree;
-use quench::verify::input::{self, Limits};
 use quench::verify::{Examination, Policy, judge, payload};
 
 /// A target, its name, and the longest input it is given.
@@ -166,8 +166,8 @@ pub fn verify(bytes: &[u8]) {
 pub fn packages(bytes: &[u8]) {
     let limits = Limits { bytes: 16 << 20, file: 4 << 20, members: 1000, depth: 4 };
     let mut held = 0_u64;
-    let mut count = |member: input::Member| held += member.bytes.len() as u64;
-    let _ = input::open("fuzz", &mut &bytes[..], limits, true, &mut count);
+    let mut count = |member: archive::Member| held += member.bytes.len() as u64;
+    let _ = archive::open("fuzz", &mut &bytes[..], limits, true, &mut count);
     assert!(held <= limits.bytes, "{held}");
     let _ = payload::of(&mut &bytes[..]);
 }

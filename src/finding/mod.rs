@@ -155,6 +155,7 @@ pub fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
 /// own.
 pub fn codes() -> Vec<&'static Code> {
     let mut all: Vec<&'static Code> = [
+        crate::archive::CODES,
         crate::profile::CODES,
         crate::kconfig::CODES,
         crate::catalog::CODES,

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::archive;
 use crate::finding::{Finding, Severity};
 use crate::isolate::Isolation;
 use crate::plan::Invocation;
 use crate::process;
 use crate::source::sha256_of;
 use crate::tool;
-use crate::verify::input;
 use crate::verify::planned::{Commands, Linked, LinkedObject, linked_names, unrepeated};
 
 /// The result of the second link.
@@ -113,7 +113,7 @@ impl Directories<'_> {
             };
             if !archives.contains_key(&name) {
                 let bytes = fs_err::read(self.outside(&name))?;
-                let (members, _) = input::members(&name, &bytes);
+                let (members, _) = archive::members(&name, &bytes);
                 let by_name = members.into_iter().map(|member| {
                     let inner =
                         member.path.rsplit(['!', '/']).next().unwrap_or_default().to_owned();

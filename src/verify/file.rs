@@ -1,8 +1,8 @@
 //! Rules about files as entries of a package: rights, links, devices, and whether they can be judged at all. Pure.
 
 use super::Verdict;
-use super::input::{Kind, Member, path_leaves};
 use super::report::RuleVerdict;
+use crate::archive::{Kind, Member, path_leaves};
 
 /// A rule's name and meaning, whatever it looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 
-use super::input::{self, Limits, Member};
+use crate::archive::{self, Limits, Member};
 use crate::elf::{self, Facts, Machine};
 
 /// A C library.
@@ -22,7 +22,7 @@ impl Libc {
     pub fn read(name: &str, reader: &mut dyn Read) -> Vec<Self> {
         let mut out = Vec::new();
         let mut look = |member: Member| out.extend(Self::of(&member.path, &member.bytes));
-        input::open(name, reader, Limits::default(), false, &mut look);
+        archive::open(name, reader, Limits::default(), false, &mut look);
         out
     }
 

@@ -6,7 +6,6 @@
 pub mod against;
 pub mod compare;
 mod file;
-pub mod input;
 mod libc;
 pub mod payload;
 pub mod planned;
@@ -55,12 +54,7 @@ pub fn codes() -> Vec<&'static Code> {
 const CODES: &[&Code] = &[
     &report::RULE_FAILED,
     &report::DIGEST,
-    &input::UNREADABLE,
-    &input::UNSAFE,
-    &input::LIMIT,
-    &input::TWICE,
     &report::NOT_OPENED,
-    &input::SCRIPT,
     &against::LOST,
     &against::UNMATCHED,
     &compare::UNEXPLAINED,

@@ -7,7 +7,7 @@ use std::io::Read;
 
 use sha2::{Digest, Sha256};
 
-use super::input;
+use crate::archive;
 
 /// Digests of the unsigned parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,11 +21,11 @@ pub enum Payload {
 
 /// Reads them.
 pub fn of(reader: &mut dyn Read) -> Result<Payload, String> {
-    let head = input::head(reader, input::HEAD).map_err(|error| error.to_string())?;
+    let head = archive::head(reader, archive::HEAD).map_err(|error| error.to_string())?;
     let mut whole = head.as_slice().chain(reader);
-    match input::format(&head) {
-        input::Format::Deb => deb(&mut whole),
-        input::Format::Rpm => rpm(&mut whole),
+    match archive::format(&head) {
+        archive::Format::Deb => deb(&mut whole),
+        archive::Format::Rpm => rpm(&mut whole),
         _ => Err("neither a .deb nor an .rpm".to_owned()),
     }
 }
@@ -33,7 +33,7 @@ pub fn of(reader: &mut dyn Read) -> Result<Payload, String> {
 /// The parts in the order dpkg demands; whatever else stands between them is not signed.
 fn deb(reader: &mut dyn Read) -> Result<Payload, String> {
     let fault = |error: std::io::Error| error.to_string();
-    let mut members = input::Ar::new(reader).map_err(fault)?;
+    let mut members = archive::Ar::new(reader).map_err(fault)?;
     let mut hash = Sha256::new();
     for wanted in ["debian-binary", "control.tar", "data.tar"] {
         loop {
@@ -50,7 +50,7 @@ fn deb(reader: &mut dyn Read) -> Result<Payload, String> {
 }
 
 fn rpm(reader: &mut dyn Read) -> Result<Payload, String> {
-    let header = input::signed_header(reader)?;
+    let header = archive::signed_header(reader)?;
     let mut payload = Sha256::new();
     digest(reader, &mut payload)?;
     Ok(Payload::Rpm {

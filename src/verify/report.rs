@@ -9,12 +9,12 @@ use rayon::prelude::*;
 
 use super::compare::Comparison;
 use super::file;
-use super::input::{self, Digesting, Limits, Member, Visit};
 use super::planned::{Story, stories};
 use super::policy::{Demand, Policy, Setting, Subject};
 use super::rules::{Object, RULES};
 use super::separate::DebugFile;
 use super::{Date, Libc, Selection, Verdict};
+use crate::archive::{self, Digesting, Limits, Member, Visit};
 use crate::elf::{self, Depth, Image, Parts};
 use crate::finding::{Code, Finding, Place};
 
@@ -314,14 +314,14 @@ impl Examination {
         let mut examination = Self::new(name);
         let mut reader = Digesting::new(reader, true);
         let mut batch = Batch { found: &mut examination, options, members: Vec::new(), held: 0 };
-        let opened = input::open(name, &mut reader, Limits::default(), true, &mut batch);
+        let opened = archive::open(name, &mut reader, Limits::default(), true, &mut batch);
         batch.judge();
         examination.findings.extend(opened.findings);
         match reader.finish() {
             Ok(sha256) => examination.sha256 = sha256.unwrap_or_default(),
             Err(error) => {
                 let message = format!("cannot read {name}: {error}");
-                let error = Finding::error(&input::UNREADABLE, message).at(at(name, name), "");
+                let error = Finding::error(&archive::UNREADABLE, message).at(at(name, name), "");
                 examination.findings.push(error);
             }
         }

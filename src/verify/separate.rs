@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 
-use super::input::{self, Limits, Member};
+use crate::archive::{self, Limits, Member};
 use crate::elf::{self, Depth, Image, Parts};
 
 /// What is compressed at a time, and what is unpacked for one look into it.
@@ -114,7 +114,7 @@ impl SeparateFiles {
                 self.by_build_id.insert(build_id, Arc::new(packed));
             }
         };
-        input::open(name, reader, Limits::default(), false, &mut keep);
+        archive::open(name, reader, Limits::default(), false, &mut keep);
     }
 
     /// All of them with their build-ids.

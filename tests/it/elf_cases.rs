@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::random::Random;
+use quench::archive::Member;
 use quench::elf::{Image, Parts};
-use quench::verify::input::Member;
 use quench::verify::{Examination, Options, Policy, RULES, RuleVerdict, Selection, Verdict, judge};
 
 /// Case (0: none of the known ones, but the other direction of a rule), file, rule, verdict, a part of what is said.

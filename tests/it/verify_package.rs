@@ -499,7 +499,7 @@ fn no_mutation_of_a_package_makes_the_reader_panic() {
         if round % 7 == 0 {
             bytes.truncate(random.below(whole.len()));
         }
-        let (_, findings) = quench::verify::input::members("mutated", &bytes);
+        let (_, findings) = quench::archive::members("mutated", &bytes);
         let _ = quench::verify::payload::of(&mut bytes.as_slice());
         told += usize::from(!findings.is_empty());
         rounds += 1;

@@ -3,10 +3,10 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use crate::archive;
 use crate::cli::{Exit, Failure};
 use crate::record::{self, Record};
 use crate::terminal::Terminal;
-use crate::verify::input;
 
 /// Show or compare records.
 ///
@@ -47,15 +47,15 @@ pub(super) fn read(path: &Path) -> Result<Record, Failure> {
     let failure = |error| Failure::new(Exit::Usage, error);
     let mut file = BufReader::with_capacity(64 << 10, fs_err::File::open(path).map_err(failure)?);
     let name = path.display().to_string();
-    let bytes = match input::format(file.fill_buf().map_err(failure)?) {
-        input::Format::Deb | input::Format::Rpm => {
+    let bytes = match archive::format(file.fill_buf().map_err(failure)?) {
+        archive::Format::Deb | archive::Format::Rpm => {
             let mut inside = None;
-            let mut look = |member: input::Member| {
+            let mut look = |member: archive::Member| {
                 if inside.is_none() && member.path.ends_with(record::FILE_NAME) {
                     inside = Some(member.bytes);
                 }
             };
-            input::open(&name, &mut file, input::Limits::default(), false, &mut look);
+            archive::open(&name, &mut file, archive::Limits::default(), false, &mut look);
             inside.ok_or_else(|| {
                 Failure::new(Exit::Usage, format!("no {} in {name}", record::FILE_NAME))
             })?

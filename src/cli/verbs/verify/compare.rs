@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
+use crate::archive::{self, Format, Limits, Member};
 use crate::cli::{Exit, Failure};
 use crate::plan::Invocation;
 use crate::process;
 use crate::terminal::Terminal;
 use crate::tool;
 use crate::verify::compare::{Comparison, PEERS, Peer, compare};
-use crate::verify::input::{self, Format, Limits, Member};
 use crate::verify::{ObjectVerdict, Report};
 
 /// Files of one call: no command line is too long.
@@ -65,7 +65,7 @@ fn places(
     let mut out = BTreeMap::new();
     let packed = path.is_file() && {
         let mut file = BufReader::with_capacity(64 << 10, fs_err::File::open(path)?);
-        let packed = !matches!(input::format(file.fill_buf()?), Format::Elf | Format::Other);
+        let packed = !matches!(archive::format(file.fill_buf()?), Format::Elf | Format::Other);
         if packed {
             copies(&report.name, &mut file, directory, &mut out)?;
         }
@@ -100,7 +100,7 @@ fn copies(
             out.insert(member.path, copy.display().to_string());
         }
     };
-    input::open(name, package, Limits::default(), false, &mut write);
+    archive::open(name, package, Limits::default(), false, &mut write);
     written
 }
 

@@ -1,4 +1,4 @@
-//! Reads directories and single files with the rights they have here: the shell around `verify::input`.
+//! Reads directories and single files with the rights they have here: the shell around `archive`.
 //!
 //! Of most files four kilobytes are read, of ELF files what the rules look at. Every worker opens files relative to their
 //! directory, and no path is put together unless there is something to say of it.
@@ -16,9 +16,9 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
+use crate::archive::{self, Format, Kind, Limits, Member, Visit};
 use crate::elf::{Image, Parts};
 use crate::finding::{Finding, Place};
-use crate::verify::input::{self, Format, Kind, Limits, Member, Visit};
 use crate::verify::{Examination, Options};
 
 /// What is read of every file at first: enough to tell its format, and of most ELF files all headers.
@@ -102,7 +102,7 @@ impl Walk<'_> {
         let part = Some(shown(path));
         let place = Place::Object { path: self.name.to_owned(), part };
         let message = format!("cannot read: {}", std::io::Error::from(error));
-        one.findings.push(Finding::error(&input::UNREADABLE, message).at(place, ""));
+        one.findings.push(Finding::error(&archive::UNREADABLE, message).at(place, ""));
         one
     }
 
@@ -193,7 +193,7 @@ impl Walk<'_> {
         let mut head = [0; HEAD];
         let length = rustix::io::pread(&opened, &mut head[..], 0)?;
         let head = &head[..length];
-        let format = input::format(head.get(..input::HEAD).unwrap_or(head));
+        let format = archive::format(head.get(..archive::HEAD).unwrap_or(head));
         let plain = match format {
             Format::Elf => false,
             Format::Other | Format::Closed(_) => true,
@@ -267,11 +267,11 @@ impl Walk<'_> {
             found.member(member, self.options);
             return Ok(());
         }
-        member.bytes = head.get(..input::HEAD).unwrap_or(head).to_vec();
+        member.bytes = head.get(..archive::HEAD).unwrap_or(head).to_vec();
         let mut members = Members { found, options: self.options, pass: self.gate.pass(), held: 0 };
         let mut whole = std::io::BufReader::with_capacity(64 << 10, opened);
         let limits = Limits::default();
-        let opened = input::open_file(self.name, member, &mut whole, limits, &mut members);
+        let opened = archive::open_file(self.name, member, &mut whole, limits, &mut members);
         members.found.findings.extend(opened.findings);
         Ok(())
     }
@@ -391,7 +391,7 @@ fn capabilities(opened: &std::fs::File, mode: u32) -> Option<String> {
     }
     let mut value = [0_u8; 64];
     let length = rustix::fs::fgetxattr(opened, "security.capability", &mut value[..]).ok()?;
-    value.get(..length).map(input::capabilities)
+    value.get(..length).map(archive::capabilities)
 }
 
 /// Lets so many bytes of files be held at a time that memory has a bound however many workers there are. One file at a

@@ -11,13 +11,13 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::archive::{self, Format};
 use crate::cli::{Exit, Failure};
 use crate::finding::{Finding, any_error};
 use crate::record::Record;
 use crate::terminal::{Terminal, Verbosity};
 use crate::verify::against::{self, Past};
 use crate::verify::compare::Comparison;
-use crate::verify::input::{self, Format};
 use crate::verify::planned::{self, Promise};
 use crate::verify::policy::{self, date_of_epoch};
 use crate::verify::{self, Date, Examination, Options, Policy, Report, Selection, Verification};
@@ -324,7 +324,7 @@ fn examine(path: &Path, digests: bool, options: &Options<'_>) -> Result<Examinat
         return Ok(directory::examine(path, digests, options));
     }
     let mut file = BufReader::with_capacity(128 << 10, fs_err::File::open(path).map_err(failure)?);
-    match input::format(file.fill_buf().map_err(failure)?) {
+    match archive::format(file.fill_buf().map_err(failure)?) {
         Format::Elf | Format::Other => directory::examine_file(path, options).map_err(failure),
         _ => Ok(Examination::with(&name, &mut file, options)),
     }

@@ -80,18 +80,18 @@ pub(super) fn unpack<'a>(
 }
 
 /// Digests what is read through it.
-pub(in crate::verify) struct Digesting<R> {
+pub(crate) struct Digesting<R> {
     inner: R,
     digest: Option<Sha256>,
 }
 
 impl<R: Read> Digesting<R> {
-    pub(in crate::verify) fn new(inner: R, wanted: bool) -> Self {
+    pub(crate) fn new(inner: R, wanted: bool) -> Self {
         Self { inner, digest: wanted.then(Sha256::new) }
     }
 
     /// Reads what is left, when its digest is wanted, and gives the digest.
-    pub(in crate::verify) fn finish(mut self) -> Result<Option<String>> {
+    pub(crate) fn finish(mut self) -> Result<Option<String>> {
         if self.digest.is_some() {
             let mut buffer = vec![0; 64 << 10];
             while self.read(&mut buffer)? > 0 {}
@@ -111,7 +111,7 @@ impl<R: Read> Read for Digesting<R> {
 }
 
 /// Up to `most` bytes from the beginning.
-pub(in crate::verify) fn head(reader: &mut dyn Read, most: usize) -> Result<Vec<u8>> {
+pub(crate) fn head(reader: &mut dyn Read, most: usize) -> Result<Vec<u8>> {
     let mut head = Vec::new();
     reader.take(most as u64).read_to_end(&mut head)?;
     Ok(head)

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::archive::Ar;
+use super::ar::Ar;
 use super::opener::Opener;
 use super::stream::{head, is_packed, unpack};
 use super::{Format, HEAD, SCRIPT, UNREADABLE, format};

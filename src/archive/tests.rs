@@ -8,9 +8,9 @@ use super::*;
 const ELF: &[u8] = b"\x7fELF\x02\x01\x01\0not really";
 
 fn tar(files: &[(&str, &[u8], u32)]) -> Vec<u8> {
-    let mut builder = tar::Builder::new(Vec::new());
+    let mut builder = ::tar::Builder::new(Vec::new());
     for (path, bytes, mode) in files {
-        let mut header = tar::Header::new_gnu();
+        let mut header = ::tar::Header::new_gnu();
         header.set_mode(*mode);
         header.set_size(bytes.len() as u64);
         // Written by hand: the crate refuses the paths an attacker would use.
@@ -22,9 +22,9 @@ fn tar(files: &[(&str, &[u8], u32)]) -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
-fn special(kind: tar::EntryType, path: &str, target: &str) -> Vec<u8> {
-    let mut builder = tar::Builder::new(Vec::new());
-    let mut header = tar::Header::new_gnu();
+fn special(kind: ::tar::EntryType, path: &str, target: &str) -> Vec<u8> {
+    let mut builder = ::tar::Builder::new(Vec::new());
+    let mut header = ::tar::Header::new_gnu();
     header.set_entry_type(kind);
     header.set_mode(0o777);
     header.set_size(0);
@@ -135,8 +135,8 @@ fn long_names_of_both_kinds_are_read() {
     let bsd = ar(&[("#1/28", &content)]);
     assert_eq!(opened(&bsd, Limits::default()).0, ["input!a_name_longer_than_sixteen.o"]);
     let path = format!("usr/{}/x", "d".repeat(200));
-    let mut builder = tar::Builder::new(Vec::new());
-    let mut header = tar::Header::new_gnu();
+    let mut builder = ::tar::Builder::new(Vec::new());
+    let mut header = ::tar::Header::new_gnu();
     header.set_size(ELF.len() as u64);
     header.set_mode(0o755);
     header.set_cksum();
@@ -150,12 +150,12 @@ fn what_leads_out_of_the_package_is_said() {
     assert_eq!(codes(tar(&[("../../etc/cron.d/x", ELF, 0o644)])), ["verify::unsafe-path"]);
     assert_eq!(codes(tar(&[("usr/../../x", ELF, 0o644)])), ["verify::unsafe-path"]);
     let through = joined(&[
-        special(tar::EntryType::Symlink, "usr/lib", "/etc"),
+        special(::tar::EntryType::Symlink, "usr/lib", "/etc"),
         tar(&[("usr/lib/passwd", ELF, 0o644)]),
     ]);
     assert_eq!(codes(through), ["verify::unsafe-path"]);
     assert_eq!(
-        codes(special(tar::EntryType::Link, "usr/bin/x", "/etc/shadow")),
+        codes(special(::tar::EntryType::Link, "usr/bin/x", "/etc/shadow")),
         ["verify::unsafe-path"]
     );
     let twice = tar(&[("usr/x", ELF, 0o755), ("./usr/x", b"other", 0o755)]);
@@ -166,9 +166,9 @@ fn what_leads_out_of_the_package_is_said() {
 fn links_and_devices_reach_the_rules() {
     let mut seen = Vec::new();
     let bytes = joined(&[
-        special(tar::EntryType::Symlink, "usr/bin/l", "../../../etc/passwd"),
-        special(tar::EntryType::Char, "dev/kmem", ""),
-        special(tar::EntryType::Fifo, "run/f", ""),
+        special(::tar::EntryType::Symlink, "usr/bin/l", "../../../etc/passwd"),
+        special(::tar::EntryType::Char, "dev/kmem", ""),
+        special(::tar::EntryType::Fifo, "run/f", ""),
     ]);
     let mut see = |member: Member| seen.push(member.kind);
     open("input", &mut bytes.as_slice(), Limits::default(), false, &mut see);
@@ -207,9 +207,9 @@ fn bombs_stop_at_the_limits_and_are_named() {
 
 #[test]
 fn an_endless_extended_header_is_not_held_in_memory() {
-    let mut builder = tar::Builder::new(Vec::new());
-    let mut header = tar::Header::new_gnu();
-    header.set_entry_type(tar::EntryType::XHeader);
+    let mut builder = ::tar::Builder::new(Vec::new());
+    let mut header = ::tar::Header::new_gnu();
+    header.set_entry_type(::tar::EntryType::XHeader);
     header.set_path("pax").unwrap();
     header.set_size(8 << 20);
     header.set_cksum();
@@ -220,9 +220,9 @@ fn an_endless_extended_header_is_not_held_in_memory() {
 
 #[test]
 fn two_sizes_for_one_member_are_refused() {
-    let mut builder = tar::Builder::new(Vec::new());
+    let mut builder = ::tar::Builder::new(Vec::new());
     builder.append_pax_extensions([("size", b"5".as_slice())]).unwrap();
-    let mut header = tar::Header::new_gnu();
+    let mut header = ::tar::Header::new_gnu();
     header.set_path("x").unwrap();
     header.set_mode(0o755);
     header.set_size(ELF.len() as u64);
@@ -258,7 +258,7 @@ fn archives_that_are_not_opened_are_named() {
 #[test]
 fn privileges_of_pax_and_scripts_are_seen() {
     let value = [1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    let mut builder = tar::Builder::new(Vec::new());
+    let mut builder = ::tar::Builder::new(Vec::new());
     builder.append_pax_extensions([("SCHILY.xattr.security.capability", &value[..])]).unwrap();
     let data = joined(&[{
         let mut bytes = builder.into_inner().unwrap();

@@ -1,13 +1,13 @@
-//! `.rpm`: the header names the files, the payload is a compressed cpio with their contents; and cpio by itself. Pure.
+//! cpio: SVR4 `newc` by itself, and as the payload of an rpm, whose header has the last word. Pure.
 
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use super::archive::rooted;
 use super::opener::{Attributes, Opener, Seen};
-use super::rpm_header::{Listed, package};
-use super::stream::{head, unpack};
-use super::{Format, HEAD, Kind, UNREADABLE, UNSAFE, format};
+use super::rpm_header::Listed;
+use super::stream::head;
+use super::tar::rooted;
+use super::{Kind, UNREADABLE, UNSAFE};
 
 /// A path in a cpio header.
 const MOST_NAME: u64 = 64 << 10;
@@ -28,43 +28,6 @@ enum Entry {
 }
 
 impl Opener<'_> {
-    pub(super) fn rpm(&mut self, reader: &mut dyn Read, prefix: &str, depth: usize) {
-        let package = match package(reader) {
-            Ok(package) => package,
-            Err(error) => return self.unreadable(prefix, &error),
-        };
-        for (name, text) in &package.scripts {
-            self.script(name, text);
-        }
-        let listed: Vec<Listed> = package
-            .files
-            .into_iter()
-            .map(|file| Listed { path: rooted(prefix, &file.path), ..file })
-            .collect();
-        if let Err(error) = self.rpm_payload(reader, &listed, prefix, depth) {
-            self.unreadable(prefix, &error);
-        }
-    }
-
-    fn rpm_payload(
-        &mut self,
-        reader: &mut dyn Read,
-        listed: &[Listed],
-        prefix: &str,
-        depth: usize,
-    ) -> std::io::Result<()> {
-        let start = head(reader, HEAD)?;
-        let found = format(&start);
-        let mut packed = start.as_slice().chain(reader);
-        if found == Format::Cpio {
-            return self.cpio(&mut packed, Some(listed), prefix, depth);
-        }
-        match unpack(found, packed, &self.budget()) {
-            Some(unpacked) => self.cpio(&mut unpacked?, Some(listed), prefix, depth),
-            None => Err(std::io::Error::other("unknown payload compression")),
-        }
-    }
-
     /// A cpio that is no rpm's payload. What follows its end is named: kernels read on there.
     pub(super) fn cpio_archive(&mut self, reader: &mut dyn Read, prefix: &str, depth: usize) {
         if let Err(error) = self.cpio(reader, None, prefix, depth) {
@@ -80,7 +43,7 @@ impl Opener<'_> {
         }
     }
 
-    fn cpio(
+    pub(super) fn cpio(
         &mut self,
         payload: &mut dyn Read,
         header: Option<&[Listed]>,

@@ -53,14 +53,14 @@ pub(super) struct Package {
 }
 
 /// One header: its beginning, its index and its data.
-pub(in crate::verify) struct Header {
+pub(crate) struct Header {
     bytes: Vec<u8>,
     /// Where the data begins.
     data: usize,
 }
 
 /// The header that is signed; the reader stands at the payload then.
-pub(in crate::verify) fn signed_header(reader: &mut dyn Read) -> Result<Header, String> {
+pub(crate) fn signed_header(reader: &mut dyn Read) -> Result<Header, String> {
     if read(reader, LEAD)?.len() < LEAD {
         return Err("the lead is cut short".to_owned());
     }
@@ -120,12 +120,12 @@ fn header(reader: &mut dyn Read) -> Result<Header, String> {
 
 impl Header {
     /// As it stands in the package.
-    pub(in crate::verify) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// Digest of the payload before it was compressed.
-    pub(in crate::verify) fn unpacked(&self) -> Option<String> {
+    pub(crate) fn unpacked(&self) -> Option<String> {
         self.strings(PAYLOADSHA256ALT).into_iter().next()
     }
 

@@ -1,0 +1,19 @@
+//! How much of an input is opened. Pure.
+
+/// How much is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Unpacked bytes of one input, all members and levels together.
+    pub bytes: u64,
+    /// A file that must be held in memory.
+    pub file: u64,
+    pub members: usize,
+    /// Archives in archives.
+    pub depth: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bytes: 8 << 30, file: 2 << 30, members: 400_000, depth: 6 }
+    }
+}
