@@ -6,7 +6,7 @@
 mod render;
 mod visible;
 
-pub use render::{human, json, line_and_column, place};
+pub use render::{human, json, line_and_column, place, reference};
 pub use visible::{of_bytes, visible};
 
 use std::collections::BTreeMap;

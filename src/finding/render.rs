@@ -3,7 +3,7 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
-use super::{Finding, Place, Severity, visible};
+use super::{Code, Finding, Place, Severity, visible};
 
 /// A finding with its source lines.
 pub fn human(finding: &Finding, texts: &[(String, String)], colour: bool) -> String {
@@ -82,6 +82,30 @@ fn position(file: &str, offset: usize, texts: &[(String, String)]) -> (usize, us
     (before.matches('\n').count() + 1, before.rsplit('\n').next().unwrap_or("").chars().count() + 1)
 }
 
+/// The reference of codes as a Markdown page: each with its sentence and its explanation.
+pub fn reference(codes: &[&Code]) -> String {
+    let mut out = "# Findings\n\n\
+        Written by `cargo xtask generate` from the program's own list; `quench explain CODE` says the same. A finding is \
+        something Quench looked for and has to tell: it has a code, a severity, places, and often a way out. Codes are \
+        stable and never used again for something else.\n"
+        .to_owned();
+    for code in codes {
+        out.push_str(&format!(
+            "\n## `{}`\n\n{}.\n\n{}\n",
+            code.name,
+            capitalised(code.summary),
+            code.explain
+        ));
+    }
+    out
+}
+
+/// The text with a capital at its beginning, unless that is code or a name in lower case.
+fn capitalised(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
+}
+
 /// One object of `quench.finding/1`.
 pub fn json(finding: &Finding, texts: &[(String, String)]) -> Value {
     let labels: Vec<Value> = finding
@@ -111,8 +135,8 @@ pub fn json(finding: &Finding, texts: &[(String, String)]) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{Finding, Place, human};
-    use crate::finding::{Code, together};
+    use super::{Code, Finding, Place, human};
+    use crate::finding::together;
 
     const CODE: Code = Code { name: "area::code", summary: "", explain: "" };
 

@@ -166,17 +166,3 @@ proptest::proptest! {
         let _ = quench::profile::load("x.toml", &text, &|_| None);
     }
 }
-
-#[test]
-fn shipped_patches_are_those_of_the_series_files() {
-    for series in ["7.2", "10.0", "10.2"] {
-        let directory = format!("{}/patches/{series}", env!("CARGO_MANIFEST_DIR"));
-        let list = std::fs::read_to_string(format!("{directory}/series")).unwrap();
-        let names: Vec<&str> = list.lines().filter(|line| !line.starts_with('#')).collect();
-        let shipped = quench::shipped::patches(series);
-        assert_eq!(names, shipped.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>());
-        for (name, text) in shipped {
-            assert_eq!(std::fs::read(format!("{directory}/{name}")).unwrap(), text);
-        }
-    }
-}

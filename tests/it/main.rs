@@ -9,6 +9,7 @@
 )]
 
 mod apt;
+mod builtin;
 mod cache;
 mod catalog;
 mod check;
@@ -18,6 +19,7 @@ mod elf_cases;
 mod elf_claims;
 mod evidence;
 mod fuzz;
+mod generated;
 mod hostile;
 mod kconfig;
 mod packages;

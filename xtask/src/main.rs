@@ -9,6 +9,7 @@ mod bench;
 mod cost;
 mod fixtures;
 mod fuzz;
+mod generate;
 mod needs;
 mod reproducible;
 mod seeds;
@@ -39,6 +40,11 @@ const TASKS: &[Task] = &[
         "fixtures",
         "build the ELF fixtures of the tests and the seeds of the fuzz targets from source",
         fixtures::run,
+    ),
+    (
+        "generate",
+        "write the files that are made from the program's tables: [--check] only compares",
+        generate::run,
     ),
     (
         "surface",
