@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use crate::workspace::{self, Workspace};
 use crate::{needs, sh, tools};
 
 /// How often each command is run.
@@ -18,16 +19,15 @@ const LONG: f64 = 120.0;
 
 /// What is timed: a name, the program, its arguments with `%` for the directory and `%*` for all files.
 const CONTESTANTS: &[(&str, &str, &[&str])] = &[
-    ("quench verify --only headers", OWN, &["verify", "--only", "headers", "%"]),
+    ("quench verify --only headers", "quench", &["verify", "--only", "headers", "%"]),
     ("scanelf -a", "scanelf", &["-R", "-a", "%"]),
     ("checksec.rs", "checksec", &["-d", "%"]),
-    ("quench verify --only functions", OWN, &["verify", "--only", FUNCTIONS, "%"]),
-    ("quench verify", OWN, &["verify", "%"]),
+    ("quench verify --only functions", "quench", &["verify", "--only", FUNCTIONS, "%"]),
+    ("quench verify", "quench", &["verify", "%"]),
     ("binary-security-check", "binary-security-check", &["%*"]),
 ];
 /// The directory of links, before the number of the process.
 const PLACE: &str = ".quench-bench-";
-const OWN: &str = "target/release/quench";
 /// Rules that need code function by function: all but the search for paths in every byte of the file.
 const FUNCTIONS: &str = "stack-protector,stack-clash,branch-targets,return-addresses,zeroed-registers,cfi,safe-stack,\
                          evidence,fortify,fortify-level";
@@ -41,7 +41,8 @@ struct Cost {
 
 /// `bench [DIRECTORY|FILE]`; `/usr` otherwise.
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
-    let what = arguments.first().map_or("/usr", String::as_str);
+    let what = arguments.first().map_or(PathBuf::from("/usr"), |path| workspace::given(path));
+    let what = what.to_str().ok_or("the path is no UTF-8")?;
     sh("cargo", &["build", "--release", "--locked"], &[])?;
     needs::install(&["pax-utils", "time"])?;
     let files = elf_files(what)?;
@@ -59,12 +60,14 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
 }
 
 fn compare(what: &str, place: &Path, files: &[String]) -> Result<(), String> {
+    let own = Workspace::find()?.built("release", "quench");
     let mut contestants = Vec::new();
     for (name, program, arguments) in CONTESTANTS {
         // The checksec of slimm609 (a shell script) is another program, and takes minutes for what takes seconds.
         let program = match *name {
             "checksec.rs" => tools::tool("checksec", "checksec", &["etke"])?,
             "binary-security-check" => tools::tool(program, program, &[program])?,
+            _ if *program == "quench" => PathBuf::from(&own),
             _ => PathBuf::from(program),
         };
         let mut words: Vec<String> = Vec::new();

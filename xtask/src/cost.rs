@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::sh;
+use crate::workspace::{Workspace, given_profile};
 
 /// Of a cold build, packaging, verification and record together.
 const MOST_PACKAGING: f64 = 10.0;
@@ -28,14 +29,16 @@ impl std::ops::Add for Cost {
 
 /// `cost [PROFILE]`; `cloud-virtio` otherwise. Compiles QEMU twice, without a cache.
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
-    let profile = arguments.first().map_or("cloud-virtio", String::as_str);
+    let profile = given_profile(arguments.first().map_or("cloud-virtio", String::as_str));
+    let profile = profile.as_str();
     sh("cargo", &["build", "--release", "--locked"], &[])?;
-    let quench = "target/release/quench";
-    let work = "target/cost";
+    let workspace = Workspace::find()?;
+    let (quench, work) = (&workspace.built("release", "quench"), &workspace.below("cost"));
+    let dist = workspace.below("cost/dist");
     let _ = std::fs::remove_dir_all(format!("{work}/builds"));
     // Shut in, a program's processor time is not ours to read: both ways run without the sandbox.
     let common = ["--stale-index", "--work", work];
-    let build = ["build", profile, "--sandbox", "never", "--output", "target/cost/dist", "--until"];
+    let build = ["build", profile, "--sandbox", "never", "--output", &dist, "--until"];
     let until = |step: &str| time(quench, &[&build[..], &[step], &common[..]].concat());
     sh(quench, &[&["deps", profile, "--install", "--yes"][..], &common[..]].concat(), &[])?;
     until("source")?;
@@ -46,7 +49,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     let script = format!("{work}/plan.sh");
     std::fs::write(&script, plan.stdout).map_err(|error| error.to_string())?;
-    let hand = format!("{}/{work}/by-hand", std::env::current_dir().map_err(text)?.display());
+    let hand = workspace.below("cost/by-hand");
     let _ = std::fs::remove_dir_all(&hand);
     let by_hand = time("env", &[&format!("BUILD={hand}"), "sh", &script])?;
     let compiled = until("configure")? + until("compile")? + until("stage")?;

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::workspace::Workspace;
 use crate::{needs, seeds};
 
 const DIRECTORY: &str = "tests/fixtures/elf";
@@ -32,7 +33,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let directory = Path::new(DIRECTORY);
     let recipes = read(&directory.join("recipes.txt"))?;
     let recipes = String::from_utf8_lossy(&recipes).into_owned();
-    let work = std::env::current_dir().map_err(|error| error.to_string())?.join("target/fixtures");
+    let work = Workspace::find()?.target.join("fixtures");
     std::fs::create_dir_all(&work).map_err(|error| error.to_string())?;
     let lines = recipes.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     for line in lines {

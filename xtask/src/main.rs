@@ -1,4 +1,5 @@
-//! Tasks of the project: `cargo xtask NAME`. No dependencies, so that it compiles in seconds on a bare machine.
+//! Tasks of the project: `cargo xtask NAME`. One dependency, `cargo_metadata`, most of which quench has, too: it compiles
+//! in seconds on a bare machine.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -17,6 +18,7 @@ mod surface;
 mod test;
 mod tidy;
 mod tools;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -71,7 +73,7 @@ fn main() -> ExitCode {
         }
         return ExitCode::from(2);
     };
-    match task(&rest) {
+    match workspace::Workspace::find().and_then(|it| it.enter()).and_then(|()| task(&rest)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("xtask {name}: {message}");

@@ -5,22 +5,25 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::sh;
+use crate::workspace::{Workspace, given_profile};
 
-const DIST: &str = "target/reproducible/dist";
-const AGAIN: &str = "target/reproducible/again";
 /// dpkg writes the time and the machine of the build into these: that is what they are for.
 const DATED: [&str; 2] = [".buildinfo", ".changes"];
 
 /// Builds, then lets `quench reproduce` build again and compare. The profile may be named; `cloud-virtio` otherwise.
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
-    let profile = arguments.first().map_or("cloud-virtio", String::as_str);
+    let profile = given_profile(arguments.first().map_or("cloud-virtio", String::as_str));
     sh("cargo", &["build", "--locked"], &[])?;
-    let quench = "target/debug/quench";
-    let _ = std::fs::remove_dir_all("target/reproducible");
-    let common = ["--stale-index", "--work", "target/test-work"];
-    let build = ["build", profile, "--install-deps", "--yes", "--output", DIST];
+    let workspace = Workspace::find()?;
+    let quench = &workspace.built("debug", "quench");
+    let (dist, again) =
+        (workspace.below("reproducible/dist"), workspace.below("reproducible/again"));
+    let _ = std::fs::remove_dir_all(workspace.target.join("reproducible"));
+    let work = workspace.below("test-work");
+    let common = ["--stale-index", "--work", &work];
+    let build = ["build", &profile, "--install-deps", "--yes", "--output", &dist];
     sh(quench, &[&build[..], &common].concat(), &[])?;
-    let made = files(Path::new(DIST))?;
+    let made = files(Path::new(&dist))?;
     let path = |end: &'static str| {
         made.iter().filter(move |(name, _)| name.ends_with(end)).map(|(_, path)| path)
     };
@@ -28,17 +31,17 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let packages = path(".deb").chain(path(".rpm"));
     let names: Vec<&str> =
         std::iter::once(record).chain(packages).filter_map(|p| p.to_str()).collect();
-    let output = ["--output", AGAIN];
+    let output = ["--output", &again];
     sh(quench, &[&["reproduce"], names.as_slice(), &output, &common].concat(), &[])?;
-    evidence(&made)?;
+    evidence(&made, Path::new(&again))?;
     // Gigabytes that nobody needs when all is the same.
-    let _ = std::fs::remove_dir_all("target/test-work/reproduce");
+    let _ = std::fs::remove_dir_all(workspace.target.join("test-work/reproduce"));
     Ok(())
 }
 
 /// What stands beside the packages is the same, too.
-fn evidence(made: &BTreeMap<String, PathBuf>) -> Result<(), String> {
-    let again = files(Path::new(AGAIN))?;
+fn evidence(made: &BTreeMap<String, PathBuf>, again: &Path) -> Result<(), String> {
+    let again = files(again)?;
     let mut other = Vec::new();
     for (name, path) in made.iter().filter(|(name, _)| !DATED.iter().any(|end| name.ends_with(end)))
     {

@@ -4,10 +4,10 @@
 #[path = "../../fuzz/debug_sections.rs"]
 mod debug_sections;
 
-use std::path::Path;
 use std::process::Command;
 
 use self::debug_sections::DEBUG_SECTIONS;
+use crate::workspace::Workspace;
 
 const DIRECTORY: &str = "fuzz/seeds";
 const NOTES: [&str; 4] =
@@ -51,7 +51,7 @@ fn keep(target: &str, name: &str, bytes: &[u8]) -> Result<(), String> {
 
 /// The bytes of a section; none when there is no such section.
 fn section_of(file: &str, section: &str) -> Result<Vec<u8>, String> {
-    let out = Path::new("target/seed");
+    let out = &Workspace::find()?.target.join("seed");
     let _ = std::fs::remove_file(out);
     let output = Command::new("objcopy")
         .arg(format!("--dump-section={section}={}", out.display()))

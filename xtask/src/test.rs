@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
+use crate::workspace::Workspace;
 use crate::{needs, reproducible, sh, surface, tidy};
 
 /// Profiles whose source trees the tests scan, and the name of the link to each.
@@ -61,20 +62,16 @@ pub(crate) fn run(_arguments: &[String]) -> Result<(), String> {
 
 /// Where tests and tasks keep trees and builds.
 pub(crate) fn work() -> Result<std::path::PathBuf, String> {
-    let here = std::env::current_dir().map_err(|error| error.to_string())?;
-    Ok(here.join("target/test-work"))
+    Ok(Workspace::find()?.target.join("test-work"))
 }
 
 /// Fetches and unpacks the trees with quench itself; a link per series leads to each.
 pub(crate) fn prepare_trees(links: &Path, work: &str) -> Result<(), String> {
-    sh(
-        "target/debug/quench",
-        &["deps", "cloud-virtio", "--install", "--yes", "--work", work],
-        &[],
-    )?;
+    let quench = Workspace::find()?.built("debug", "quench");
+    sh(&quench, &["deps", "cloud-virtio", "--install", "--yes", "--work", work], &[])?;
     for (profile, name) in TREES {
         println!("$ quench build {profile} --until source");
-        let output = Command::new("target/debug/quench")
+        let output = Command::new(&quench)
             // A mirror that CI machines see may be frozen; its signatures are checked all the same.
             .args(["build", profile, "--until", "source", "--stale-index", "--work", work])
             .output()

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::workspace::{self, Kind};
+
 /// Modules that do no I/O; they may not name the others.
 const PURE: [&str; 17] = [
     "archive",
@@ -29,12 +31,10 @@ const SHELL: [&str; 14] = [
 ];
 
 /// (crate or call, modules that may name it)
-const OWNERS: [(&str, &[&str]); 6] = [
+const OWNERS: [(&str, &[&str]); 5] = [
     ("goblin::", &["elf"]),
     ("gimli::", &["elf"]),
     ("iced_x86::", &["elf"]),
-    // `package` has a module of that name; the crate is `verify`'s.
-    ("rpm::", &["verify", "package"]),
     ("Command::new", &["process"]),
     ("println!", &["terminal"]),
 ];
@@ -50,6 +50,7 @@ pub(crate) fn run(_arguments: &[String]) -> Result<(), String> {
         let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
         check(file, &text, &mut faults);
     }
+    gone(&mut faults)?;
     words(&mut faults)?;
     if faults.is_empty() { Ok(()) } else { Err(format!("\n  {}", faults.join("\n  "))) }
 }
@@ -104,6 +105,17 @@ fn check(file: &Path, text: &str, faults: &mut Vec<String>) {
     if code.contains("todo!(") || code.contains("unimplemented!(") {
         faults.push(format!("{shown}: something is left to do"));
     }
+}
+
+/// An owner of a crate that quench does not have guards nothing.
+fn gone(faults: &mut Vec<String>) -> Result<(), String> {
+    let has = workspace::dependencies()?;
+    for name in OWNERS.iter().filter_map(|(word, _)| word.strip_suffix("::")) {
+        if !has.iter().any(|it| it.kind == Kind::Normal && it.name == name) {
+            faults.push(format!("`{name}` has an owner and is no dependency"));
+        }
+    }
+    Ok(())
 }
 
 /// The project names no registry host and no path of the machine it was written on.

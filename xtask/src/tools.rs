@@ -4,12 +4,15 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::sh;
+use crate::workspace::Workspace;
 
-const ROOT: &str = "target/tools";
+/// Below the target directory.
+const ROOT: &str = "tools";
 
 /// A program by its name, installed from its crate when it is nowhere; `words` make it say that it is the one meant.
 pub(crate) fn tool(name: &str, package: &str, words: &[&str]) -> Result<PathBuf, String> {
-    let own = PathBuf::from(format!("{ROOT}/bin/{name}"));
+    let root = Workspace::find()?.target.join(ROOT);
+    let own = root.join("bin").join(name);
     for program in [PathBuf::from(name), own.clone()] {
         let output = Command::new(&program).arg("--help").stdin(Stdio::null()).output();
         let says = |output: &std::process::Output| {
@@ -22,13 +25,13 @@ pub(crate) fn tool(name: &str, package: &str, words: &[&str]) -> Result<PathBuf,
         }
     }
     // The crate's own lock file: what its makers tested.
-    sh("cargo", &["install", "--locked", "--root", ROOT, package], &[])?;
+    sh("cargo", &["install", "--locked", "--root", &root.display().to_string(), package], &[])?;
     Ok(own)
 }
 
 /// `PATH` with the directory of these programs in front: cargo finds its subcommands there.
 pub(crate) fn path() -> Result<String, String> {
-    let here = std::env::current_dir().map_err(|error| error.to_string())?;
+    let bin = Workspace::find()?.target.join(ROOT).join("bin");
     let before = std::env::var("PATH").unwrap_or_default();
-    Ok(format!("{}/{ROOT}/bin:{before}", here.display()))
+    Ok(format!("{}:{before}", bin.display()))
 }
