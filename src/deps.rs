@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::hint::Hinted;
+use crate::failure::{Exit, Hinted};
 use crate::isolate::Isolation;
 use crate::plan::{Invocation, Plan};
 use crate::profile::Format;
@@ -54,6 +54,13 @@ pub enum Error {
 }
 
 impl Hinted for Error {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Process(error) => error.exit(),
+            Self::Table(_) | Self::Io(_) => Exit::Machine,
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::Process(error) => error.hint(),

@@ -18,6 +18,8 @@ pub mod archive;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod catalog;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod codes;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod compare;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod date;
@@ -26,11 +28,11 @@ pub mod elf;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod evidence;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod failure;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod finding;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod hardening;
-#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
-pub mod hint;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod kconfig;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
@@ -45,6 +47,7 @@ pub mod record;
 pub mod shipped;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod tree;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod verify;
 
 // Shell: these touch the machine.

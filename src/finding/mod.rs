@@ -150,23 +150,3 @@ pub fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)
 }
-
-/// Every code of the program, for `explain`, the reference and the test that names are unique. Each module lists its
-/// own.
-pub fn codes() -> Vec<&'static Code> {
-    let mut all: Vec<&'static Code> = [
-        crate::archive::CODES,
-        crate::profile::CODES,
-        crate::kconfig::CODES,
-        crate::catalog::CODES,
-        crate::hardening::CODES,
-        crate::plan::CODES,
-        crate::elf::CODES,
-        &crate::verify::codes(),
-        crate::record::CODES,
-        crate::evidence::CODES,
-    ]
-    .concat();
-    all.sort_by_key(|code| code.name);
-    all
-}

@@ -14,7 +14,7 @@ pub use disorder::Disorder;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::hint::Hinted;
+use crate::failure::{Exit, Hinted};
 use crate::plan::Invocation;
 use crate::process;
 use crate::tool;
@@ -157,6 +157,14 @@ pub enum Error {
 }
 
 impl Hinted for Error {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Process(error) => error.exit(),
+            Self::Tool(error) => error.exit(),
+            Self::Sandbox(_) | Self::Disorder(_) | Self::Io(_) => Exit::Machine,
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::Sandbox(_) => Some(

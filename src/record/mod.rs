@@ -12,11 +12,6 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::finding::Code;
-
-/// Finding codes of this module.
-pub const CODES: &[&Code] = &[];
-
 /// Format name and version. History: 1 = first.
 pub const SCHEMA: &str = "quench.record/1";
 

@@ -20,8 +20,8 @@ use sha2::{Digest, Sha256};
 
 use crate::deps;
 use crate::evidence::{self, SigningKey};
+use crate::failure::{Exit, Hinted, full_disk};
 use crate::finding::Finding;
-use crate::hint::Hinted;
 use crate::host::Packages;
 use crate::isolate::Isolation;
 use crate::measure;
@@ -103,23 +103,28 @@ impl Error {
 }
 
 impl Hinted for Error {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Step { source, .. } => source.exit(),
+            Self::Package { source, .. } => source.exit(),
+            Self::Measure { source, .. } => source.exit(),
+            Self::Tool(error) => error.exit(),
+            Self::Deps(error) => error.exit(),
+            Self::Io { .. } | Self::Busy(_) | Self::Record(_) => Exit::Machine,
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::Step { source, .. } => source.hint(),
             Self::Package { source, .. } => source.hint(),
             Self::Measure { source, .. } => source.hint(),
-            Self::Io { source, .. } if is_full(source) => Some(FULL.to_owned()),
+            Self::Io { source, .. } => full_disk(source),
             Self::Tool(error) => error.hint(),
-            _ => None,
+            Self::Deps(error) => error.hint(),
+            Self::Busy(_) | Self::Record(_) => None,
         }
     }
-}
-
-pub(crate) const FULL: &str =
-    "the disk is full: free space, or put the work directory elsewhere with --work";
-
-pub(crate) fn is_full(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }
 
 /// What came out.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::hint::Hinted;
+use crate::failure::{Exit, Hinted};
 use crate::plan::Invocation;
 use crate::process;
 use crate::profile::{Profile, Source};
@@ -97,6 +97,16 @@ impl Error {
 }
 
 impl Hinted for Error {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Refused(_) => Exit::Program,
+            Self::Lock { .. } => Exit::Usage,
+            Self::Process(error) => error.exit(),
+            Self::Tool(error) => error.exit(),
+            Self::Unavailable { .. } | Self::Io(_) => Exit::Machine,
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::Unavailable { hint, .. } => hint.clone(),

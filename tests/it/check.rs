@@ -137,7 +137,7 @@ fn bad_usage_is_exit_2_and_every_verb_has_help_with_an_example() {
 
 #[test]
 fn codes_of_findings_are_unique_and_explained() {
-    let codes = quench::finding::codes();
+    let codes = quench::codes::codes();
     let mut names: Vec<&str> = codes.iter().map(|code| code.name).collect();
     names.dedup();
     assert_eq!(names.len(), codes.len());

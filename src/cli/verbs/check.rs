@@ -2,7 +2,7 @@
 
 use super::Format;
 use crate::cli::session::{self, SourceOptions};
-use crate::cli::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 use crate::finding::{self, any_error};
 use crate::profile;
 use crate::terminal::Terminal;

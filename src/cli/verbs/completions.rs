@@ -2,7 +2,8 @@
 
 use clap::CommandFactory;
 
-use crate::cli::{Arguments, Exit, Failure};
+use crate::cli::Arguments;
+use crate::failure::{Exit, Failure};
 use crate::terminal::Terminal;
 
 /// Print shell completions.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Format;
 use crate::catalog::{self, Changes};
 use crate::cli::session;
-use crate::cli::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 use crate::finding::{self, Finding};
 use crate::plan::{Options, Plan};
 use crate::scanned::Scanned;

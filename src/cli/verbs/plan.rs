@@ -1,7 +1,7 @@
 //! `quench plan`: prints the plan, the same value `build` executes.
 
 use crate::cli::session::{self, SourceOptions};
-use crate::cli::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 use crate::plan::show;
 use crate::terminal::Terminal;
 

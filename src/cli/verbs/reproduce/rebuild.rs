@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::Args;
 use crate::cli::closed::{self, Wanted};
 use crate::cli::session::{self, Planned, Ready, SourceOptions};
-use crate::cli::verbs::{build, deps as deps_verb};
-use crate::cli::{Exit, Failure};
+use crate::cli::verbs::deps as deps_verb;
+use crate::failure::{Exit, Failure};
 use crate::isolate::{self, Disorder, Isolation, Vary};
 use crate::record::Record;
 use crate::source::{Lock, sha256_of};
@@ -77,7 +77,7 @@ pub(super) fn build(
     output: &Path,
     terminal: &Terminal,
 ) -> Result<Rebuilt, Failure> {
-    let machine = |error| Failure::new(Exit::Machine, error);
+    let machine = Failure::machine;
     let main = args.source.work()?;
     let (_disorder, vary) = &disorder(args, record, vary, terminal)?;
     let work = place(args, record, vary)?;
@@ -128,8 +128,7 @@ pub(super) fn build(
         jobs: jobs + usize::from(vary.contains(&Vary::Jobs)),
         until: plan::StepId::Record,
     };
-    let outcome =
-        run::build(&planned.plan, &planned.profile, &request, terminal).map_err(build::failure)?;
+    let outcome = run::build(&planned.plan, &planned.profile, &request, terminal)?;
     terminal.findings(&outcome.findings, &[]);
     Ok(Rebuilt { output, varied })
 }
@@ -139,18 +138,16 @@ type Set = (Planned, PathBuf, Isolation);
 /// With the programs and headers of this machine.
 fn on_host(args: &Args, ready: Ready, main: &Path, terminal: &Terminal) -> Result<Set, Failure> {
     let planned = ready.plan(&Isolation::default(), terminal)?;
-    let missing = deps::missing(&planned.plan).map_err(deps_verb::failure)?;
+    let missing = deps::missing(&planned.plan)?;
     if !missing.is_empty() {
         return Err(deps_verb::lacking(&missing));
     }
     // The path of meson's Python enters no byte; one for all rebuilds is enough.
-    let python = deps::ensure_meson(main, &planned.prepared.directory, args.source.offline)
-        .map_err(deps_verb::failure)?;
+    let python = deps::ensure_meson(main, &planned.prepared.directory, args.source.offline)?;
     let writable = [planned.work.join("builds").join(&planned.plan.name)];
     let readable = [planned.prepared.directory.clone(), main.join("meson")];
     let readable: Vec<PathBuf> = readable.into_iter().filter(|path| path.exists()).collect();
-    let isolation = isolate::sandbox(args.sandbox, &writable, &readable)
-        .map_err(|error| Failure::hinted(Exit::Machine, error))?;
+    let isolation = isolate::sandbox(args.sandbox, &writable, &readable)?;
     Ok((planned, python, isolation))
 }
 
@@ -172,8 +169,7 @@ fn in_root(
     let meson = main.join("meson");
     let questions = closed::for_questions(&made, &ready.work, &meson)?;
     let planned = ready.plan(&questions, terminal)?;
-    let python = deps::ensure_meson_inside(&questions, &made.digest, main, args.source.offline)
-        .map_err(deps_verb::failure)?;
+    let python = deps::ensure_meson_inside(&questions, &made.digest, main, args.source.offline)?;
     let build = planned.work.join("builds").join(&planned.plan.name);
     let isolation = closed::for_build(&made, build, &planned.prepared.directory, &meson, None)?;
     Ok((planned, python, isolation))

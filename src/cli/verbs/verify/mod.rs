@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::archive::{self, Format};
-use crate::cli::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 use crate::finding::{Finding, any_error};
 use crate::record::Record;
 use crate::terminal::{Terminal, Verbosity};
@@ -178,7 +178,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     }
     for (format, file) in &args.write {
         let text = render(&verification, *format, &texts, true)?;
-        fs_err::write(file, text).map_err(|error| Failure::new(Exit::Machine, error))?;
+        fs_err::write(file, text).map_err(Failure::machine)?;
     }
     if args.format == OutputFormat::Human {
         // The table shows what rules say; the rest stands in no table.
@@ -211,9 +211,7 @@ fn render(
 }
 
 fn pretty(value: &serde_json::Value) -> Result<String, Failure> {
-    serde_json::to_string_pretty(value)
-        .map(|text| text + "\n")
-        .map_err(|error| Failure::new(Exit::Machine, error))
+    serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(Failure::machine)
 }
 
 /// True for a finding that only repeats a rule's verdict.
@@ -225,9 +223,9 @@ fn of_rule(finding: &Finding) -> bool {
 fn past(old: &Path, given: &Given<'_>, options: &Options<'_>) -> Result<Past, Failure> {
     let name = old.display().to_string();
     if old.is_file() {
-        let bytes = fs_err::read(old).map_err(|error| Failure::new(Exit::Usage, error))?;
+        let bytes = fs_err::read(old).map_err(Failure::usage)?;
         if bytes.first() == Some(&b'{') {
-            let fault = |why: String| Failure::new(Exit::Usage, format!("{name}: {why}"));
+            let fault = |why: String| Failure::usage(format!("{name}: {why}"));
             let value: serde_json::Value =
                 serde_json::from_slice(&bytes).map_err(|error| fault(error.to_string()))?;
             let verdict = value.get("verdict").unwrap_or(&value);
@@ -250,9 +248,10 @@ fn today(args: &Args) -> Result<Date, Failure> {
         return Ok(date);
     }
     let seconds = match std::env::var("SOURCE_DATE_EPOCH") {
-        Ok(text) => text.trim().parse().map_err(|_| {
-            Failure::new(Exit::Usage, format!("SOURCE_DATE_EPOCH is no number: `{text}`"))
-        })?,
+        Ok(text) => text
+            .trim()
+            .parse()
+            .map_err(|_| Failure::usage(format!("SOURCE_DATE_EPOCH is no number: `{text}`")))?,
         Err(_) => std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |since| since.as_secs()),
@@ -262,8 +261,8 @@ fn today(args: &Args) -> Result<Date, Failure> {
 
 /// The promise of a plan, alone or in a record.
 fn promised(path: &Path) -> Result<Promise, Failure> {
-    let text = fs_err::read_to_string(path).map_err(|error| Failure::new(Exit::Usage, error))?;
-    let fault = |why: String| Failure::new(Exit::Usage, format!("{}: {why}", path.display()));
+    let text = fs_err::read_to_string(path).map_err(Failure::usage)?;
+    let fault = |why: String| Failure::usage(format!("{}: {why}", path.display()));
     let value: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| fault(error.to_string()))?;
     Promise::of_plan(value.get("plan").unwrap_or(&value)).map_err(fault)
@@ -275,7 +274,7 @@ fn read_policy(name: &str, terminal: &Terminal) -> Result<Option<Policy>, Failur
         Some(shipped) => shipped,
         None if Path::new(name).is_file() => {
             let text = fs_err::read_to_string(name);
-            (name.to_owned(), text.map_err(|error| Failure::new(Exit::Usage, error))?)
+            (name.to_owned(), text.map_err(Failure::usage)?)
         }
         None => {
             let names = Policy::names();
@@ -283,7 +282,7 @@ fn read_policy(name: &str, terminal: &Terminal) -> Result<Option<Policy>, Failur
                 Some(other) => format!("did you mean `{other}`?"),
                 None => format!("a file, or one of {}", names.join(", ")),
             };
-            let failure = Failure::new(Exit::Usage, format!("no policy `{name}`"));
+            let failure = Failure::usage(format!("no policy `{name}`"));
             return Err(failure.with_hint(Some(hint)));
         }
     };
@@ -311,15 +310,14 @@ fn read_policy(name: &str, terminal: &Terminal) -> Result<Option<Policy>, Failur
 }
 
 fn read_record(path: &Path) -> Result<Record, Failure> {
-    let text = fs_err::read_to_string(path).map_err(|error| Failure::new(Exit::Usage, error))?;
-    Record::from_text(&text)
-        .map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", path.display())))
+    let text = fs_err::read_to_string(path).map_err(Failure::usage)?;
+    Record::from_text(&text).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
 }
 
 /// Reads one argument: a directory, a package or archive, or a file with the rights it has here.
 fn examine(path: &Path, digests: bool, options: &Options<'_>) -> Result<Examination, Failure> {
     let name = path.display().to_string();
-    let failure = |error| Failure::new(Exit::Usage, error);
+    let failure = Failure::usage;
     if path.is_dir() {
         return Ok(directory::examine(path, digests, options));
     }
@@ -341,7 +339,7 @@ fn selection(args: &Args) -> Result<Selection, Failure> {
             .map_or("`quench verify --rules` lists them".to_owned(), |other| {
                 format!("did you mean `{other}`?")
             });
-        Failure::new(Exit::Usage, format!("no rule or group `{word}`")).with_hint(Some(hint))
+        Failure::usage(format!("no rule or group `{word}`")).with_hint(Some(hint))
     })
 }
 
@@ -380,7 +378,7 @@ fn judge(
         named.or_else(|| Policy::named("distribution")).map(|policy| policy.on(given.today))
     });
     let Some(policy) = policy else {
-        return Err(Failure::new(Exit::Usage, "no policy"));
+        return Err(Failure::usage("no policy"));
     };
     let (name, sha256) = (examination.name.clone(), examination.sha256.clone());
     let mut report = examination.settle(&policy, &digests);
