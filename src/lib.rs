@@ -9,8 +9,9 @@
 //! host probes  ──────────────────────────────┘
 //! ```
 //!
-//! Modules marked *pure* below do no I/O, read no clock and no environment, and start no process. Clippy keeps that
-//! (`disallowed_methods`, `disallowed_types` in `clippy.toml`), a tidy test keeps their `use` edges.
+//! Rooms below `Pure` do no I/O, read no clock and no environment, and start no process. This list is the only one:
+//! `cargo xtask tidy` reads it, keeps the rooms' edges and what they name, and prints the floors of the house; clippy
+//! (`disallowed_methods`, `disallowed_types` in `clippy.toml`) sees what a name alone does not show.
 
 // Pure: text and values in, values and findings out.
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]

@@ -11,6 +11,7 @@ mod cost;
 mod fixtures;
 mod fuzz;
 mod generate;
+mod graph;
 mod needs;
 mod reproducible;
 mod seeds;
