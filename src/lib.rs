@@ -46,6 +46,8 @@ pub mod shipped;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod tree;
 pub mod verify;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod wire;
 
 // Shell: these touch the machine.
 pub mod cli;

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::workspace::{self, Kind};
 
 /// Modules that do no I/O; they may not name the others.
-const PURE: [&str; 17] = [
+const PURE: [&str; 18] = [
     "archive",
     "catalog",
     "compare",
@@ -24,6 +24,7 @@ const PURE: [&str; 17] = [
     "shipped",
     "tree",
     "verify",
+    "wire",
 ];
 const SHELL: [&str; 14] = [
     "cli", "deps", "host", "isolate", "measure", "package", "probe", "process", "root", "run",
