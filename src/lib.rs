@@ -50,6 +50,8 @@ pub mod shipped;
 pub mod tree;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod verify;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod wire;
 
 // Shell: these touch the machine.
 pub mod cli;

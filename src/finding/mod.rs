@@ -6,7 +6,7 @@
 mod render;
 mod visible;
 
-pub use render::{human, json, line_and_column, place, reference};
+pub use render::{human, line_and_column, place, reference, wire};
 pub use visible::{of_bytes, visible};
 
 use std::collections::BTreeMap;
@@ -36,6 +36,15 @@ impl Severity {
             Self::Error => "error",
             Self::Warning => "warning",
             Self::Note => "note",
+        }
+    }
+
+    /// As documents say it.
+    pub fn wire(self) -> crate::wire::Severity {
+        match self {
+            Self::Error => crate::wire::Severity::Error,
+            Self::Warning => crate::wire::Severity::Warning,
+            Self::Note => crate::wire::Severity::Note,
         }
     }
 }

@@ -175,7 +175,7 @@ fn json_out(
         .collect();
     let profile = effects.map(|(before, after)| {
         let found = |effect: &Effect| {
-            effect.findings.iter().map(|f| finding::json(f, &[])).collect::<Vec<_>>()
+            effect.findings.iter().map(|f| finding::wire(f, &[])).collect::<Vec<_>>()
         };
         let changed = match (&before.plan, &after.plan) {
             (Some(before), Some(after)) => plan_changes(before, after)
