@@ -61,7 +61,7 @@ fn failure(error: root::Error) -> Failure {
 fn isolation(made: &Made, places: Vec<Place>) -> Result<Isolation, Failure> {
     let closed = Closed {
         directory: made.directory.clone(),
-        text: made.text.clone(),
+        kind: made.kind.clone(),
         digest: made.digest.clone(),
         places,
     };

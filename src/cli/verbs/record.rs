@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::archive;
 use crate::cli::{Exit, Failure};
+use crate::hint::Hinted;
 use crate::record::{self, Record};
 use crate::terminal::Terminal;
 
@@ -67,5 +68,7 @@ pub(super) fn read(path: &Path) -> Result<Record, Failure> {
         }
     };
     let text = String::from_utf8_lossy(&bytes);
-    Record::from_text(&text).map_err(|error| Failure::new(Exit::Usage, format!("{name}: {error}")))
+    Record::from_text(&text).map_err(|error| {
+        Failure::new(Exit::Usage, format!("{name}: {error}")).with_hint(error.hint())
+    })
 }
