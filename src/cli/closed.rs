@@ -48,7 +48,7 @@ pub(crate) fn prepare(
 fn isolation(made: &Made, places: Vec<Place>) -> Result<Isolation, Failure> {
     let closed = Closed {
         directory: made.directory.clone(),
-        text: made.text.clone(),
+        kind: made.kind.clone(),
         digest: made.digest.clone(),
         places,
     };

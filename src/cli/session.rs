@@ -8,7 +8,7 @@ use crate::hardening::{self, Probes};
 use crate::isolate::Isolation;
 use crate::plan::{self, Inputs, Plan, SourceFacts};
 use crate::profile::{self, Profile, Source};
-use crate::record::{PatchText, SourceOrigin};
+use crate::record::{AuthenticatedBy, PatchText, SourceKind, SourceOrigin};
 use crate::scanned::{self, Keep, Scanned};
 use crate::source::{self, Prepared};
 use crate::terminal::Terminal;
@@ -327,24 +327,18 @@ pub(crate) fn resolve_findings(
 
 /// What the record says of the source beside its digests.
 pub(crate) fn origin(profile: &Profile, prepared: &Prepared) -> SourceOrigin {
-    let authentication = prepared.authentication.clone();
-    match &profile.source.value {
-        Source::Apt { package, suite } => SourceOrigin {
-            kind: "apt".to_owned(),
-            package: Some(package.clone()),
-            suite: Some(suite.clone()),
-            url: None,
-            authentication,
-        },
-        Source::Url { url, .. } => SourceOrigin {
-            kind: "url".to_owned(),
-            url: Some(url.clone()),
-            authentication,
-            ..SourceOrigin::default()
-        },
-        Source::Path { .. } => {
-            SourceOrigin { kind: "path".to_owned(), authentication, ..SourceOrigin::default() }
-        }
+    let (kind, package, suite, url) = match &profile.source.value {
+        Source::Apt { package, suite } => (SourceKind::Apt, Some(package), Some(suite), None),
+        Source::Url { url, .. } => (SourceKind::Url, None, None, Some(url)),
+        Source::Path { .. } => (SourceKind::Path, None, None, None),
+    };
+    SourceOrigin {
+        kind,
+        package: package.cloned(),
+        suite: suite.cloned(),
+        url: url.cloned(),
+        authentication: prepared.authentication.clone(),
+        authenticated_by: Some(prepared.authenticated_by),
     }
 }
 
@@ -443,6 +437,7 @@ fn in_place(directory: &Path) -> Result<Prepared, Failure> {
         patch_texts: Vec::new(),
         date: 0,
         authentication: "none: a local tree is taken as it is".to_owned(),
+        authenticated_by: AuthenticatedBy::Nobody,
         version,
         // Known once the tree is scanned.
         digest: String::new(),

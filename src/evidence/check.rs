@@ -2,11 +2,9 @@
 //!
 //! Bounded: a bundle is a few lines; more than [`MOST_LINES`] is refused.
 
-use serde_json::Value;
-
 use super::dsse::PAYLOAD;
 use super::statement::TYPE;
-use super::{Envelope, PublicKey, Statement, provenance};
+use super::{Envelope, PublicKey, Statement, provenance, test_result};
 use crate::elf::layout;
 use crate::finding::{Code, Finding};
 use crate::plan::{Plan, note};
@@ -105,7 +103,12 @@ pub fn check(text: &str, wanted: Wanted<'_>, files: &[NamedDigest]) -> (Checked,
             Ok((envelope, statement)) => {
                 signature(index + 1, &envelope, wanted, &mut checked, &mut findings);
                 subjects(&statement, files, &mut findings);
-                read(statement, &mut checked);
+                let kind = statement.predicate_type.clone();
+                if let Err(error) = read(statement, &mut checked) {
+                    checked.authenticated = false;
+                    let message = format!("line {} of the bundle: {kind}: {error}", index + 1);
+                    findings.push(Finding::error(&UNREADABLE, message));
+                }
             }
             Err(why) => {
                 checked.authenticated = false;
@@ -189,29 +192,25 @@ fn subjects(statement: &Statement, files: &[NamedDigest], findings: &mut Vec<Fin
     }
 }
 
-fn read(statement: Statement, checked: &mut Checked) {
-    let text = |pointer: &str| {
-        statement.predicate.pointer(pointer).and_then(Value::as_str).unwrap_or("").to_owned()
-    };
-    if statement.predicate_type == provenance::PREDICATE {
-        checked.builder = text("/runDetails/builder/id");
-        let parameters = statement.predicate.pointer("/buildDefinition/internalParameters");
-        let level = parameters.and_then(|parameters| parameters.get("slsa-build-level"));
-        checked.level = level.and_then(Value::as_u64).unwrap_or(0);
-        let taints = parameters.and_then(|parameters| parameters.get("taints"));
-        checked.taints = taints
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-            .map(|(name, text)| (name.clone(), text.as_str().unwrap_or("").to_owned()))
-            .collect();
-        checked.record =
-            provenance::byproduct(&statement.predicate, ".record.json").map(str::to_owned);
+/// Reads the predicates that are known; of another shape than theirs they are an error.
+fn read(statement: Statement, checked: &mut Checked) -> Result<(), serde_json::Error> {
+    checked.statements.push(statement.predicate_type.clone());
+    match statement.predicate_type.as_str() {
+        provenance::PREDICATE => {
+            let predicate: provenance::Predicate = serde_json::from_value(statement.predicate)?;
+            let parameters = predicate.build_definition.internal_parameters;
+            checked.level = parameters.slsa_build_level;
+            checked.taints = parameters.taints.into_iter().collect();
+            checked.record = predicate.run_details.byproduct(".record.json").map(str::to_owned);
+            checked.builder = predicate.run_details.builder.id;
+        }
+        test_result::PREDICATE => {
+            let predicate: test_result::Predicate = serde_json::from_value(statement.predicate)?;
+            checked.tests = Some(predicate.result);
+        }
+        _ => {}
     }
-    if statement.predicate_type == super::test_result::PREDICATE {
-        checked.tests = Some(text("/result"));
-    }
-    checked.statements.push(statement.predicate_type);
+    Ok(())
 }
 
 impl Checked {

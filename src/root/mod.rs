@@ -48,7 +48,7 @@ pub struct Made {
     /// sha256 of the lock.
     pub digest: String,
     /// How it was made, for the record.
-    pub text: String,
+    pub kind: record::RootKind,
 }
 
 #[derive(Debug, thiserror::Error)]

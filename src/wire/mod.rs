@@ -12,17 +12,21 @@
 //! - No `flatten`, no `untagged`: they make messages that name no field.
 
 mod finding;
+pub mod plan;
+pub mod record;
 mod tag;
 #[cfg(test)]
 mod tests;
 
 pub use finding::{Finding, Label, Severity};
+pub use plan::Plan;
+pub use record::Record;
 pub use tag::Tag;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::hint::Hinted;
+use crate::failure::{Exit, Hinted};
 
 /// A document of its own, with a name and a version.
 pub trait Format: Serialize + DeserializeOwned {
@@ -47,6 +51,26 @@ macro_rules! formats {
 
 formats! {
     finding::Finding,
+    plan::Plan,
+    record::Record,
+}
+
+/// A thing by name and content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct NamedDigest {
+    pub name: String,
+    #[cfg_attr(test, schemars(with = "tests::Sha256"))]
+    pub sha256: String,
+}
+
+/// An installed package of a distribution.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Installed {
+    pub name: String,
+    pub version: String,
+    pub architecture: String,
 }
 
 /// Why a text is not a document of the format that was asked for.
@@ -58,11 +82,17 @@ pub enum Error {
     Nameless { wanted: &'static str },
     #[error("schema `{found}`; this quench reads `{wanted}`")]
     Unknown { found: String, wanted: &'static str },
+    #[error("the record's plan is empty")]
+    EmptyPlan,
     #[error("no valid `{wanted}`: {error}")]
     Malformed { wanted: &'static str, error: serde_json::Error },
 }
 
 impl Hinted for Error {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::Unknown { found, wanted } if newer(found, wanted) => {
@@ -71,6 +101,11 @@ impl Hinted for Error {
             Self::Unknown { wanted, .. } | Self::Nameless { wanted } => {
                 Some(format!("give a document whose `schema` is `{wanted}`"))
             }
+            Self::EmptyPlan => Some(
+                "nothing can be rebuilt or compared by it: take the record that `build` wrote, or a package, which has \
+                 one inside"
+                    .to_owned(),
+            ),
             Self::Syntax(_) | Self::Malformed { .. } => {
                 Some("it is cut short or was changed by hand: write it anew".to_owned())
             }
@@ -111,12 +146,26 @@ pub fn read<T: Format>(text: &str) -> Result<T, Error> {
     }
 }
 
+/// The plan of a text: a plan by itself, or the one in a record.
+pub fn plan_of(text: &str) -> Result<Plan, Error> {
+    match Record::from_text(text) {
+        Ok(record) => Ok(record.plan),
+        Err(Error::Unknown { found, .. }) if found == Plan::SCHEMA => read(text),
+        Err(error) => Err(error),
+    }
+}
+
 /// Reads a value that may be null, for a key that may be absent besides.
 #[expect(clippy::option_option, reason = "a key with null is not a key that is absent")]
 fn nullable<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
+}
+
+/// Writes a value of a tagged type, whose tag serde puts first, with its keys in order.
+fn in_order<T: Serialize, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serde_json::to_value(value).map_err(serde::ser::Error::custom)?.serialize(serializer)
 }
 
 /// A document as indented JSON with a newline at its end.

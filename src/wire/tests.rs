@@ -12,9 +12,6 @@ use super::{Error, Finding, Format, Hinted, Label, Severity, Tag, read, schemas,
 /// Set to write the files instead of comparing with them; `cargo xtask schemas` does.
 const WRITE: &str = "QUENCH_WRITE_SCHEMAS";
 
-/// Written by hand until the record is a type of this room.
-const BY_HAND: &[&str] = &["record.schema.json"];
-
 /// A digest as 64 lower-case hexadecimal digits: stands for the text that holds it.
 #[derive(JsonSchema)]
 #[schemars(transparent)]
@@ -70,7 +67,6 @@ fn stored() -> BTreeMap<String, String> {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             (name, std::fs::read_to_string(&path).unwrap())
         })
-        .filter(|(name, _)| !BY_HAND.contains(&name.as_str()))
         .collect()
 }
 

@@ -9,7 +9,8 @@ use quench::isolate::Isolation;
 use quench::run::linked;
 use quench::verify::planned::{Promise, contradictions};
 use quench::verify::{Examination, Policy};
-use serde_json::json;
+use quench::wire::Plan;
+use quench::wire::plan::{Argument, Because};
 
 use crate::sandbox::Sandbox;
 
@@ -43,15 +44,24 @@ fn main_and(a: Source<'static>) -> Vec<Source<'static>> {
 }
 
 /// The plan of these flags.
-fn plan() -> serde_json::Value {
-    let items = |words: &str| -> Vec<serde_json::Value> {
-        let because = json!({ "kind": "hardening", "text": "", "level": "strict" });
-        words.split(' ').map(|word| json!({ "argument": word, "because": because })).collect()
+fn plan() -> Plan {
+    let items = |words: &str| -> Vec<Argument> {
+        let argument = |word: &str| Argument {
+            argument: word.to_owned(),
+            because: Because::Hardening {
+                level: "strict".to_owned(),
+                source: String::new(),
+                text: String::new(),
+            },
+        };
+        words.split(' ').map(argument).collect()
     };
-    json!({
-        "schema": "quench.plan/1", "target": "x86_64-softmmu",
-        "cflags": items(FLAGS), "ldflags": items(LINK),
-    })
+    Plan {
+        target: "x86_64-softmmu".to_owned(),
+        cflags: items(FLAGS),
+        ldflags: items(LINK),
+        ..Plan::default()
+    }
 }
 
 /// Builds `qemu-system-x86_64` of some sources with ninja.
@@ -273,7 +283,7 @@ fn the_command_line_takes_a_plan_and_a_record() {
     let undone = "-fno-stack-clash-protection";
     let program = build(&sandbox, &main_and(source("a.c", unit("a", ""), undone)), "");
     let file = program.to_str().unwrap();
-    let plan = sandbox.write("plan.json", plan().to_string());
+    let plan = sandbox.write("plan.json", quench::wire::text(&plan()).unwrap());
     let plan = plan.to_str().unwrap();
     let wanted = "1 of 3 units were compiled without -fstack-clash-protection";
     let ran = sandbox.quench(&["verify", "--plan", plan, file]);

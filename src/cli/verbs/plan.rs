@@ -30,7 +30,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let planned = session::plan(&args.profile, &args.source, false, terminal)?;
     let text = match args.format {
         Format::Human => show::human(&planned.plan),
-        Format::Json => super::json_text(&show::json(&planned.plan))?,
+        Format::Json => super::json_text(&show::wire(&planned.plan))?,
         Format::Sh => {
             let python = crate::deps::python(&planned.work, &planned.prepared.directory);
             let source = planned.prepared.directory.display().to_string();

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use crate::archive;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Hinted as _};
 use crate::record::{self, Record};
 use crate::terminal::Terminal;
 
@@ -64,5 +64,7 @@ pub(super) fn read(path: &Path) -> Result<Record, Failure> {
         }
     };
     let text = String::from_utf8_lossy(&bytes);
-    Record::from_text(&text).map_err(|error| Failure::usage(format!("{name}: {error}")))
+    Record::from_text(&text).map_err(|error| {
+        Failure::usage(format!("{name}: {error}")).with_hint(error.hint())
+    })
 }

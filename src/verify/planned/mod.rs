@@ -17,11 +17,11 @@ pub use story::Story;
 pub(super) use story::stories;
 pub(super) use told::Told;
 
-use serde_json::Value;
-
 use super::Verdict;
 use super::report::{ObjectVerdict, Report};
 use crate::finding::{Code, Finding, Place};
+use crate::wire::Plan;
+use crate::wire::plan::{Argument, Because};
 
 pub(super) static CONTRADICTION: Code = Code {
     name: "verify::contradiction",
@@ -83,26 +83,19 @@ const EFFECTS: &[(&str, &str)] = &[
 ];
 
 impl Promise {
-    /// Of `quench.plan/1`, as `plan --format json` prints it and the record keeps it.
-    pub fn of_plan(plan: &Value) -> Result<Self, String> {
-        if plan.get("schema").and_then(Value::as_str) != Some(crate::plan::SCHEMA) {
-            return Err(format!("no `{}` in it", crate::plan::SCHEMA));
-        }
-        let target = plan.get("target").and_then(Value::as_str).unwrap_or_default();
-        let arch = target.split('-').next().filter(|arch| !arch.is_empty());
+    /// Of a plan, as `plan --format json` prints it and the record keeps it.
+    pub fn of_plan(plan: &Plan) -> Result<Self, String> {
+        let arch = plan.target.split('-').next().filter(|arch| !arch.is_empty());
         let arch = arch.ok_or("the plan names no target")?;
-        let words = |key: &str| -> Vec<String> {
-            let items = plan.get(key).and_then(Value::as_array).into_iter().flatten();
-            let hardening = |item: &&Value| {
-                item.pointer("/because/kind").and_then(Value::as_str) == Some("hardening")
-            };
+        let words = |items: &[Argument]| -> Vec<String> {
+            let hardening = |item: &&Argument| matches!(item.because, Because::Hardening { .. });
+            let items = items.iter().filter(hardening);
             items
-                .filter(hardening)
-                .filter_map(|item| item.get("argument").and_then(Value::as_str))
-                .flat_map(|text| text.split_ascii_whitespace().map(str::to_owned))
+                .flat_map(|item| item.argument.split_ascii_whitespace())
+                .map(str::to_owned)
                 .collect()
         };
-        let (compile, link) = (words("cflags"), words("ldflags"));
+        let (compile, link) = (words(&plan.cflags), words(&plan.ldflags));
         Ok(Self { program: format!("qemu-system-{arch}"), compile, link })
     }
 

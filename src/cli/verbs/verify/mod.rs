@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::archive::{self, Format};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Hinted as _};
 use crate::finding::{Finding, any_error};
 use crate::record::Record;
 use crate::terminal::{Terminal, Verbosity};
@@ -263,9 +263,9 @@ fn today(args: &Args) -> Result<Date, Failure> {
 fn promised(path: &Path) -> Result<Promise, Failure> {
     let text = fs_err::read_to_string(path).map_err(Failure::usage)?;
     let fault = |why: String| Failure::usage(format!("{}: {why}", path.display()));
-    let value: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| fault(error.to_string()))?;
-    Promise::of_plan(value.get("plan").unwrap_or(&value)).map_err(fault)
+    let plan = crate::wire::plan_of(&text)
+        .map_err(|error| fault(error.to_string()).with_hint(error.hint()))?;
+    Promise::of_plan(&plan).map_err(fault)
 }
 
 /// A policy by name or file; `None` when it has faults, which are shown.
@@ -311,7 +311,9 @@ fn read_policy(name: &str, terminal: &Terminal) -> Result<Option<Policy>, Failur
 
 fn read_record(path: &Path) -> Result<Record, Failure> {
     let text = fs_err::read_to_string(path).map_err(Failure::usage)?;
-    Record::from_text(&text).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+    Record::from_text(&text).map_err(|error| {
+        Failure::usage(format!("{}: {error}", path.display())).with_hint(error.hint())
+    })
 }
 
 /// Reads one argument: a directory, a package or archive, or a file with the rights it has here.
@@ -370,8 +372,7 @@ fn judge(
         _ => BTreeMap::new(),
     };
     let level = governing
-        .and_then(|record| record.plan.get("hardening"))
-        .and_then(serde_json::Value::as_str)
+        .map(|record| record.plan.hardening.as_str())
         .map(|level| if level == "cfi" { "strict" } else { level });
     let policy = given.policy.cloned().or_else(|| {
         let named = level.and_then(|level| Policy::named(&format!("quench-{level}")));
