@@ -164,6 +164,7 @@ pub fn codes() -> Vec<&'static Code> {
         crate::elf::CODES,
         &crate::verify::codes(),
         crate::record::CODES,
+        crate::acceptance::CODES,
         crate::evidence::CODES,
     ]
     .concat();
