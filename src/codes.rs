@@ -13,6 +13,7 @@ pub fn codes() -> Vec<&'static Code> {
         crate::hardening::CODES,
         crate::plan::CODES,
         &crate::verify::codes(),
+        crate::acceptance::CODES,
         crate::evidence::CODES,
     ]
     .concat();

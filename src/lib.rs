@@ -15,6 +15,8 @@
 
 // Pure: text and values in, values and findings out.
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod acceptance;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod archive;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod catalog;

@@ -5,14 +5,12 @@
 use super::dsse::PAYLOAD;
 use super::statement::TYPE;
 use super::{Envelope, PublicKey, Statement, provenance, test_result};
-use crate::elf::layout;
 use crate::finding::{Code, Finding};
-use crate::plan::{Plan, note};
 use crate::record::NamedDigest;
 
 /// Finding codes of bundles.
 pub(super) const CODES: &[&Code] =
-    &[&UNREADABLE, &SIGNATURE, &UNAUTHENTICATED, &SUBJECT, &MISSING, &BUILDER, &NOTE];
+    &[&UNREADABLE, &SIGNATURE, &UNAUTHENTICATED, &SUBJECT, &MISSING, &BUILDER];
 
 static UNREADABLE: Code = Code {
     name: "evidence::unreadable",
@@ -45,25 +43,6 @@ static BUILDER: Code = Code {
     summary: "the provenance is by another builder, or of another kind of build",
     explain: "Only what is asked for with --builder is accepted; the build type must be one this Quench knows.",
 };
-
-static NOTE: Code = Code {
-    name: "evidence::package-note",
-    summary: "the emulator's package note is not the planned one",
-    explain: "The linker writes `.note.package` from the plan's flags; it is read back from the staged file, so that a core \
-              dump names what the record names.",
-};
-
-/// The package note read back must be the one the plan asked for.
-pub fn package_note(plan: &Plan, emulator: &[u8]) -> Vec<Finding> {
-    let Some(wanted) = note::planned(plan) else { return Vec::new() };
-    match layout::package_note(emulator) {
-        Some(is) if is == wanted => Vec::new(),
-        Some(is) => {
-            vec![Finding::error(&NOTE, format!("the package note is {is}, planned was {wanted}"))]
-        }
-        None => vec![Finding::error(&NOTE, "the emulator has no package note")],
-    }
-}
 
 const MOST_LINES: usize = 1000;
 

@@ -19,7 +19,7 @@ mod statement;
 mod test_result;
 
 pub use attributes::{attributes, reproducible};
-pub use check::{Checked, Wanted, check, package_note};
+pub use check::{Checked, Wanted, check};
 pub use dsse::{Envelope, KeyError, PublicKey, SigningKey};
 pub use level::{Level, level};
 pub use observed::{MAKING, observed};

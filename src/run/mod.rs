@@ -18,8 +18,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::acceptance::{self, Expected};
 use crate::deps;
-use crate::evidence::{self, SigningKey};
+use crate::evidence::SigningKey;
 use crate::failure::{Exit, Hinted, full_disk};
 use crate::finding::Finding;
 use crate::host::{self, Packages};
@@ -37,7 +38,6 @@ use crate::source::sha256_of;
 use crate::stage::{self, Content, Entry};
 use crate::terminal::Terminal;
 use crate::tool;
-use crate::verify::planned::{self, Promise};
 use crate::verify::{self, Examination, Report};
 
 /// Version of what the steps do; a change makes all of them stale. History: 1 = first.
@@ -597,13 +597,11 @@ impl Run<'_> {
         if self.did {
             self.terminal.status("Step", &title);
         }
-        let policy = verify::policy_for(self.profile.level.value);
-        let wanted: BTreeMap<String, String> =
-            record.files.iter().map(|file| (file.path.clone(), file.sha256.clone())).collect();
+        let policy = acceptance::policy_for(self.profile.level.value);
         let mut findings = Vec::new();
         let mut reports = Vec::new();
         let judged = |path: &&PathBuf| package::is_package(path) && !package::is_debug(path);
-        let promise = Promise::of_plan(&record.plan).map_err(Error::Record)?;
+        let expected = Expected::of_plan(&record.plan).map_err(Error::Record)?;
         let asked = linked(
             &self.build_directory(),
             &self.plan.emulator(),
@@ -614,7 +612,7 @@ impl Run<'_> {
                 return Err(Error::Step { step: step.name(), source });
             }
             // What can be told without the objects is still told.
-            Err(error) => (None, vec![planned::unrepeated(&error.to_string())]),
+            Err(error) => (None, vec![acceptance::unrepeated(&error.to_string())]),
             Ok(answer) => answer,
         };
         findings.extend(unknown);
@@ -633,19 +631,20 @@ impl Run<'_> {
             let find = |build_id: &str| separate.find(build_id);
             let mut file = std::io::BufReader::with_capacity(128 << 10, file);
             let examination = Examination::with(&name, &mut file, &verify::Options::new(&find));
-            let mut report = examination.settle(&policy, &wanted);
-            report.findings.extend(planned::contradictions(&promise, &report, linked.as_ref()));
+            let mut report = examination.settle(&policy);
+            report.findings.extend(acceptance::file_digests(record, &report));
+            report.findings.extend(acceptance::contradictions(&expected, &report, linked.as_ref()));
             findings.extend(report.findings.iter().cloned());
             reports.push(report);
         }
         let staged = self.build_directory().join("stripped").join(self.plan.emulator());
-        findings.extend(evidence::package_note(self.plan, &fs_err::read(staged).map_err(io)?));
-        findings.extend(verify::surface::compare(&self.plan.surface, &record.surface));
+        findings.extend(acceptance::package_note(self.plan, &fs_err::read(staged).map_err(io)?));
+        findings.extend(acceptance::surface::compare(&self.plan.surface, &record.surface));
         let emulator = format!("{}/bin/{}", self.plan.package.prefix, self.plan.emulator());
         let size =
             record.files.iter().find(|file| file.path == emulator).map_or(0, |file| file.size);
         let limit = self.profile.budget.stripped_bytes.as_ref().map(|budget| budget.value);
-        findings.extend(verify::surface::budget(size, limit));
+        findings.extend(acceptance::surface::budget(size, limit));
         Ok((reports, findings))
     }
 }

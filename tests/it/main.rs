@@ -8,6 +8,7 @@
     reason = "tests say why they fail by panicking, and what they skip by printing"
 )]
 
+mod acceptance;
 mod apt;
 mod builtin;
 mod cache;
@@ -23,7 +24,6 @@ mod generated;
 mod hostile;
 mod kconfig;
 mod packages;
-mod planned;
 mod random;
 mod real;
 mod root;

@@ -282,7 +282,7 @@ fn summary(planned: &Planned, outcome: &run::Outcome, terminal: &Terminal) {
     if outcome.packages.is_empty() {
         return;
     }
-    let (creatable, hidden) = verify::surface::counts(&planned.plan.surface);
+    let (creatable, hidden) = crate::acceptance::surface::counts(&planned.plan.surface);
     terminal.status(
         "Verified",
         &format!(

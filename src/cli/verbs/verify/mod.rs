@@ -11,6 +11,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::acceptance::{self, Expected};
 use crate::archive::{self, Format};
 use crate::failure::{Exit, Failure, Hinted as _};
 use crate::finding::{Finding, any_error};
@@ -18,7 +19,6 @@ use crate::record::Record;
 use crate::terminal::{Terminal, Verbosity};
 use crate::verify::against::{self, Past};
 use crate::verify::compare::Comparison;
-use crate::verify::planned::{self, Promise};
 use crate::verify::policy::{self, date_of_epoch};
 use crate::verify::{self, Date, Examination, Options, Policy, Report, Selection, Verification};
 
@@ -127,32 +127,32 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let all = terminal.verbosity() >= Verbosity::Verbose;
     let waivers = explicit.as_ref().is_some_and(|policy| !policy.waivers.is_empty());
     let libraries = libc::read(args)?;
-    let promise = match (&args.plan, &args.against) {
-        (Some(path), _) => Some(promised(path)?),
+    let expected = match (&args.plan, &args.against) {
+        (Some(path), _) => Some(expected_of(path)?),
         // An older record says what flags the file had to be compiled with, too.
-        (None, Some(old)) => promised(old).ok(),
+        (None, Some(old)) => expected_of(old).ok(),
         (None, None) => None,
     };
     let options = Options {
         libc: &libraries,
         selection: selection(args)?,
         archives: !args.no_archives,
-        stories: args.plan.is_some() || !args.paths.iter().all(|path| path.is_dir()),
+        units: args.plan.is_some() || !args.paths.iter().all(|path| path.is_dir()),
         all: all || digests || waivers || args.against.is_some() || args.compare,
         ..Options::new(&debug)
     };
     let given = Given {
         policy: explicit.as_ref(),
         record: record.as_ref(),
-        promise: promise.as_ref(),
+        expected: expected.as_ref(),
         today,
     };
     for path in &args.paths {
         let mut examination = examine(path, digests, &options)?;
         examination.only = options.selection.names().unwrap_or_default().to_vec();
         let (mut report, policy) = judge(examination, path, &given)?;
-        if let Some(promise) = promise.as_ref().filter(|_| args.plan.is_some()) {
-            report.findings.extend(planned::unproved(promise, &report));
+        if let Some(expected) = expected.as_ref().filter(|_| args.plan.is_some()) {
+            report.findings.extend(acceptance::unproved(expected, &report));
         }
         policies.insert(policy.name.clone(), policy);
         verification.reports.push(report);
@@ -238,7 +238,7 @@ fn past(old: &Path, given: &Given<'_>, options: &Options<'_>) -> Result<Past, Fa
     let (report, _) = judge(
         examine(old, false, options)?,
         old,
-        &Given { record: None, promise: None, ..*given },
+        &Given { record: None, expected: None, ..*given },
     )?;
     Ok(Past::of_reports(&name, &[report]))
 }
@@ -259,13 +259,13 @@ fn today(args: &Args) -> Result<Date, Failure> {
     Ok(date_of_epoch(seconds))
 }
 
-/// The promise of a plan, alone or in a record.
-fn promised(path: &Path) -> Result<Promise, Failure> {
+/// What a plan, alone or in a record, makes one expect.
+fn expected_of(path: &Path) -> Result<Expected, Failure> {
     let text = fs_err::read_to_string(path).map_err(Failure::usage)?;
     let fault = |why: String| Failure::usage(format!("{}: {why}", path.display()));
     let plan = crate::wire::plan_of(&text)
         .map_err(|error| fault(error.to_string()).with_hint(error.hint()))?;
-    Promise::of_plan(&plan).map_err(fault)
+    Expected::of_plan(&plan).map_err(fault)
 }
 
 /// A policy by name or file; `None` when it has faults, which are shown.
@@ -350,7 +350,7 @@ fn selection(args: &Args) -> Result<Selection, Failure> {
 struct Given<'a> {
     policy: Option<&'a Policy>,
     record: Option<&'a Record>,
-    promise: Option<&'a Promise>,
+    expected: Option<&'a Expected>,
     today: Date,
 }
 
@@ -365,12 +365,6 @@ fn judge(
     let governing = given.record.or(inside.as_ref());
     let is_package =
         path.extension().is_some_and(|extension| extension == "deb" || extension == "rpm");
-    let digests = match governing {
-        Some(record) if is_package => {
-            record.files.iter().map(|file| (file.path.clone(), file.sha256.clone())).collect()
-        }
-        _ => BTreeMap::new(),
-    };
     let level = governing
         .map(|record| record.plan.hardening.as_str())
         .map(|level| if level == "cfi" { "strict" } else { level });
@@ -381,15 +375,17 @@ fn judge(
     let Some(policy) = policy else {
         return Err(Failure::usage("no policy"));
     };
-    let (name, sha256) = (examination.name.clone(), examination.sha256.clone());
-    let mut report = examination.settle(&policy, &digests);
-    if let Some(record) = given.record {
-        report.findings.extend(verify::package_digest(&name, &sha256, record));
+    let mut report = examination.settle(&policy);
+    if let Some(record) = governing.filter(|_| is_package) {
+        report.findings.extend(acceptance::file_digests(record, &report));
     }
-    let recorded = governing.and_then(|record| Promise::of_plan(&record.plan).ok());
-    let other = given.promise.filter(|promise| recorded.as_ref() != Some(promise));
-    for promise in recorded.iter().chain(other) {
-        let found = planned::contradictions(promise, &report, None);
+    if let Some(record) = given.record {
+        report.findings.extend(acceptance::package_digest(record, &report));
+    }
+    let recorded = governing.and_then(|record| Expected::of_plan(&record.plan).ok());
+    let other = given.expected.filter(|expected| recorded.as_ref() != Some(expected));
+    for expected in recorded.iter().chain(other) {
+        let found = acceptance::contradictions(expected, &report, None);
         let new = found.into_iter().filter(|finding| !report.findings.contains(finding));
         let new: Vec<Finding> = new.collect();
         report.findings.extend(new);

@@ -1,13 +1,12 @@
 //! Plan, units and code of small programs built here with ninja, each with one thing that contradicts the plan.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use quench::acceptance::{Expected, contradictions};
 use quench::finding::{Finding, Severity};
 use quench::isolate::Isolation;
 use quench::run::linked;
-use quench::verify::planned::{Promise, contradictions};
 use quench::verify::{Examination, Policy};
 use quench::wire::Plan;
 use quench::wire::plan::{Argument, Because};
@@ -88,7 +87,7 @@ fn run(directory: &Path) {
 
 /// What a build directory and its program have against the plan; without a directory, the program alone.
 fn faults(directory: Option<&Path>, program: &Path) -> Vec<Finding> {
-    let promise = Promise::of_plan(&plan()).unwrap();
+    let expected = Expected::of_plan(&plan()).unwrap();
     let linked = directory.map(|directory| {
         let (linked, findings) =
             linked(directory, "qemu-system-x86_64", &Isolation::default()).unwrap();
@@ -97,8 +96,8 @@ fn faults(directory: Option<&Path>, program: &Path) -> Vec<Finding> {
     });
     let bytes = std::fs::read(program).unwrap();
     let report = Examination::of("qemu-system-x86_64", &bytes, &|_| None)
-        .settle(&Policy::named("distribution").unwrap(), &BTreeMap::new());
-    contradictions(&promise, &report, linked.as_ref())
+        .settle(&Policy::named("distribution").unwrap());
+    contradictions(&expected, &report, linked.as_ref())
 }
 
 /// Messages, without those of the note that this host's start files may have lost.
