@@ -200,6 +200,11 @@ impl Examination {
         }
     }
 
+    /// Whether the contents of the file at this path are needed, though it is no ELF file: the record of a build.
+    pub fn keeps(path: &str) -> bool {
+        path.strip_suffix(crate::record::FILE_NAME).is_some_and(|before| before.ends_with('/'))
+    }
+
     /// Examines one member.
     pub fn member(&mut self, mut member: Member, options: &Options<'_>) {
         let bytes = std::mem::take(&mut member.bytes);
@@ -216,7 +221,7 @@ impl Examination {
         if !object.rules.is_empty() {
             self.files.push(object);
         }
-        if is_record(&member.path) {
+        if Self::keeps(&member.path) {
             self.record = Some(bytes);
         }
     }
@@ -312,6 +317,10 @@ impl Batch<'_> {
 }
 
 impl Visit for Batch<'_> {
+    fn keeps(&self, path: &str) -> bool {
+        Examination::keeps(path)
+    }
+
     fn holds(&mut self, bytes: u64) {
         if self.held.saturating_add(bytes) > BATCH && self.held > 0 {
             self.judge();
@@ -325,11 +334,6 @@ impl Visit for Batch<'_> {
             self.judge();
         }
     }
-}
-
-/// The record of a build, by its path.
-fn is_record(path: &str) -> bool {
-    path.strip_suffix(crate::record::FILE_NAME).is_some_and(|before| before.ends_with('/'))
 }
 
 /// True when a script that gives rights names a file: then the file is as good as privileged.

@@ -48,14 +48,9 @@ pub(super) fn read(path: &Path) -> Result<Record, Failure> {
     let name = path.display().to_string();
     let bytes = match archive::format(file.fill_buf().map_err(failure)?) {
         archive::Format::Deb | archive::Format::Rpm => {
-            let mut inside = None;
-            let mut look = |member: archive::Member| {
-                if inside.is_none() && member.path.ends_with(record::FILE_NAME) {
-                    inside = Some(member.bytes);
-                }
-            };
-            archive::open(&name, &mut file, archive::Limits::default(), false, &mut look);
-            inside.ok_or_else(|| Failure::usage(format!("no {} in {name}", record::FILE_NAME)))?
+            let mut inside = Inside(None);
+            archive::open(&name, &mut file, archive::Limits::default(), false, &mut inside);
+            inside.0.ok_or_else(|| Failure::usage(format!("no {} in {name}", record::FILE_NAME)))?
         }
         _ => {
             let mut bytes = Vec::new();
@@ -67,4 +62,19 @@ pub(super) fn read(path: &Path) -> Result<Record, Failure> {
     Record::from_text(&text).map_err(|error| {
         Failure::usage(format!("{name}: {error}")).with_hint(error.hint())
     })
+}
+
+/// The first record of a package.
+struct Inside(Option<Vec<u8>>);
+
+impl archive::Visit for Inside {
+    fn keeps(&self, path: &str) -> bool {
+        path.ends_with(&format!("/{}", record::FILE_NAME))
+    }
+
+    fn member(&mut self, member: archive::Member) {
+        if self.0.is_none() && self.keeps(&member.path) {
+            self.0 = Some(member.bytes);
+        }
+    }
 }
