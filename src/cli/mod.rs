@@ -3,6 +3,8 @@
 pub(crate) mod closed;
 mod failure;
 pub(crate) mod session;
+#[cfg(test)]
+mod tests;
 pub(crate) mod verbs;
 
 pub use failure::{Exit, Failure};
@@ -53,6 +55,11 @@ impl Color {
         };
         choice.write_global();
     }
+}
+
+/// The whole command line as a value: verbs, options, help.
+pub fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
 }
 
 /// Parses the command line, runs the verb, reports its failure.
