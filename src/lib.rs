@@ -71,3 +71,6 @@ pub mod source;
 pub mod stage;
 pub mod terminal;
 pub mod tool;
+
+#[cfg(test)]
+mod mini;

@@ -14,6 +14,8 @@ mod predict;
 mod preprocess;
 mod qom;
 mod rust;
+#[cfg(test)]
+mod surface_tests;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,6 +2,8 @@
 
 pub(crate) mod closed;
 pub(crate) mod session;
+#[cfg(test)]
+mod tests;
 pub(crate) mod verbs;
 
 use std::process::ExitCode;
@@ -50,6 +52,11 @@ impl Color {
         };
         choice.write_global();
     }
+}
+
+/// The whole command line as a value: verbs, options, help.
+pub fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
 }
 
 /// Parses the command line, runs the verb, reports its failure.

@@ -34,11 +34,8 @@ fn remedy(solver: &Solver<'_>, name: &str, expr: &Expr) -> Option<String> {
     let selectors: Vec<&str> =
         selectors(solver, missing).into_iter().map(|id| kconfig.name(id)).collect();
     let providers = providing_boards(solver, missing, &boards);
-    let have: Vec<&str> = boards
-        .iter()
-        .filter(|id| solver.values[**id] == Some(true))
-        .map(|id| kconfig.name(*id))
-        .collect();
+    let have: Vec<&str> =
+        boards.iter().filter(|id| solver.is_wanted(**id)).map(|id| kconfig.name(*id)).collect();
     let have = if have.is_empty() { "no board".to_owned() } else { have.join(", ") };
     if !providers.is_empty() {
         let names: Vec<&str> = providers.iter().map(|id| kconfig.name(*id)).collect();

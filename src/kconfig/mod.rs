@@ -9,6 +9,8 @@ mod diagnose;
 mod host;
 mod parse;
 mod resolve;
+#[cfg(test)]
+mod tests;
 
 pub use host::{Target, host_option, host_symbols, target};
 pub use parse::{parse, parse_device_file};
@@ -18,8 +20,7 @@ use crate::finding::Code;
 use crate::profile::Origin;
 
 /// Finding codes of this module.
-pub const CODES: &[&Code] =
-    &[&SYNTAX, &MISSING_FILE, &UNDEFINED, &CONTRADICTION, &CYCLE, &UNSATISFIED];
+pub const CODES: &[&Code] = &[&SYNTAX, &MISSING_FILE, &UNDEFINED, &CONTRADICTION, &CYCLE];
 
 pub(crate) static SYNTAX: Code = Code {
     name: "kconfig::syntax",
@@ -46,11 +47,6 @@ pub(crate) static CYCLE: Code = Code {
     name: "kconfig::cycle",
     summary: "a symbol depends on its own value",
     explain: "The clauses form a loop, so no order of evaluation exists (`cycle found` in minikconf).",
-};
-pub(crate) static UNSATISFIED: Code = Code {
-    name: "kconfig::unsatisfied",
-    summary: "a symbol needs a board or option the profile does not have",
-    explain: "The help names what would provide it in this tree.",
 };
 
 /// Index of a symbol.

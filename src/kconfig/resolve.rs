@@ -123,6 +123,8 @@ impl<'a> Solver<'a> {
                     Finding::error(&UNDEFINED, format!("no `config {name}` in this tree"));
                 let user = self.clauses.iter().find(|(_, clause)| mentions(clause, id));
                 let finding = match user {
+                    Some((Part::Host, _)) => finding
+                        .with_note("meson passes it for a build option or the target".to_owned()),
                     Some((_, clause)) => finding.at(clause_place(clause), "used here"),
                     None => finding,
                 };
@@ -222,6 +224,16 @@ impl<'a> Solver<'a> {
             Expr::And(a, b) => self.evaluate(a)? && self.evaluate(b)?,
             Expr::Or(a, b) => self.evaluate(a)? || self.evaluate(b)?,
         })
+    }
+
+    /// The symbol is `y`, or it is asked for and its turn has not come yet.
+    pub(super) fn is_wanted(&self, symbol: SymbolId) -> bool {
+        let asks = |(part, clause): &(Part, Clause)| {
+            *part == Part::Devices
+                && clause.symbol == symbol
+                && matches!(clause.rule, Rule::Assign { value: true, .. })
+        };
+        self.values[symbol].unwrap_or_else(|| self.clauses.iter().any(asks))
     }
 
     /// Clauses of the tree itself, without what the request adds.

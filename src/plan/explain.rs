@@ -1,7 +1,8 @@
 //! Answers "why is this in, or not?" from a plan: a chain back to a line of the profile. Pure.
 
-use super::{Because, Item, Plan};
+use super::{Because, Item, Plan, Provider};
 use crate::catalog::{Catalog, Class, Kind, Predicted};
+use crate::profile::Distribution;
 
 /// Explains a device, type, machine, symbol, option, argument, flag or firmware file. `None` when the plan and the
 /// catalog know nothing of the name.
@@ -152,7 +153,20 @@ fn listed(plan: &Plan, what: &str) -> Option<String> {
         return Some(format!("{} is left out: {}\n", item.text, item.because));
     }
     let firmware = plan.firmware.iter().find(|firmware| firmware.item.text == what)?;
-    Some(format!("firmware {what}: {} ({:?})\n", firmware.item.because, firmware.provider))
+    let provider = provider(firmware.provider);
+    Some(format!("firmware {what}: {}; {provider}\n", firmware.item.because))
+}
+
+/// Who a firmware file comes from.
+fn provider(provider: Provider) -> String {
+    let Provider::Package(names) = provider else {
+        return "built from QEMU's own sources".to_owned();
+    };
+    let named = Distribution::ALL
+        .into_iter()
+        .filter_map(|distribution| Some((names.on(distribution)?, distribution.name())));
+    let packages: Vec<String> = named.map(|(name, on)| format!("{name} ({on})")).collect();
+    format!("from the package {}", packages.join(", "))
 }
 
 /// Names the tree knows but the plan does not have.

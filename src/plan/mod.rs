@@ -20,6 +20,8 @@ mod quirks;
 mod select;
 pub mod show;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 pub use because::{Because, Clause, Item};
 pub use distribution::{Names, emulator as distribution_emulator};

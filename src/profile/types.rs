@@ -108,6 +108,8 @@ pub enum Distribution {
 }
 
 impl Distribution {
+    pub const ALL: [Self; 4] = [Self::Debian, Self::Fedora, Self::Rhel, Self::Opensuse];
+
     /// Those an `.rpm` can be made for, by the name a profile writes.
     pub const RPM: [(&'static str, Self); 3] =
         [("fedora", Self::Fedora), ("rhel", Self::Rhel), ("opensuse", Self::Opensuse)];

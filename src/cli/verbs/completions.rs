@@ -1,8 +1,6 @@
 //! `quench completions`: shell completions on stdout.
 
-use clap::CommandFactory;
-
-use crate::cli::Arguments;
+use crate::cli;
 use crate::failure::{Exit, Failure};
 use crate::terminal::Terminal;
 
@@ -16,7 +14,7 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut out = Vec::new();
-    clap_complete::generate(args.shell, &mut Arguments::command(), "quench", &mut out);
+    clap_complete::generate(args.shell, &mut cli::command(), "quench", &mut out);
     terminal.data(&String::from_utf8_lossy(&out));
     Ok(Exit::Done)
 }

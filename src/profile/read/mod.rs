@@ -27,10 +27,17 @@ pub(super) type Parents<'a> = dyn Fn(&str) -> Option<(String, String)> + 'a;
 /// Loads a profile. With error findings the profile is what could be read, for further checks only; `None` when too much
 /// is missing.
 pub fn load(file: &str, text: &str, parents: &Parents<'_>) -> (Option<Profile>, Vec<Finding>) {
-    let mut loader = Loader { parents, findings: Vec::new(), texts: Vec::new(), stack: Vec::new() };
+    let mut loader = Loader {
+        parents,
+        findings: Vec::new(),
+        texts: Vec::new(),
+        stack: Vec::new(),
+        other_schema: false,
+    };
     let mut layer = Layer::default();
     loader.add(file, text, &mut layer);
-    let profile = loader.complete(layer, file);
+    // What is missing in a profile of another schema is not for us to say.
+    let profile = if loader.other_schema { None } else { loader.complete(layer, file) };
     (profile, loader.findings)
 }
 
@@ -63,6 +70,8 @@ struct Loader<'a> {
     texts: Vec<ProfileText>,
     /// Files being read, for cycles.
     stack: Vec<String>,
+    /// A file was written for another schema and not read.
+    other_schema: bool,
 }
 
 /// The faults and places of one file.
@@ -94,6 +103,7 @@ impl Loader<'_> {
             reader.profile(&root, layer);
             self.findings.append(&mut reader.findings);
         } else {
+            self.other_schema = true;
             self.findings.append(&mut reader.findings);
         }
         self.stack.pop();

@@ -1,0 +1,6 @@
+#include "qemu/osdep.h"
+
+void net_rx_pkt_init(struct NetRxPkt **pkt)
+{
+    *pkt = NULL;
+}
