@@ -28,15 +28,6 @@ pub(super) struct Staged {
 }
 
 impl Run<'_> {
-    /// The complete profile. Where it lay is nobody's business: the same profile gives the same file from everywhere.
-    fn placeless_profile(&self) -> String {
-        self.profile.texts.iter().fold(profile::expanded(self.profile), |text, profile| {
-            let file = &profile.file;
-            let name = file.rsplit('/').next().unwrap_or(file);
-            text.replace(&format!("  # {file}:"), &format!("  # {name}:"))
-        })
-    }
-
     /// The staging tree with the record inside, and the record as it is so far.
     pub(super) fn staged(&mut self) -> Result<Staged, Error> {
         let io = |source| Error::Io { step: "stage", source };
@@ -55,7 +46,8 @@ impl Run<'_> {
         .map_err(failed)?;
         let manual = package::man::render(self.plan, &surface, &facts.usage);
         let documents = Documents {
-            profile: self.placeless_profile(),
+            // Where it lay is nobody's business.
+            profile: profile::expanded_without_paths(self.profile),
             copyright: package::copyright::render(self.plan, &facts.groups),
             manual: package::man::compressed(&manual).map_err(io)?,
         };

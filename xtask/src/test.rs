@@ -35,7 +35,11 @@ pub(crate) fn run(_arguments: &[String]) -> Result<(), String> {
         (
             "clippy",
             Box::new(|| {
-                sh("cargo", &["clippy", "--all-targets", "--locked", "--", "-D", "warnings"], &[])
+                sh(
+                    "cargo",
+                    &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
+                    &[],
+                )
             }),
         ),
         ("build", Box::new(|| sh("cargo", &["build", "--locked"], &[]))),

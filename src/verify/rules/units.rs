@@ -139,9 +139,9 @@ fn exposed(object: Object<'_>, unit: &Unit) -> Option<String> {
     let code = object.code?;
     let (mut canaries, mut bare) = (0, 0);
     for function in code.functions_in(&unit.ranges) {
-        if function.marks.any(Marks::LOADS_CANARY.with(Marks::CALLS_FAIL)) {
+        if function.marks.intersects(Marks::LOADS_CANARY | Marks::CALLS_FAIL) {
             canaries += 1;
-        } else if function.marks.has(Marks::FRAME_ADDRESS) {
+        } else if function.marks.contains(Marks::FRAME_ADDRESS) {
             bare += 1;
         }
     }

@@ -73,11 +73,11 @@ impl UnitSummary {
         for function in code.functions_in(ranges) {
             let marks = function.marks;
             self.functions += 1;
-            self.returning += usize::from(marks.has(Marks::RETURNS));
-            self.zeroing += usize::from(marks.has(Marks::ZEROES));
-            if marks.any(Marks::LOADS_CANARY.with(Marks::CALLS_FAIL)) {
+            self.returning += usize::from(marks.contains(Marks::RETURNS));
+            self.zeroing += usize::from(marks.contains(Marks::ZEROES));
+            if marks.intersects(Marks::LOADS_CANARY | Marks::CALLS_FAIL) {
                 self.canaries += 1;
-            } else if marks.has(Marks::FRAME_ADDRESS) {
+            } else if marks.contains(Marks::FRAME_ADDRESS) {
                 self.unprotected.0 += 1;
                 if self.unprotected.1.len() < SHOWN {
                     self.unprotected.1.push(code.name(function.start));
