@@ -13,7 +13,5 @@ pub use crate::wire::record::{
 };
 pub use crate::wire::{Installed, NamedDigest};
 
-
-
 /// File name of the record inside a package.
 pub const FILE_NAME: &str = "quench-record.json";

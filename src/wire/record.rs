@@ -86,6 +86,7 @@ impl Record {
 fn plan_fault(text: &str) -> Option<Error> {
     #[derive(Deserialize)]
     struct Within {
+        #[expect(clippy::zero_sized_map_values, reason = "only whether there is a key matters")]
         plan: BTreeMap<String, IgnoredAny>,
     }
     #[derive(Deserialize)]

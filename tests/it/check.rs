@@ -69,7 +69,10 @@ fn findings_as_json_lines_have_schema_line_and_column() {
 fn what_expanded_prints_is_toml_for_others_whatever_the_texts_and_names_are() {
     let sandbox = Sandbox::new();
     let summary = "e\u{301} \u{1f469}\u{200d}\u{1f52c} \u{7f}\u{1b}\u{0}\u{85} \"\"\" ''' \\u{301} # = [x]\n[qemu]\n\t\u{202e}";
-    let escaped: String = summary.chars().map(|c| format!("\\U{:08X}", u32::from(c))).collect();
+    let escaped: String = summary.chars().fold(String::new(), |mut text, c| {
+        text.push_str(&format!("\\U{:08X}", u32::from(c)));
+        text
+    });
     let text = format!(
         "schema = 1\nname = \"hard\"\nsummary = \"{escaped}\"\nextends = [\"cloud-virtio\"]\n"
     );

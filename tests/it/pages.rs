@@ -54,7 +54,7 @@ fn every_block_of_every_page_works() {
                 "toml" => profile(&place, &block.text),
                 "sh" => commands(&place, block.text.lines()),
                 "text" => {
-                    commands(&place, block.text.lines().filter_map(|line| line.strip_prefix("$ ")))
+                    commands(&place, block.text.lines().filter_map(|line| line.strip_prefix("$ ")));
                 }
                 other => panic!("{place}: nobody knows how to try a block of `{other}`"),
             }
@@ -118,7 +118,7 @@ fn command(place: &str, line: &str) {
     let variables = words.iter().take_while(assigned).count();
     match &words[variables..] {
         ["quench", rest @ ..] | ["cargo", "run", "--release", "--", rest @ ..] => {
-            parsed(place, rest)
+            parsed(place, rest);
         }
         ["cargo", "xtask", task, ..] => {
             let tasks = page("xtask/src/main.rs").unwrap();

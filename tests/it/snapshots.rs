@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use snapbox::{Data, IntoData};
+use snapbox::Data;
 
 use crate::sandbox::{Ran, Sandbox, quench};
 

@@ -59,9 +59,8 @@ pub(super) fn read(path: &Path) -> Result<Record, Failure> {
         }
     };
     let text = String::from_utf8_lossy(&bytes);
-    Record::from_text(&text).map_err(|error| {
-        Failure::usage(format!("{name}: {error}")).with_hint(error.hint())
-    })
+    Record::from_text(&text)
+        .map_err(|error| Failure::usage(format!("{name}: {error}")).with_hint(error.hint()))
 }
 
 /// The first record of a package.

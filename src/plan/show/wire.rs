@@ -157,7 +157,7 @@ impl Writer {
     fn asked(&self, origin: &Origin) -> wire::plan::Because {
         let mut origin = origin.clone();
         if let (false, Some((_, name))) = (self.directories, origin.file.rsplit_once('/')) {
-            origin.file = name.to_owned();
+            origin.file = String::from(name);
         }
         wire::plan::Because::Asked {
             text: Because::Asked(origin.clone()).to_string(),
