@@ -21,7 +21,7 @@ fn renamed(bytes: &[u8], old: &str, new: &str) -> Vec<u8> {
 /// with another's code in place of its own.
 #[test]
 fn go_is_told_by_its_code_and_not_by_its_names() {
-    let go = fixture("go_hello.xz");
+    let go = fixture("go_hello");
     let of = |bytes: &[u8]| of("stack-protector", bytes);
     let mut sectionless = go.clone();
     sectionless[40..48].fill(0);
@@ -39,7 +39,7 @@ fn go_is_told_by_its_code_and_not_by_its_names() {
     unsaid[table + 24..table + 32].fill(0);
     assert_eq!(of(&unsaid).0, "not-applicable", "{:?}", of(&unsaid));
 
-    let c = fixture("static_nossp.xz");
+    let c = fixture("static_nossp");
     let other = quench::elf::facts(&c).unwrap();
     let text = other.sections.raw(".text").unwrap();
     let mut replaced = go.clone();
@@ -57,7 +57,7 @@ fn go_is_told_by_its_code_and_not_by_its_names() {
 /// Since Go 1.24 the table names two marks of nothing but padding beside C's functions, which have no stack map either.
 #[test]
 fn padding_with_a_name_is_no_function_of_c() {
-    let go = fixture("go_hello.xz");
+    let go = fixture("go_hello");
     let facts = quench::elf::facts(&go).unwrap();
     let section = |name: &str| facts.sections.named(name).unwrap();
     let number = |at: usize| u32::from_le_bytes(go[at..at + 4].try_into().unwrap()) as usize;
@@ -104,13 +104,13 @@ fn a_text_protects_no_static_program() {
     musl.extend_from_slice(b"\0glibc.malloc.check\0");
     musl.extend_from_slice(b"\0cannot apply additional memory protection after relocation\0");
     assert_eq!(of("relro", &musl).0, "cannot-tell");
-    assert_eq!(of("relro", &fixture("static_ssp.xz")).0, "holds");
+    assert_eq!(of("relro", &fixture("static_ssp")).0, "holds");
 }
 
 /// Code that no table of functions tells of is not looked at: what holds elsewhere does not hold there.
 #[test]
 fn code_in_no_known_function_is_not_vouched_for() {
-    let mut file = fixture("static_ssp_stripped.xz");
+    let mut file = fixture("static_ssp_stripped");
     assert_eq!(of("stack-protector", &file).0, "holds");
     let facts = quench::elf::facts(&file).unwrap();
     let frames = *facts.sections.named(".eh_frame").unwrap();

@@ -1,4 +1,4 @@
-//! Builds the ELF fixtures from `tests/fixtures/elf/recipes.txt`. They are committed: tests need no compiler but the ones
+//! Builds the ELF fixtures from the recipes in `tests/fixtures/elf/cases.toml`. They are committed: tests need no compiler but the ones
 //! they were always written for, and a new compiler does not change what they prove.
 
 use std::path::{Path, PathBuf};
@@ -27,21 +27,31 @@ const PACKAGES: &[&str] = &[
     "xz-utils",
 ];
 
+/// What this task needs of `cases.toml`; the tests read the truth beside it.
+#[derive(serde::Deserialize)]
+struct Cases {
+    case: Vec<Case>,
+}
+
+#[derive(serde::Deserialize)]
+struct Case {
+    file: String,
+    recipe: String,
+}
+
 /// `fixtures [NAME...]`: all and the seeds, or those named (`seeds` are the seeds).
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     needs::install(PACKAGES)?;
     let directory = Path::new(DIRECTORY);
-    let recipes = read(&directory.join("recipes.txt"))?;
-    let recipes = String::from_utf8_lossy(&recipes).into_owned();
+    let text = read(&directory.join("cases.toml"))?;
+    let cases: Cases = toml::from_slice(&text).map_err(|error| format!("cases.toml: {error}"))?;
     let work = Workspace::find()?.target.join("fixtures");
     std::fs::create_dir_all(&work).map_err(|error| error.to_string())?;
-    let lines = recipes.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    for line in lines {
-        let Some((name, recipe)) = line.split_once(char::is_whitespace) else { continue };
-        let out = work.join(name);
-        make(recipe.trim(), &work, &out).map_err(|error| format!("{name}: {error}"))?;
-        if arguments.is_empty() || arguments.iter().any(|wanted| wanted == name) {
-            keep(&out, &directory.join(name))?;
+    for Case { file: name, recipe } in cases.case {
+        let out = work.join(&name);
+        make(&recipe, &work, &out).map_err(|error| format!("{name}: {error}"))?;
+        if arguments.is_empty() || arguments.contains(&name) {
+            keep(&out, &directory.join(&name))?;
             println!("{name}");
         }
     }
