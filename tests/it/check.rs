@@ -113,25 +113,13 @@ fn passthrough_needs_an_acknowledgement() {
 }
 
 #[test]
-fn bad_usage_is_exit_2_and_every_verb_has_help_with_an_example() {
+fn bad_usage_is_exit_2_and_help_is_exit_0() {
     let sandbox = Sandbox::new();
     assert_eq!(sandbox.quench(&["no-such-verb"]).code, 2);
     assert_eq!(sandbox.quench(&["check", "no-such-profile"]).code, 2);
-    for verb in [
-        "build",
-        "check",
-        "plan",
-        "explain",
-        "devices",
-        "machines",
-        "deps",
-        "verify",
-        "record",
-        "completions",
-    ] {
-        let ran = sandbox.quench(&[verb, "--help"]);
-        assert_eq!(ran.code, 0);
-        assert!(ran.stdout.contains("Example: quench"), "{verb}:\n{}", ran.stdout);
+    for verb in quench::cli::command().get_subcommands() {
+        let ran = sandbox.quench(&[verb.get_name(), "--help"]);
+        assert!(ran.code == 0 && !ran.stdout.is_empty(), "{}: {}", verb.get_name(), ran.stderr);
     }
 }
 
