@@ -176,6 +176,24 @@ fn codes_of_findings_are_unique_and_explained() {
     }
 }
 
+#[test]
+fn rules_are_explained_without_a_profile_or_a_tree() {
+    let sandbox = Sandbox::new();
+    for rule in quench::verify::rule_infos() {
+        let ran = sandbox.quench(&["explain", rule.name]);
+        assert!(
+            ran.code == 0 && ran.stdout.starts_with(&format!("{}: ", rule.name)),
+            "{}",
+            rule.name
+        );
+        assert_eq!(sandbox.quench(&["explain", &format!("rule/{}", rule.name)]).stdout, ran.stdout);
+    }
+    let both = sandbox.quench(&["explain", "relro", "verify::limit"]);
+    assert!(both.code == 0 && both.stdout.contains("\nverify::limit: "), "{}", both.stdout);
+    let ran = sandbox.quench(&["explain", "reelro"]);
+    assert!(ran.code == 2 && ran.stderr.contains("no rule and no finding code"), "{}", ran.stderr);
+}
+
 proptest::proptest! {
     #[test]
     fn no_text_makes_the_profile_reader_panic(text in "(?s).{0,200}") {
