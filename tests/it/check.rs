@@ -139,6 +139,21 @@ fn a_profile_that_extends_itself_and_one_with_a_missing_parent_are_findings() {
 }
 
 #[test]
+fn a_profile_s_name_leads_out_of_no_directory() {
+    let sandbox = Sandbox::new();
+    for name in ["../x", "a/b", "My profile", "", "-x"] {
+        let text = format!("schema = 1\nname = {name:?}\nextends = [\"cloud-virtio\"]\n");
+        sandbox.write("p.toml", text);
+        let ran = sandbox.quench(&["check", "--text-only", "p.toml"]);
+        assert!(
+            ran.code == 2 && ran.stderr.contains("profile::bad-value"),
+            "{name}: {}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
 fn passthrough_needs_an_acknowledgement() {
     let sandbox = Sandbox::new();
     let text = "schema = 1\nname = \"p\"\nextends = [\"cloud-virtio\"]\n[devices]\nallow = [\"vfio-pci\"]\n";
