@@ -130,15 +130,15 @@ pub(in crate::verify) static FORTIFY: Page = Page {
     why: "The checked variants of string, memory and format functions are told the size of the object and \
           stop the program before they write past its end; those for formats refuse `%n` in writable \
           memory.",
-    how: "Imported names and the calls of each are counted. A checked name is `__NAME_chk` for which the \
-          target's own C library (`--libc`, `--sysroot`, or the one below a judged directory) exports it, \
-          else for which glibc has it; the evidence says which list counted. Only plain calls fails. \
-          Checked and plain calls mixed hold, because the compiler calls the plain one where it can prove \
-          the size, unless a plain one is of those that are always checked from level 2 on because they \
-          check a format and no size (`printf`, `fprintf`, `dprintf`, `asprintf`, `syslog` and their `v` \
-          forms): then it is partial. Plain functions whose names begin with `mem` or `w` never count \
-          against a file. Where no call is checked and all of them could only check a size, units that \
-          tell a level of 1 or more decide.",
+    how: "Imported names and the calls of each are counted. A name counts as checked when it is \
+          `__NAME_chk` and the target's own C library (`--libc`, `--sysroot`, or the one below a judged \
+          directory) exports it; where that library is not known, the built-in list of glibc's names \
+          counts. The evidence says which. Only plain calls fails. Checked and plain calls mixed hold, \
+          because the compiler calls the plain one where it can prove the size, unless a plain one is of \
+          those that are always checked from level 2 on because they check a format and no size (`printf`, \
+          `fprintf`, `dprintf`, `asprintf`, `syslog` and their `v` forms): then it is partial. Plain \
+          functions whose names begin with `mem` or `w` never count against a file. Where no call is \
+          checked and all of them could only check a size, units that tell a level of 1 or more decide.",
     limits: "Static programs hold the C library's functions themselves and musl has no checked ones: not \
              applicable. Functions whose address is only taken are not called. Units compiled with `-O0`, \
              which undoes FORTIFY, are named in the evidence.",

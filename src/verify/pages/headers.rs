@@ -75,7 +75,7 @@ pub(in crate::verify) static TEXTREL: Page = Page {
           while, and they are no longer shared between processes.",
     how: "`DT_TEXTREL` or `DF_TEXTREL` in the dynamic table fails. Without one of them the loader does not \
           make code writable.",
-    limits: "Static programs and objects are out of place: no loader relocates them.",
+    limits: "Files without a dynamic table, and objects, are out of place: no loader relocates them.",
     cannot_tell: NEVER,
 };
 
