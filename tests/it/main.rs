@@ -16,6 +16,7 @@ mod catalog;
 mod check;
 mod compare;
 mod debug_files;
+mod documents;
 mod elf_cases;
 mod elf_claims;
 mod evidence;
