@@ -156,9 +156,8 @@ fn joined(operands: impl IntoIterator<Item = Operand>) -> String {
     match operands.as_slice() {
         [one] => one.text.clone(),
         several => {
-            let text = |one: &Operand| match one.alternatives {
-                true => format!("({})", one.text),
-                false => one.text.clone(),
+            let text = |one: &Operand| {
+                if one.alternatives { format!("({})", one.text) } else { one.text.clone() }
             };
             several.iter().map(text).collect::<Vec<_>>().join(" AND ")
         }
