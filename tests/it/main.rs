@@ -22,6 +22,7 @@ mod fuzz;
 mod generated;
 mod hostile;
 mod kconfig;
+mod manual;
 mod packages;
 mod planned;
 mod random;
