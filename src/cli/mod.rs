@@ -59,11 +59,6 @@ impl Color {
     }
 }
 
-/// The whole command line as a value: verbs, options, help.
-pub fn command() -> clap::Command {
-    <Arguments as clap::CommandFactory>::command()
-}
-
 /// Parses the command line, runs the verb, reports its failure.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
