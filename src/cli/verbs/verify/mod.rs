@@ -367,7 +367,12 @@ fn judge(
     given: &Given<'_>,
 ) -> Result<(Report, Policy), Failure> {
     let inside = examination.record.take();
-    let inside = inside.and_then(|bytes| Record::from_text(&String::from_utf8_lossy(&bytes)).ok());
+    let inside = inside.filter(|_| given.record.is_none());
+    let inside = inside.map(|bytes| Record::from_text(&String::from_utf8_lossy(&bytes)));
+    let (inside, unreadable) = match inside.transpose() {
+        Ok(record) => (record, None),
+        Err(error) => (None, Some(acceptance::unreadable_record(&examination.name, &error))),
+    };
     let governing = given.record.or(inside.as_ref());
     let is_package =
         path.extension().is_some_and(|extension| extension == "deb" || extension == "rpm");
@@ -380,6 +385,7 @@ fn judge(
         return Err(Failure::usage("no policy"));
     };
     let mut report = examination.settle(&policy);
+    report.findings.extend(unreadable);
     if let Some(record) = governing.filter(|_| is_package) {
         report.findings.extend(acceptance::file_digests(record, &report));
     }
