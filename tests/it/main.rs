@@ -23,6 +23,7 @@ mod fuzz;
 mod generated;
 mod hostile;
 mod kconfig;
+mod manual;
 mod packages;
 mod pages;
 mod random;
