@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::hint::Hinted;
+use crate::failure::{Exit, Hinted};
 use crate::isolate::Isolation;
 use crate::plan::{Invocation, Plan};
-use crate::profile::Format;
+use crate::profile::{Compiler, Format};
 use crate::record::ToolVersion;
 use crate::{process, tool};
 
@@ -38,6 +38,13 @@ pub struct Dependency {
     pub why: String,
 }
 
+impl Dependency {
+    /// Nothing before the package step needs it.
+    pub fn only_packages(&self) -> bool {
+        matches!(self.when.as_str(), "deb" | "rpm")
+    }
+}
+
 #[derive(Debug, Deserialize)]
 struct Table {
     dependency: Vec<Dependency>,
@@ -54,6 +61,13 @@ pub enum Error {
 }
 
 impl Hinted for Error {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Process(error) => error.exit(),
+            Self::Table(_) | Self::Io(_) => Exit::Machine,
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::Process(error) => error.hint(),
@@ -69,8 +83,8 @@ pub fn needed(plan: &Plan) -> Result<Vec<Dependency>, Error> {
         "always" | "meson" => true,
         "deb" => plan.package.formats.contains(&Format::Deb),
         "rpm" => plan.package.formats.contains(&Format::Rpm),
-        "clang" => plan.configure.iter().any(|item| item.text == "--cc=clang"),
-        "gcc" => plan.configure.iter().any(|item| item.text == "--cc=gcc"),
+        "clang" => plan.compiler == Compiler::Clang,
+        "gcc" => plan.compiler == Compiler::Gcc,
         option => plan.features.iter().any(|feature| feature.text == option),
     };
     Ok(table.dependency.into_iter().filter(|dependency| on(&dependency.when)).collect())

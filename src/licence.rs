@@ -6,12 +6,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use spdx::expression::{ExprNode, Operator};
+use spdx::{Expression, LicenseItem, LicenseReq, ParseMode};
 
 /// Licence of a QEMU source file that states none (`LICENSE`, point 2 and the sentence after it).
 pub const UNSTATED: &str = "GPL-2.0-or-later";
 
 /// How much of a file may be its notice.
 const MOST_LINES: usize = 120;
+
+/// Bytes an expression of a source file may have; QEMU's longest has 60.
+const MAX_EXPRESSION: usize = 1000;
+
+/// What people write in source files: names of yesterday, and `+` after those of the GNU licences.
+const IN_FILES: ParseMode = ParseMode {
+    allow_slash_as_or_operator: false,
+    allow_imprecise_license_names: false,
+    allow_postfix_plus_on_gpl: true,
+    allow_deprecated: true,
+    allow_unknown: false,
+};
 
 /// What one file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,7 +64,7 @@ pub fn notice(text: &str) -> Notice {
     let licence = match licences.as_slice() {
         [] => UNSTATED.to_owned(),
         [one] => one.clone(),
-        several => several.iter().map(|one| bracketed(one)).collect::<Vec<_>>().join(" AND "),
+        several => several.join(" AND "),
     };
     Notice { licence, stated, holders: holders(&lines), text: lines }
 }
@@ -78,30 +92,94 @@ pub fn groups<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> BTreeM
 
 /// One SPDX expression that holds for all of them together.
 pub fn together<'a>(licences: impl IntoIterator<Item = &'a str>) -> String {
-    let parts: BTreeSet<&str> =
-        licences.into_iter().flat_map(|licence| licence.split(" AND ")).collect();
-    parts.into_iter().map(bracketed).collect::<Vec<_>>().join(" AND ")
-}
-
-fn bracketed(licence: &str) -> String {
-    if licence.contains(" OR ") && unbracketed(licence).is_none() {
-        format!("({licence})")
-    } else {
-        licence.to_owned()
-    }
-}
-
-/// What stands between a first bracket and its partner at the very end.
-fn unbracketed(text: &str) -> Option<&str> {
-    let inner = text.strip_prefix('(')?.strip_suffix(')')?;
-    let mut depth = 0_i64;
-    for c in inner.chars() {
-        depth += i64::from(c == '(') - i64::from(c == ')');
-        if depth < 0 {
-            return None;
+    let mut all: BTreeSet<Operand> = BTreeSet::new();
+    for licence in licences {
+        match operands(licence) {
+            Some(operands) => all.extend(operands),
+            // It holds as it stands, whatever it means.
+            None => {
+                all.insert(Operand { text: licence.to_owned(), alternatives: true });
+            }
         }
     }
-    (depth == 0).then_some(inner)
+    joined(all)
+}
+
+/// What must hold beside others: a licence, or a choice between several.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Operand {
+    /// The expression without brackets around it.
+    text: String,
+    /// It has an `OR` that is in no bracket.
+    alternatives: bool,
+}
+
+/// The operands of an expression's outermost `AND`s, with today's names of licences and no brackets that say nothing.
+/// `None` when the text is no SPDX expression.
+fn operands(text: &str) -> Option<Vec<Operand>> {
+    let expression = Expression::parse_mode(text, IN_FILES).ok()?;
+    // The nodes come in postfix order.
+    let mut stack: Vec<Vec<Operand>> = Vec::new();
+    for node in expression.iter() {
+        match node {
+            ExprNode::Req(required) => {
+                let text = today(&required.req);
+                stack.push(vec![Operand { text, alternatives: false }]);
+            }
+            ExprNode::Op(operator) => {
+                let (right, mut left) = (stack.pop()?, stack.pop()?);
+                match operator {
+                    Operator::And => left.extend(right),
+                    Operator::Or => {
+                        let text = format!("{} OR {}", choice(left), choice(right));
+                        left = vec![Operand { text, alternatives: true }];
+                    }
+                }
+                stack.push(left);
+            }
+        }
+    }
+    stack.pop()
+}
+
+/// One side of an `OR`; `AND` binds tighter, and brackets tell those who do not know.
+fn choice(operands: Vec<Operand>) -> String {
+    match <[Operand; 1]>::try_from(operands) {
+        Ok([one]) => one.text,
+        Err(several) => format!("({})", joined(several)),
+    }
+}
+
+/// All of them as one expression.
+fn joined(operands: impl IntoIterator<Item = Operand>) -> String {
+    let operands: Vec<Operand> = operands.into_iter().collect();
+    match operands.as_slice() {
+        [one] => one.text.clone(),
+        several => {
+            let text = |one: &Operand| {
+                if one.alternatives { format!("({})", one.text) } else { one.text.clone() }
+            };
+            several.iter().map(text).collect::<Vec<_>>().join(" AND ")
+        }
+    }
+}
+
+/// A licence by the name it has today: SPDX 3.0 of the licence list made `GPL-2.0` and `GPL-2.0+` two words with endings.
+fn today(required: &LicenseReq) -> String {
+    let licence = match &required.license {
+        LicenseItem::Spdx { id, or_later } if id.is_deprecated() => {
+            let name = format!("{}-{}", id.name, if *or_later { "or-later" } else { "only" });
+            match spdx::license_id(&name) {
+                Some(id) => id.name.to_owned(),
+                None => required.license.to_string(),
+            }
+        }
+        other => other.to_string(),
+    };
+    match &required.addition {
+        Some(exception) => format!("{licence} WITH {exception}"),
+        None => licence,
+    }
 }
 
 /// Lines of the first comment block (or of several that follow each other), without comment marks.
@@ -137,64 +215,22 @@ fn first_comment(text: &str) -> Vec<String> {
     out
 }
 
-/// The expression of an `SPDX-License-Identifier` line, with today's names.
+/// The expression of an `SPDX-License-Identifier` line. What stands there and is no expression becomes a reference to a
+/// licence of that name, whose text is the notice.
 fn tag(lines: &[String]) -> Option<String> {
-    let line = lines.iter().find_map(|line| line.split_once("SPDX-License-Identifier:"))?.1;
-    let words: Vec<String> = line
-        .split_whitespace()
-        .map(|word| {
-            let open = word.len() - word.trim_start_matches('(').len();
-            let bare = word.trim_matches(['(', ')']);
-            let close = word.len() - word.trim_end_matches(')').len();
-            format!("{}{}{}", "(".repeat(open), today(bare), ")".repeat(close))
-        })
-        .collect();
-    let text = flat(&words.join(" "));
-    // One pair of brackets around everything says nothing.
-    Some(unbracketed(&text).unwrap_or(&text).to_owned()).filter(|text| !text.is_empty())
-}
-
-/// `WITH` binds tightest: brackets around it alone say nothing.
-fn flat(text: &str) -> String {
-    let mut out = text.to_owned();
-    let mut from = 0;
-    while let Some(open) = out.get(from..).and_then(|rest| rest.find('(')).map(|at| at + from) {
-        let inner = out[open + 1..].find(['(', ')']).map(|at| open + 1 + at);
-        match inner {
-            Some(close)
-                if out[close..].starts_with(')')
-                    && out[open + 1..close].contains(" WITH ")
-                    && !out[open + 1..close].contains(" OR ")
-                    && !out[open + 1..close].contains(" AND ") =>
-            {
-                out.replace_range(close..=close, "");
-                out.replace_range(open..=open, "");
-                from = open;
-            }
-            _ => from = open + 1,
-        }
+    let line = lines.iter().find_map(|line| line.split_once("SPDX-License-Identifier:"))?.1.trim();
+    if MAX_EXPRESSION < line.len() {
+        return None;
     }
-    out
-}
-
-/// Old SPDX names of the GNU licences.
-fn today(word: &str) -> String {
     // Seen in QEMU's own files, and meant by none of SPDX's names.
-    if let Some(rest) = word.strip_prefix("GPL-v2") {
-        return format!("GPL-2.0{rest}");
+    let text = line.replace("GPL-v2", "GPL-2.0");
+    if let Some(operands) = operands(&text) {
+        return Some(joined(operands));
     }
-    for family in ["LGPL-2.0", "LGPL-2.1", "LGPL-3.0", "GPL-2.0", "GPL-3.0"] {
-        if word == family {
-            return format!("{family}-only");
-        }
-        if word.strip_suffix('+') == Some(family) {
-            return format!("{family}-or-later");
-        }
-    }
-    if word.eq_ignore_ascii_case("or") || word.eq_ignore_ascii_case("and") {
-        return word.to_uppercase();
-    }
-    word.to_owned()
+    let named = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
+    let name: String = text.chars().map(named).collect();
+    let name = name.trim_matches('-');
+    if name.is_empty() { None } else { Some(format!("LicenseRef-{name}")) }
 }
 
 /// Licences by the words of their usual notices; `words` is lower case with single spaces.
@@ -306,11 +342,60 @@ mod tests {
                 true,
             ),
             ("# SPDX-License-Identifier: MIT\nx\n", "MIT", true),
+            ("// SPDX-License-Identifier: )\n", "GPL-2.0-or-later", false),
             ("#include \"a.h\"\n/* MIT License */\n", "GPL-2.0-or-later", false),
         ] {
             let notice = notice(text);
             assert_eq!((notice.licence.as_str(), notice.stated), (licence, stated), "{text}");
         }
+    }
+
+    /// Every form that stands in the trees of 7.2, 10.0 and 10.2, their firmware's sources included.
+    #[test]
+    fn expressions_have_the_names_of_today_and_no_brackets_that_say_nothing() {
+        for (text, licence) in [
+            ("GPL-2.0", "GPL-2.0-only"),
+            ("LGPL-2.1+", "LGPL-2.1-or-later"),
+            ("(GPL-2.0-only)", "GPL-2.0-only"),
+            ("Apache-2.0 OR GPL-2.0-or-later", "Apache-2.0 OR GPL-2.0-or-later"),
+            ("GPL-2.0 WITH Linux-syscall-note", "GPL-2.0-only WITH Linux-syscall-note"),
+            ("GPL-2.0+ WITH Linux-syscall-note", "GPL-2.0-or-later WITH Linux-syscall-note"),
+            (
+                "(GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause",
+                "GPL-2.0-only WITH Linux-syscall-note OR BSD-3-Clause",
+            ),
+            (
+                "((GPL-2.0 WITH Linux-syscall-note) OR BSD-2-Clause)",
+                "GPL-2.0-only WITH Linux-syscall-note OR BSD-2-Clause",
+            ),
+            ("(GPL-2.0+ or MIT)", "GPL-2.0-or-later OR MIT"),
+            ("(GPL-2.0 or BSD-3-Clause-Clear)", "GPL-2.0-only OR BSD-3-Clause-Clear"),
+            ("GPL-2.0 OR IBM-pibs", "GPL-2.0-only OR IBM-pibs"),
+            ("MIT or Apache-2.0 or GPL-2.0-or-later", "MIT OR Apache-2.0 OR GPL-2.0-or-later"),
+            ("GPL-2.0+ and MIT", "GPL-2.0-or-later AND MIT"),
+            ("eCos-2.0", "eCos-2.0"),
+            ("Intel", "Intel"),
+            ("Unicode-DFS-2016", "Unicode-DFS-2016"),
+            ("MIT AND (GPL-2.0 OR X11)", "MIT AND (GPL-2.0-only OR X11)"),
+            ("((MIT AND ISC) OR (X11))", "(MIT AND ISC) OR X11"),
+            // These are no expressions.
+            ("MIT License", "LicenseRef-MIT-License"),
+            ("GPL 2.0+ OR BSD-3-Clause", "LicenseRef-GPL-2.0--OR-BSD-3-Clause"),
+            ("MIT CC0-1.0", "LicenseRef-MIT-CC0-1.0"),
+        ] {
+            let notice = notice(&format!("// SPDX-License-Identifier: {text}\n"));
+            assert_eq!((notice.licence.as_str(), notice.stated), (licence, true), "{text}");
+            let strict = spdx::Expression::parse(licence);
+            assert!(strict.is_ok() || licence.starts_with("eCos"), "{licence}: {strict:?}");
+        }
+    }
+
+    #[test]
+    fn the_whole_of_expressions_is_an_expression_with_the_same_meaning() {
+        assert_eq!(together(["MIT OR X11"]), "MIT OR X11");
+        assert_eq!(together(["ISC AND MIT", "MIT"]), "ISC AND MIT");
+        assert_eq!(together(["(ISC AND MIT) OR X11", "ISC"]), "((ISC AND MIT) OR X11) AND ISC");
+        assert_eq!(together(["(ISC AND MIT) OR X11"]), "(ISC AND MIT) OR X11");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::hint::Hinted;
+use crate::failure::{Exit, Hinted};
 use crate::isolate::Isolation;
 use crate::plan::Invocation;
 use crate::process::{self, Conversation};
@@ -32,6 +32,13 @@ pub enum Error {
 }
 
 impl Hinted for Error {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Process(error) => error.exit(),
+            Self::Protocol { .. } => Exit::Program,
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::Process(error) => error.hint(),

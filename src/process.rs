@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use crate::hint::Hinted;
+use crate::failure::{Exit, FULL, Hinted};
 use crate::plan::Invocation;
 
 /// Lines of output that a failure shows.
@@ -61,12 +61,12 @@ fn tail_text(tail: &[String]) -> String {
     }
 }
 
+/// What programs print when the disk is full (`ENOSPC` in words).
+const DISK_FULL: &str = "No space left on device";
+
 /// Output that tells a known cause: text to find, what to do.
 const SIGNATURES: [(&str, &str); 8] = [
-    (
-        "No space left on device",
-        "the disk is full: free space, or put the work directory elsewhere with --work",
-    ),
+    (DISK_FULL, FULL),
     (
         "Killed signal terminated program cc1",
         "the compiler was killed, most likely for lack of memory: use fewer --jobs",
@@ -86,6 +86,20 @@ const SIGNATURES: [(&str, &str); 8] = [
 ];
 
 impl Hinted for Error {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Interrupted { signal, .. } => Exit::Signal(*signal),
+            Self::Failed { tail, .. } if tail.iter().any(|line| line.contains(DISK_FULL)) => {
+                Exit::Machine
+            }
+            Self::Failed { .. } => Exit::Program,
+            Self::Missing { .. }
+            | Self::Directory { .. }
+            | Self::Timeout { .. }
+            | Self::Io { .. } => Exit::Machine,
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::Missing { program, .. } => Some(format!(

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::catalog::{self, Catalog};
+use crate::failure::{Exit, Hinted};
 use crate::finding::any_error;
 use crate::kconfig::{self, Kconfig};
 use crate::plan;
@@ -36,6 +37,16 @@ pub enum Error {
     NotQemu(String),
     #[error("the tree's Kconfig cannot be read: {0}")]
     Kconfig(String),
+}
+
+impl Hinted for Error {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Io(_) => Exit::Machine,
+            Self::NotQemu(_) => Exit::Usage,
+            Self::Kconfig(_) => Exit::Program,
+        }
+    }
 }
 
 /// Where kept scans are, and by what they are found.

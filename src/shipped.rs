@@ -1,4 +1,4 @@
-//! Profiles, policies and patches that are part of the program, so that an installed binary has them.
+//! Profiles and patches that are part of the program, so that an installed binary has them.
 //!
 //! Pure data.
 
@@ -10,18 +10,6 @@ pub const PROFILES: &[(&str, &str)] = &[
     ("kata", include_str!("../profiles/kata.toml")),
     ("legacy-openstack", include_str!("../profiles/legacy-openstack.toml")),
     ("microvm", include_str!("../profiles/microvm.toml")),
-];
-
-/// (name, text) of the policies in `policies/`.
-pub const POLICIES: &[(&str, &str)] = &[
-    ("debian-12", include_str!("../policies/debian-12.toml")),
-    ("debian-13", include_str!("../policies/debian-13.toml")),
-    ("distribution", include_str!("../policies/distribution.toml")),
-    ("fedora", include_str!("../policies/fedora.toml")),
-    ("openssf", include_str!("../policies/openssf.toml")),
-    ("quench-baseline", include_str!("../policies/quench-baseline.toml")),
-    ("quench-openstack", include_str!("../policies/quench-openstack.toml")),
-    ("quench-strict", include_str!("../policies/quench-strict.toml")),
 ];
 
 /// `patches/quirks.toml`: selections that resolve and do not link.

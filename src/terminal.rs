@@ -8,6 +8,7 @@ use std::io::{IsTerminal, Write};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::failure::Failure;
 use crate::finding::{self, Finding, Severity};
 
 /// What the user asked of the output.
@@ -87,6 +88,11 @@ impl Terminal {
 
     pub fn error(&self, message: &str) {
         Self::message(AnsiColor::Red.on_default().bold(), "error", &format!(": {message}"));
+    }
+
+    /// Why the program ends without an answer, with the way out.
+    pub fn failure(&self, failure: &Failure) {
+        self.error(&failure.text());
     }
 
     /// Findings for people on stderr; `texts` are the (file, text) pairs that spans point into.

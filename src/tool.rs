@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
-use crate::hint::Hinted;
+use crate::failure::{Exit, Hinted};
 use crate::plan::Invocation;
 use crate::process;
 
@@ -91,6 +91,13 @@ pub enum Error {
 }
 
 impl Hinted for Error {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Process(error) => error.exit(),
+            Self::Missing { .. } | Self::Io(_) => Exit::Machine,
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::Missing { debian, fedora, .. } => {

@@ -2,11 +2,12 @@
 //! another.
 //!
 //! Pure over bytes; nothing is written to disk. Bytes, members and nesting are bounded, so a bomb is a finding and not a
-//! full machine. Contents are streamed: only what a judge must see (ELF files, the record) is kept. Paths that lead out
+//! full machine. Contents are streamed: only what a judge must see (ELF files, and what it asks for) is kept. Paths that lead out
 //! of the package, devices and links are findings or rules; an archive that cannot be opened is named.
 
 mod ar;
 mod capability;
+pub mod compress;
 mod cpio;
 mod deb;
 mod format;
@@ -86,7 +87,7 @@ pub struct Member {
     pub capabilities: Option<String>,
     /// Of regular files, when digests were asked for.
     pub sha256: Option<String>,
-    /// The contents when they begin like an ELF file, or are a record; else empty.
+    /// The contents when they begin like an ELF file, or when the visitor keeps them; else empty.
     pub bytes: Vec<u8>,
 }
 
@@ -108,6 +109,11 @@ pub struct Opened {
 
 /// Who is told of members.
 pub trait Visit {
+    /// Whether the contents of the file at this path are kept, though it is no ELF file.
+    fn keeps(&self, _path: &str) -> bool {
+        false
+    }
+
     /// A member that is being read has so many bytes so far, and all of them are kept.
     fn holds(&mut self, _bytes: u64) {}
 

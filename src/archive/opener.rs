@@ -9,8 +9,8 @@ use super::{
 };
 use crate::finding::{Code, Finding, Place};
 
-/// Records are JSON; a larger one is none.
-const MOST_RECORD: u64 = 64 << 20;
+/// What is kept of a file that is no ELF file: the records visitors ask for are JSON, a larger one is none.
+const MOST_KEPT: u64 = 64 << 20;
 /// What is read of a file before the visitor hears how much there is.
 const STEP: u64 = 1 << 20;
 
@@ -171,11 +171,10 @@ impl<'a> Opener<'a> {
     ) -> std::io::Result<Vec<u8>> {
         let head = head(reader, HEAD)?;
         let found = format(&head);
-        let record = path.ends_with(&format!("/{}", crate::record::FILE_NAME));
-        let most = if found == Format::Elf { self.limits.file } else { MOST_RECORD };
+        let most = if found == Format::Elf { self.limits.file } else { MOST_KEPT };
         match found {
             Format::Elf => self.hold(path, head, reader, most),
-            Format::Other if record => self.hold(path, head, reader, most),
+            Format::Other if self.visit.keeps(path) => self.hold(path, head, reader, most),
             Format::Other => Ok(Vec::new()),
             Format::Closed(what) => {
                 self.closed(path, what);

@@ -28,11 +28,7 @@ pub use diff::{Changes, diff};
 pub use predict::{Class, Predicted, Requested, Surface, predict};
 pub use qom::{TypeDef, Unseen};
 
-use crate::finding::Code;
 use crate::tree::Tree;
-
-/// Finding codes of this module.
-pub const CODES: &[&Code] = &[];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Kind {

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::session::{Ready, SourceOptions};
-use super::{Exit, Failure};
+use crate::deps;
+use crate::failure::Failure;
 use crate::isolate::{self, Closed, Isolation, Place};
 use crate::root::{self, Made};
 use crate::terminal::Terminal;
-use crate::{deps, process, source};
 
 /// Which root.
 #[derive(Debug, Clone)]
@@ -26,9 +26,9 @@ pub(crate) fn prepare(
     terminal: &Terminal,
 ) -> Result<Made, Failure> {
     let Some(draft) = ready.draft() else {
-        return Err(Failure::new(Exit::Usage, "no plan can be made of this profile"));
+        return Err(Failure::usage("no plan can be made of this profile"));
     };
-    let needed = deps::needed(&draft).map_err(|error| Failure::new(Exit::Machine, error))?;
+    let needed = deps::needed(&draft)?;
     let lock =
         wanted.lock.clone().unwrap_or_else(|| ready.context.lock.with_extension("root.lock"));
     let options = root::Options {
@@ -42,30 +42,17 @@ pub(crate) fn prepare(
         stale_index: options.stale_index,
         apt_sources: options.apt_sources.as_deref(),
     };
-    root::prepare(&options, terminal).map_err(failure)
-}
-
-fn failure(error: root::Error) -> Failure {
-    let exit = match &error {
-        root::Error::Changed { .. } | root::Error::Source(source::Error::Refused(_)) => {
-            Exit::Program
-        }
-        root::Error::Lock { .. } | root::Error::Lacking { .. } => Exit::Usage,
-        root::Error::Process(process::Error::Interrupted { signal, .. }) => Exit::Signal(*signal),
-        root::Error::Process(process::Error::Failed { .. }) => Exit::Program,
-        _ => Exit::Machine,
-    };
-    Failure::hinted(exit, error)
+    Ok(root::prepare(&options, terminal)?)
 }
 
 fn isolation(made: &Made, places: Vec<Place>) -> Result<Isolation, Failure> {
     let closed = Closed {
         directory: made.directory.clone(),
-        text: made.text.clone(),
+        kind: made.kind.clone(),
         digest: made.digest.clone(),
         places,
     };
-    isolate::closed(closed).map_err(|error| Failure::hinted(Exit::Machine, error))
+    Ok(isolate::closed(closed)?)
 }
 
 fn place(outside: PathBuf, inside: &'static str, writable: bool) -> Place {

@@ -1,13 +1,10 @@
 //! The command line: one file per verb, typed arguments, exit codes.
 
 pub(crate) mod closed;
-mod failure;
 pub(crate) mod session;
 #[cfg(test)]
 mod tests;
 pub(crate) mod verbs;
-
-pub use failure::{Exit, Failure};
 
 use std::process::ExitCode;
 
@@ -81,7 +78,7 @@ pub fn main() -> ExitCode {
     match arguments.verb.run(&terminal) {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => {
-            failure.report(&terminal);
+            terminal.failure(&failure);
             ExitCode::from(failure.exit.code())
         }
     }

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Exit, Failure};
+use crate::failure::Failure;
 use crate::finding::{Finding, any_error};
 use crate::hardening::{self, Probes};
 use crate::isolate::Isolation;
 use crate::plan::{self, Inputs, Plan, SourceFacts};
 use crate::profile::{self, Profile, Source};
-use crate::record::{PatchText, SourceOrigin};
+use crate::record::{AuthenticatedBy, PatchText, SourceKind, SourceOrigin};
 use crate::scanned::{self, Keep, Scanned};
 use crate::source::{self, Prepared};
 use crate::terminal::Terminal;
@@ -60,7 +60,7 @@ impl SourceOptions {
             };
         let made =
             fs_err::create_dir_all(&directory).and_then(|()| fs_err::canonicalize(&directory));
-        made.map_err(|error| Failure::new(Exit::Machine, error))
+        made.map_err(Failure::machine)
     }
 }
 
@@ -82,8 +82,7 @@ pub(crate) fn load(name: &str) -> Result<Loaded, Failure> {
     let shipped = shipped::PROFILES.iter().find(|(shipped, _)| *shipped == name);
     let (file, text, directory) = match (path.is_file(), shipped) {
         (true, _) => {
-            let text =
-                fs_err::read_to_string(path).map_err(|error| Failure::new(Exit::Usage, error))?;
+            let text = fs_err::read_to_string(path).map_err(Failure::usage)?;
             let parent = path
                 .parent()
                 .filter(|parent| !parent.as_os_str().is_empty())
@@ -95,7 +94,7 @@ pub(crate) fn load(name: &str) -> Result<Loaded, Failure> {
         }
         (false, None) => {
             let names: Vec<&str> = shipped::PROFILES.iter().map(|(name, _)| *name).collect();
-            return Err(Failure::new(Exit::Usage, format!("no profile `{name}`"))
+            return Err(Failure::usage(format!("no profile `{name}`"))
                 .with_hint(Some(format!("a path, or one of {}", names.join(", ")))));
         }
     };
@@ -120,8 +119,7 @@ pub(crate) fn load(name: &str) -> Result<Loaded, Failure> {
     };
     let (readable, findings) = profile::load(&file, &text, &parents);
     let profile = if any_error(&findings) { None } else { readable.clone() };
-    let directory =
-        fs_err::canonicalize(&directory).map_err(|error| Failure::new(Exit::Usage, error))?;
+    let directory = fs_err::canonicalize(&directory).map_err(Failure::usage)?;
     let lock = if path.is_file() {
         path.with_extension("lock")
     } else {
@@ -139,7 +137,7 @@ impl Loaded {
                 profile,
                 Context { texts: self.texts, directory: self.directory, lock: self.lock },
             )),
-            None => Err(Failure::new(Exit::Usage, "the profile has errors")),
+            None => Err(Failure::usage("the profile has errors")),
         }
     }
 }
@@ -154,14 +152,7 @@ pub(crate) struct Context {
 
 /// Reads and scans a tree.
 pub(crate) fn scan(directory: &Path, keep: Option<Keep<'_>>) -> Result<Scanned, Failure> {
-    scanned::scan(directory, keep).map_err(|error| {
-        let exit = match &error {
-            scanned::Error::Io(_) => Exit::Machine,
-            scanned::Error::NotQemu(_) => Exit::Usage,
-            scanned::Error::Kconfig(_) => Exit::Program,
-        };
-        Failure::new(exit, error)
-    })
+    Ok(scanned::scan(directory, keep)?)
 }
 
 /// Scans the tree of a profile; scans are kept in the work directory.
@@ -193,7 +184,7 @@ pub(crate) struct Planned {
 impl Planned {
     /// The whole tree: a kept scan has only what plans read.
     pub(crate) fn whole_tree(&self) -> Result<Tree, Failure> {
-        source::read_tree(&self.prepared.directory).map_err(|e| Failure::new(Exit::Machine, e))
+        source::read_tree(&self.prepared.directory).map_err(Failure::machine)
     }
 
     /// What the plan was made from, to make others of, with the whole tree.
@@ -272,7 +263,7 @@ impl Ready {
         let Self { profile, prepared, scanned, work, .. } = self;
         match plan {
             Some(plan) => Ok(Planned { profile, plan, prepared, scanned, work, probes }),
-            None => Err(Failure::new(Exit::Usage, "no plan can be made of this profile")),
+            None => Err(Failure::usage("no plan can be made of this profile")),
         }
     }
 }
@@ -336,24 +327,18 @@ pub(crate) fn resolve_findings(
 
 /// What the record says of the source beside its digests.
 pub(crate) fn origin(profile: &Profile, prepared: &Prepared) -> SourceOrigin {
-    let authentication = prepared.authentication.clone();
-    match &profile.source.value {
-        Source::Apt { package, suite } => SourceOrigin {
-            kind: "apt".to_owned(),
-            package: Some(package.clone()),
-            suite: Some(suite.clone()),
-            url: None,
-            authentication,
-        },
-        Source::Url { url, .. } => SourceOrigin {
-            kind: "url".to_owned(),
-            url: Some(url.clone()),
-            authentication,
-            ..SourceOrigin::default()
-        },
-        Source::Path { .. } => {
-            SourceOrigin { kind: "path".to_owned(), authentication, ..SourceOrigin::default() }
-        }
+    let (kind, package, suite, url) = match &profile.source.value {
+        Source::Apt { package, suite } => (SourceKind::Apt, Some(package), Some(suite), None),
+        Source::Url { url, .. } => (SourceKind::Url, None, None, Some(url)),
+        Source::Path { .. } => (SourceKind::Path, None, None, None),
+    };
+    SourceOrigin {
+        kind,
+        package: package.cloned(),
+        suite: suite.cloned(),
+        url: url.cloned(),
+        authentication: prepared.authentication.clone(),
+        authenticated_by: Some(prepared.authenticated_by),
     }
 }
 
@@ -395,8 +380,7 @@ fn prepare(
         return in_place(directory);
     }
     if let Some(directory) = &options.source {
-        let directory =
-            fs_err::canonicalize(directory).map_err(|error| Failure::new(Exit::Usage, error))?;
+        let directory = fs_err::canonicalize(directory).map_err(Failure::usage)?;
         // A tree given by hand is not what the lock file pins.
         lock = work.join("path-source.lock");
         let _ = fs_err::remove_file(&lock);
@@ -420,18 +404,7 @@ fn prepare(
         stale_index: options.stale_index,
         apt_sources: options.apt_sources.clone(),
     };
-    source::prepare(&profile, &source_options, terminal).map_err(|error| {
-        let exit = match &error {
-            source::Error::Refused(_) => Exit::Program,
-            source::Error::Process(crate::process::Error::Interrupted { signal, .. }) => {
-                Exit::Signal(*signal)
-            }
-            source::Error::Process(crate::process::Error::Failed { .. }) => Exit::Program,
-            source::Error::Lock { .. } => Exit::Usage,
-            _ => Exit::Machine,
-        };
-        Failure::hinted(exit, error)
-    })
+    Ok(source::prepare(&profile, &source_options, terminal)?)
 }
 
 /// Our patches for a series: `patches/SERIES/series` beside the profile or one directory up, else the shipped ones.
@@ -443,7 +416,7 @@ fn patches(series: &str, directory: &Path) -> Result<Vec<(String, Vec<u8>)>, Fai
         .map(|place| place.join("patches").join(series))
         .find(|place| place.join("series").is_file());
     let Some(place) = found else { return Ok(shipped::patches(series)) };
-    let machine = |error| Failure::new(Exit::Usage, error);
+    let machine = Failure::usage;
     let list = fs_err::read_to_string(place.join("series")).map_err(machine)?;
     let names = list.lines().filter_map(|line| line.split('#').next()?.split_whitespace().next());
     names
@@ -453,7 +426,7 @@ fn patches(series: &str, directory: &Path) -> Result<Vec<(String, Vec<u8>)>, Fai
 
 /// A tree that is only read: nothing is copied.
 fn in_place(directory: &Path) -> Result<Prepared, Failure> {
-    let usage = |error| Failure::new(Exit::Usage, error);
+    let usage = Failure::usage;
     let directory = fs_err::canonicalize(directory).map_err(usage)?;
     let version =
         fs_err::read_to_string(directory.join("VERSION")).map_err(usage)?.trim().to_owned();
@@ -464,6 +437,7 @@ fn in_place(directory: &Path) -> Result<Prepared, Failure> {
         patch_texts: Vec::new(),
         date: 0,
         authentication: "none: a local tree is taken as it is".to_owned(),
+        authenticated_by: AuthenticatedBy::Nobody,
         version,
         // Known once the tree is scanned.
         digest: String::new(),
@@ -475,6 +449,5 @@ fn probes(isolation: &Isolation, profile: &Profile, work: &Path) -> Result<Probe
     let mut flags = hardening::candidates(profile.level.value, profile.compiler.value);
     flags.push(plan::note::PROBE);
     let compiler = profile::compiler_name(profile.compiler.value);
-    probe::run(isolation, compiler, &flags, work)
-        .map_err(|error| Failure::hinted(Exit::Machine, error))
+    Ok(probe::run(isolation, compiler, &flags, work)?)
 }

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
 
 use super::cause::{of_texts, shorten};
 use super::{Context, Difference, Named};
@@ -14,7 +13,7 @@ const MOST_NAMES: usize = 8;
 /// The shortest printable run that counts as a string.
 const SHORTEST: usize = 4;
 /// The most bytes of one section in which strings are looked for.
-const MOST_BYTES: usize = 256 << 20;
+const MOST_BYTES: u64 = 256 << 20;
 
 /// Bytes nobody knows the format of.
 pub(super) fn bytes(place: &str, a: &[u8], b: &[u8], context: Context<'_>) -> Difference {
@@ -70,7 +69,7 @@ pub(super) fn elf_files(
             },
             _ if section.executable => code(&place, section, other, &sides),
             name if name.starts_with(".debug_") => {
-                let (old, new) = (plain(section), plain(other));
+                let (old, new) = (section.unpacked(MOST_BYTES), other.unpacked(MOST_BYTES));
                 let (gone, added) = strings_of(&old, &new);
                 if gone.is_empty() && added.is_empty() {
                     shifted.push(name.to_owned());
@@ -144,10 +143,10 @@ fn data(
     sides: &Sides<'_>,
     context: Context<'_>,
 ) -> Difference {
-    let (left, right) = (plain(a), plain(b));
+    let (left, right) = (a.unpacked(MOST_BYTES), b.unpacked(MOST_BYTES));
     let mut difference = bytes(place, &left, &right, context);
     // A section that is not in memory has no users.
-    if b.address == 0 || b.compressed || sides.second.is_empty() {
+    if b.address == 0 || b.compressed.is_some() || sides.second.is_empty() {
         return difference;
     }
     let users = sides.second.users(sides.bytes, &new_ranges(&left, b));
@@ -175,20 +174,6 @@ fn new_ranges(left: &[u8], b: &Section<'_>) -> Vec<(u64, u64)> {
         out.extend(other.take(MOST_NAMES).map(|(start, _)| at(start, start + 1)));
     }
     out
-}
-
-/// The contents, uncompressed where debug sections are.
-fn plain(section: &Section<'_>) -> Vec<u8> {
-    if section.compressed
-        && let Some(stream) = section.bytes.get(24..)
-    {
-        let mut out = Vec::new();
-        let limit = u64::try_from(MOST_BYTES).unwrap_or(u64::MAX);
-        if flate2::read::ZlibDecoder::new(stream).take(limit).read_to_end(&mut out).is_ok() {
-            return out;
-        }
-    }
-    section.bytes.to_vec()
 }
 
 /// Which functions changed: those of another size first, they moved all the others.
@@ -277,7 +262,7 @@ fn strings(bytes: &[u8]) -> BTreeSet<&str> {
 
 /// Printable runs with their offsets.
 fn runs(bytes: &[u8]) -> impl Iterator<Item = (usize, &str)> {
-    let bytes = &bytes[..bytes.len().min(MOST_BYTES)];
+    let bytes = &bytes[..bytes.len().min(usize::try_from(MOST_BYTES).unwrap_or(usize::MAX))];
     let mut at = 0;
     bytes
         .split(|byte| !(0x20..0x7f).contains(byte) && *byte != b'\t')

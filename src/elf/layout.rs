@@ -1,10 +1,13 @@
 //! Sections and symbols, for comparing two files. Bounded: tables are cut at what the file can hold. Pure.
 
+use std::borrow::Cow;
+
 use goblin::elf::section_header::{SHF_COMPRESSED, SHF_EXECINSTR, SHT_NOBITS, SectionHeader};
 use goblin::elf::sym::{STT_FUNC, STT_OBJECT, Symtab, st_type};
 use goblin::strtab::Strtab;
 
 use super::facts::{Malformed, context};
+use super::sections::Compression;
 
 /// The largest number of sections we read.
 const MOST_SECTIONS: usize = 100_000;
@@ -20,7 +23,15 @@ pub struct Section<'a> {
     pub bytes: &'a [u8],
     pub size: u64,
     pub executable: bool,
-    pub compressed: bool,
+    pub compressed: Option<Compression>,
+}
+
+impl<'a> Section<'a> {
+    /// The contents, unpacked where they are compressed and can be unpacked; what is beyond `most` bytes is left out.
+    pub fn unpacked(&self, most: u64) -> Cow<'a, [u8]> {
+        let unpacked = self.compressed.and_then(|how| how.unpack(self.bytes, most));
+        unpacked.map_or(Cow::Borrowed(self.bytes), Cow::Owned)
+    }
 }
 
 /// A function or a variable by its symbol.
@@ -68,7 +79,8 @@ pub fn layout(bytes: &[u8]) -> Result<Layout<'_>, Malformed> {
             bytes: contents(bytes, header).unwrap_or_default(),
             size: header.sh_size,
             executable: header.sh_flags & u64::from(SHF_EXECINSTR) != 0,
-            compressed: header.sh_flags & u64::from(SHF_COMPRESSED) != 0,
+            compressed: (header.sh_flags & u64::from(SHF_COMPRESSED) != 0)
+                .then(|| Compression::of(contents(bytes, header).unwrap_or_default(), ctx)),
         })
         .collect();
     let mut out = Layout { sections, ..Layout::default() };

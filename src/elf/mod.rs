@@ -36,11 +36,6 @@ pub use relocate::calls;
 pub use sections::{Section, Sections};
 pub use symbols::{NamedFunction, Symbol};
 
-use crate::finding::Code as FindingCode;
-
-/// Finding codes of this module.
-pub const CODES: &[&FindingCode] = &[];
-
 /// True for anything that begins like an ELF file.
 pub fn is_elf(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\x7fELF")

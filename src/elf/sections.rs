@@ -1,7 +1,6 @@
 //! Section headers: a second opinion, and the way to debug information. No loader looks at them. Pure.
 
 use std::borrow::Cow;
-use std::io::Read;
 
 use goblin::container::{Container, Ctx};
 use goblin::elf::header::Header;
@@ -10,6 +9,7 @@ use goblin::elf::section_header::{SHN_XINDEX, SHT_NOBITS, SectionHeader};
 use super::image::Image;
 use super::notes::word;
 use super::symbols::text_at;
+use crate::archive::compress;
 
 /// `SHF_COMPRESSED`
 const COMPRESSED: u64 = 0x800;
@@ -126,17 +126,34 @@ impl<'a> Sections<'a> {
         if section.flags & COMPRESSED == 0 {
             return Some(Cow::Borrowed(bytes));
         }
+        let limit = MOST_UNPACKED.min(self.image.length().saturating_mul(16));
+        Compression::of(bytes, ctx).unpack(bytes, limit).map(Cow::Owned)
+    }
+}
+
+/// How a section is compressed: what its first bytes (`Elf32_Chdr`, `Elf64_Chdr`) say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compression {
+    /// `ELFCOMPRESS_ZLIB` is 1, `ELFCOMPRESS_ZSTD` is 2.
+    kind: u32,
+    /// Bytes in front of the data.
+    head: usize,
+}
+
+impl Compression {
+    pub(super) fn of(bytes: &[u8], ctx: Ctx) -> Self {
         // Elf32_Chdr: type, size, align; Elf64_Chdr: type, reserved, size, align.
         let head = if ctx.container == Container::Big { 24 } else { 12 };
-        let data = bytes.get(head..)?;
-        let mut out = Vec::new();
-        let limit = MOST_UNPACKED.min(self.image.length().saturating_mul(16));
-        let result = match word(bytes, ctx) {
-            1 => flate2::read::ZlibDecoder::new(data).take(limit).read_to_end(&mut out),
-            2 => zstd::stream::read::Decoder::new(data)
-                .and_then(|decoder| decoder.take(limit).read_to_end(&mut out)),
-            _ => return None,
-        };
-        result.ok().map(|_| Cow::Owned(out))
+        Self { kind: word(bytes, ctx), head }
+    }
+
+    /// Unpacks the bytes of a section; what is beyond `most` is left out.
+    pub(super) fn unpack(self, bytes: &[u8], most: u64) -> Option<Vec<u8>> {
+        let data = bytes.get(self.head..)?;
+        match self.kind {
+            1 => compress::zlib(data, most).ok(),
+            2 => compress::zstd(data, most).ok(),
+            _ => None,
+        }
     }
 }

@@ -2,19 +2,15 @@
 //!
 //! Bounded: a bundle is a few lines; more than [`MOST_LINES`] is refused.
 
-use serde_json::Value;
-
 use super::dsse::PAYLOAD;
 use super::statement::TYPE;
-use super::{Envelope, PublicKey, Statement, provenance};
-use crate::elf::layout;
+use super::{Envelope, PublicKey, Statement, provenance, test_result};
 use crate::finding::{Code, Finding};
-use crate::plan::{Plan, note};
 use crate::record::NamedDigest;
 
 /// Finding codes of bundles.
 pub(super) const CODES: &[&Code] =
-    &[&UNREADABLE, &SIGNATURE, &UNAUTHENTICATED, &SUBJECT, &MISSING, &BUILDER, &NOTE];
+    &[&UNREADABLE, &SIGNATURE, &UNAUTHENTICATED, &SUBJECT, &MISSING, &BUILDER];
 
 static UNREADABLE: Code = Code {
     name: "evidence::unreadable",
@@ -47,25 +43,6 @@ static BUILDER: Code = Code {
     summary: "the provenance is by another builder, or of another kind of build",
     explain: "Only what is asked for with --builder is accepted; the build type must be one this Quench knows.",
 };
-
-static NOTE: Code = Code {
-    name: "evidence::package-note",
-    summary: "the emulator's package note is not the planned one",
-    explain: "The linker writes `.note.package` from the plan's flags; it is read back from the staged file, so that a core \
-              dump names what the record names.",
-};
-
-/// The package note read back must be the one the plan asked for.
-pub fn package_note(plan: &Plan, emulator: &[u8]) -> Vec<Finding> {
-    let Some(wanted) = note::planned(plan) else { return Vec::new() };
-    match layout::package_note(emulator) {
-        Some(is) if is == wanted => Vec::new(),
-        Some(is) => {
-            vec![Finding::error(&NOTE, format!("the package note is {is}, planned was {wanted}"))]
-        }
-        None => vec![Finding::error(&NOTE, "the emulator has no package note")],
-    }
-}
 
 const MOST_LINES: usize = 1000;
 
@@ -105,7 +82,12 @@ pub fn check(text: &str, wanted: Wanted<'_>, files: &[NamedDigest]) -> (Checked,
             Ok((envelope, statement)) => {
                 signature(index + 1, &envelope, wanted, &mut checked, &mut findings);
                 subjects(&statement, files, &mut findings);
-                read(statement, &mut checked);
+                let kind = statement.predicate_type.clone();
+                if let Err(error) = read(statement, &mut checked) {
+                    checked.authenticated = false;
+                    let message = format!("line {} of the bundle: {kind}: {error}", index + 1);
+                    findings.push(Finding::error(&UNREADABLE, message));
+                }
             }
             Err(why) => {
                 checked.authenticated = false;
@@ -189,29 +171,25 @@ fn subjects(statement: &Statement, files: &[NamedDigest], findings: &mut Vec<Fin
     }
 }
 
-fn read(statement: Statement, checked: &mut Checked) {
-    let text = |pointer: &str| {
-        statement.predicate.pointer(pointer).and_then(Value::as_str).unwrap_or("").to_owned()
-    };
-    if statement.predicate_type == provenance::PREDICATE {
-        checked.builder = text("/runDetails/builder/id");
-        let parameters = statement.predicate.pointer("/buildDefinition/internalParameters");
-        let level = parameters.and_then(|parameters| parameters.get("slsa-build-level"));
-        checked.level = level.and_then(Value::as_u64).unwrap_or(0);
-        let taints = parameters.and_then(|parameters| parameters.get("taints"));
-        checked.taints = taints
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-            .map(|(name, text)| (name.clone(), text.as_str().unwrap_or("").to_owned()))
-            .collect();
-        checked.record =
-            provenance::byproduct(&statement.predicate, ".record.json").map(str::to_owned);
+/// Reads the predicates that are known; of another shape than theirs they are an error.
+fn read(statement: Statement, checked: &mut Checked) -> Result<(), serde_json::Error> {
+    checked.statements.push(statement.predicate_type.clone());
+    match statement.predicate_type.as_str() {
+        provenance::PREDICATE => {
+            let predicate: provenance::Predicate = serde_json::from_value(statement.predicate)?;
+            let parameters = predicate.build_definition.internal_parameters;
+            checked.level = parameters.slsa_build_level;
+            checked.taints = parameters.taints.into_iter().collect();
+            checked.record = predicate.run_details.byproduct(".record.json").map(str::to_owned);
+            checked.builder = predicate.run_details.builder.id;
+        }
+        test_result::PREDICATE => {
+            let predicate: test_result::Predicate = serde_json::from_value(statement.predicate)?;
+            checked.tests = Some(predicate.result);
+        }
+        _ => {}
     }
-    if statement.predicate_type == super::test_result::PREDICATE {
-        checked.tests = Some(text("/result"));
-    }
-    checked.statements.push(statement.predicate_type);
+    Ok(())
 }
 
 impl Checked {

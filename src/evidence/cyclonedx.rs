@@ -6,7 +6,7 @@
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-use super::parts::{self, Part, Role, parts, plan, sha256, source_files};
+use super::parts::{self, Part, Role, parts, sha256};
 use crate::date::iso8601;
 use crate::record::Record;
 
@@ -22,7 +22,7 @@ pub(super) fn document(record: &Record) -> Value {
         "serialNumber": format!("urn:uuid:{}", uuid(&content)),
         "version": 1,
         "metadata": {
-            "timestamp": iso8601(parts::date(record)),
+            "timestamp": iso8601(record.plan.source.date),
             "lifecycles": [{ "phase": "build" }],
             "tools": { "components": [{
                 "type": "application", "name": "quench", "version": record.quench,
@@ -40,12 +40,12 @@ fn product(record: &Record) -> Value {
         "bom-ref": "product",
         "name": parts::product(record),
         "version": parts::upstream_version(record),
-        "description": plan(record, "/summary"),
+        "description": record.plan.summary,
         "licenses": [{ "license": { "id": "GPL-2.0-only" } }],
         "properties": [
             { "name": "quench:profile", "value": record.name },
-            { "name": "quench:hardening", "value": plan(record, "/hardening") },
-            { "name": "quench:target", "value": plan(record, "/target") },
+            { "name": "quench:hardening", "value": record.plan.hardening },
+            { "name": "quench:target", "value": record.plan.target },
         ],
     });
     set(&mut out, "purl", parts::product_purl(record));
@@ -93,10 +93,14 @@ fn sources(record: &Record) -> Vec<Value> {
         // A relative reference: the archive's address is the mirror's business. `+` and `~` need no escape.
         None => name.to_owned(),
     };
-    source_files(record)
-        .iter()
-        .map(|(name, sha256)| {
-            json!({ "type": "source-distribution", "url": url(name), "hashes": [hash(sha256)] })
+    let files = record.plan.source.files.iter();
+    files
+        .map(|file| {
+            json!({
+                "type": "source-distribution",
+                "url": url(&file.name),
+                "hashes": [hash(&file.sha256)],
+            })
         })
         .collect()
 }

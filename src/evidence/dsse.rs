@@ -10,6 +10,7 @@ use p256::pkcs8::LineEnding;
 use serde::{Deserialize, Serialize};
 
 use super::parts::sha256;
+use crate::failure::{Exit, Hinted};
 
 /// `payloadType` of in-toto statements.
 pub(super) const PAYLOAD: &str = "application/vnd.in-toto+json";
@@ -23,16 +24,20 @@ pub enum KeyError {
     Public(String),
 }
 
-impl KeyError {
-    pub fn hint(&self) -> String {
-        match self {
+impl Hinted for KeyError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
             Self::Private(_) => {
                 "an unencrypted PKCS#8 key: openssl genpkey -algorithm ed25519, or \
                                  -algorithm EC -pkeyopt ec_paramgen_curve:P-256"
             }
             Self::Public(_) => "openssl pkey -in KEY -pubout",
-        }
-        .to_owned()
+        };
+        Some(hint.to_owned())
     }
 }
 

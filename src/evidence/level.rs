@@ -4,9 +4,17 @@
 //! hosted platform that signs, level 3 one whose key no build step can reach. A signature by a local key is worth having
 //! and does not change the level.
 
-use serde_json::Value;
+use std::collections::BTreeSet;
 
-use crate::record::Record;
+use super::observed::{by_step, runs, unknown};
+use crate::record::{AuthenticatedBy, Isolated, Record, RootKind, SourceKind, StepRun, StepRuns};
+use crate::wire::plan::Provider;
+
+/// Who built where the steps were run by more than one: no policy that trusts a builder may trust this.
+const SEVERAL: &str = "urn:x-quench:builder:several";
+
+/// Who built where the record does not say so of every step.
+const UNKNOWN: &str = "urn:x-quench:builder:unknown";
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,36 +28,28 @@ pub struct Level {
 
 /// Judges a build by its record.
 pub fn level(record: &Record, signed: bool) -> Level {
-    let observed = |key: &str| {
-        record.observed.as_ref().and_then(|value| value.get(key)).and_then(Value::as_str)
-    };
+    let steps = record.observed.as_ref().map(|observed| observed.steps.as_slice());
+    let steps = steps.unwrap_or_default();
     let mut taints = Vec::new();
     let mut add = |name: &'static str, text: String| taints.push((name, text));
     if !signed {
         add("unsigned", "nobody vouches for the provenance".to_owned());
     }
-    match observed("root") {
-        Some(root) if root.starts_with("closed") => {}
-        root => add(
-            "open-root",
-            format!(
-                "{}: headers and libraries of the host decide with; they are recorded",
-                root.unwrap_or("unknown root")
-            ),
-        ),
+    for (name, text) in of_steps(steps) {
+        add(name, text);
     }
-    let isolation = observed("isolation").unwrap_or("isolation unknown");
-    if !isolation.starts_with("bubblewrap") {
-        add("no-sandbox", isolation.to_owned());
-    }
-    if let Some(cache) = observed("compiler-cache") {
-        add("compiler-cache", format!("{cache}: objects may come from an earlier build"));
-    }
-    match record.source.kind.as_str() {
-        "apt" => {}
-        "url" if record.source.authentication.contains("OpenPGP") => {}
-        "url" => add("unsigned-source", "only the profile's digest vouches for it".to_owned()),
-        _ => add("local-source", "a tree of this machine, taken as it is".to_owned()),
+    match (record.source.kind, record.source.vouched_by()) {
+        (SourceKind::Path, _) => {
+            add("local-source", "a tree of this machine, taken as it is".to_owned());
+        }
+        (_, Some(AuthenticatedBy::ArchiveSignature | AuthenticatedBy::OpenpgpSignature)) => {}
+        (_, Some(AuthenticatedBy::ProfileDigest)) => {
+            add("unsigned-source", "only the profile's digest vouches for it".to_owned());
+        }
+        (_, Some(AuthenticatedBy::Nobody)) => {
+            add("unsigned-source", "nobody vouches for it".to_owned());
+        }
+        (_, None) => add("unsigned-source", "it is not known who vouches for it".to_owned()),
     }
     let prebuilt = prebuilt(record);
     if !prebuilt.is_empty() {
@@ -65,12 +65,61 @@ pub fn level(record: &Record, signed: bool) -> Level {
     Level { level: 1, missing, taints }
 }
 
+/// What taints the steps that made the bytes. A step of which nothing is known is taken for the worst.
+fn of_steps(steps: &[StepRuns]) -> Vec<(&'static str, String)> {
+    let mut out = Vec::new();
+    let unknown = unknown(steps);
+    let unknown = (!unknown.is_empty()).then(|| format!("{}: unknown", unknown.join(", ")));
+    let mut add = |name, found: Option<String>, unknown: Option<&String>, meaning: &str| {
+        let parts: Vec<String> = found.into_iter().chain(unknown.cloned()).collect();
+        if !parts.is_empty() {
+            out.push((name, parts.join("; ") + meaning));
+        }
+    };
+    let open = |run: &StepRun| match run.root {
+        RootKind::Closed { .. } => None,
+        RootKind::Host => Some(run.root.to_string()),
+    };
+    let meaning = ": headers and libraries of the host decide with; they are recorded";
+    add("open-root", by_step(steps, &open), unknown.as_ref(), meaning);
+    let unshielded = |run: &StepRun| match run.isolation {
+        Isolated::Bubblewrap { .. } => None,
+        Isolated::None { .. } => Some(run.isolation_text()),
+    };
+    add("no-sandbox", by_step(steps, &unshielded), unknown.as_ref(), "");
+    let cached = |run: &StepRun| run.compiler_cache.as_ref().map(ToString::to_string);
+    let meaning = ": objects may come from an earlier build";
+    add("compiler-cache", by_step(steps, &cached), None, meaning);
+    let builders: BTreeSet<&str> = runs(steps).map(|(_, run)| run.builder.as_str()).collect();
+    if builders.len() > 1 {
+        let text = by_step(steps, &|run| Some(run.builder.clone()));
+        add("several-builders", text, None, "");
+    }
+    out
+}
+
+/// Who built, as the provenance names it: the one builder of every step, else nobody who could be trusted for all.
+pub(super) fn builder(record: &Record) -> &str {
+    let steps = record.observed.as_ref().map(|observed| observed.steps.as_slice());
+    let steps = steps.unwrap_or_default();
+    let mut builders = runs(steps).map(|(_, run)| run.builder.as_str());
+    match builders.next() {
+        Some(first) if unknown(steps).is_empty() => {
+            if builders.all(|other| other == first) {
+                first
+            } else {
+                SEVERAL
+            }
+        }
+        _ => UNKNOWN,
+    }
+}
+
 fn prebuilt(record: &Record) -> Vec<&str> {
-    let firmware = record.plan.get("firmware").and_then(Value::as_array);
-    let entries = firmware.into_iter().flatten();
-    entries
-        .filter(|entry| entry.get("provider").is_some_and(Value::is_object))
-        .filter_map(|entry| entry.get("file").and_then(Value::as_str))
+    let firmware = record.plan.firmware.iter();
+    firmware
+        .filter(|firmware| matches!(firmware.provider, Provider::Package(_)))
+        .map(|firmware| firmware.file.as_str())
         .collect()
 }
 

@@ -10,6 +10,7 @@ mod check;
 mod cyclonedx;
 mod dsse;
 mod level;
+mod observed;
 mod parts;
 mod provenance;
 mod spdx;
@@ -18,9 +19,10 @@ mod statement;
 mod test_result;
 
 pub use attributes::{attributes, reproducible};
-pub use check::{Checked, Wanted, check, package_note};
+pub use check::{Checked, Wanted, check};
 pub use dsse::{Envelope, KeyError, PublicKey, SigningKey};
 pub use level::{Level, level};
+pub use observed::{MAKING, observed};
 pub use statement::{Resource, Statement};
 
 use crate::finding::Code;
@@ -47,7 +49,7 @@ pub struct Inputs<'a> {
     pub package: &'a str,
     /// The record and the verdict as written.
     pub byproducts: Vec<NamedDigest>,
-    /// URI of who runs Quench.
+    /// URI of who runs Quench now and read the packages back. Who built stands in the record.
     pub builder: &'a str,
     pub key: Option<&'a SigningKey>,
 }
@@ -114,5 +116,7 @@ fn sha256sums(mut sums: Vec<NamedDigest>) -> String {
 
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+pub(crate) use sample::{record as sample, run as sample_run};
 #[cfg(test)]
 mod tests;

@@ -1,42 +1,19 @@
 //! What a build is made of, read out of its record once for both SBOM formats and the provenance. Pure.
 
 use packageurl::PackageUrl;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::record::{Host, Installed, Record};
+use crate::record::{Host, Installed, Record, SourceKind};
+use crate::wire::plan::{Firmware, Provider};
 
 /// sha256 in hex.
 pub(super) fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// A text of the plan, by JSON pointer.
-pub(super) fn plan<'a>(record: &'a Record, pointer: &str) -> &'a str {
-    record.plan.pointer(pointer).and_then(Value::as_str).unwrap_or("")
-}
-
-/// (name, sha256) pairs of the plan.
-fn pairs(record: &Record, pointer: &str) -> Vec<(String, String)> {
-    let list = record.plan.pointer(pointer).and_then(Value::as_array);
-    let text =
-        |entry: &Value, key: &str| entry.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
-    list.into_iter().flatten().map(|entry| (text(entry, "name"), text(entry, "sha256"))).collect()
-}
-
-/// (name, sha256) of the fetched source files.
-pub(super) fn source_files(record: &Record) -> Vec<(String, String)> {
-    pairs(record, "/source/files")
-}
-
-/// `SOURCE_DATE_EPOCH`.
-pub(super) fn date(record: &Record) -> i64 {
-    record.plan.pointer("/source/date").and_then(Value::as_i64).unwrap_or(0)
-}
-
 /// QEMU's version without the distribution's epoch and suffix.
 pub(super) fn upstream_version(record: &Record) -> String {
-    let version = plan(record, "/source/version");
+    let version = record.plan.source.version.as_str();
     let version = version.split_once(':').map_or(version, |(_, rest)| rest);
     let end = version.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(version.len());
     version[..end].to_owned()
@@ -79,17 +56,15 @@ pub(super) fn package_purl(host: &Host, package: &Installed) -> Option<String> {
 
 /// The source the build started from.
 pub(super) fn source_purl(record: &Record) -> Option<String> {
-    let version = plan(record, "/source/version");
-    match (record.source.kind.as_str(), &record.source.package, &record.source.url) {
-        ("apt", Some(package), _) => {
-            let suite = record.source.suite.as_deref().unwrap_or("");
+    let version = record.plan.source.version.as_str();
+    match (record.source.kind, &record.source.package, &record.source.url) {
+        (SourceKind::Apt, Some(package), _) => {
+            let suite = record.source.suite.as_deref().unwrap_or_default();
             purl("deb", Some("debian"), package, version, &[("arch", "source"), ("distro", suite)])
         }
-        ("url", _, Some(url)) => {
-            let sum = source_files(record)
-                .first()
-                .map(|(_, sha256)| format!("sha256:{sha256}"))
-                .unwrap_or_default();
+        (SourceKind::Url, _, Some(url)) => {
+            let sum = record.plan.source.files.first();
+            let sum = sum.map(|file| format!("sha256:{}", file.sha256)).unwrap_or_default();
             let qualifiers = [("checksum", sum.as_str()), ("download_url", url.as_str())];
             purl("generic", None, "qemu", version, &qualifiers)
         }
@@ -139,10 +114,10 @@ pub(super) fn patches(record: &Record) -> impl Iterator<Item = Part> {
 
 /// The fetched source files, likewise.
 pub(super) fn source_archives(record: &Record) -> impl Iterator<Item = Part> {
-    source_files(record).into_iter().map(|(name, sha256)| Part {
-        id: format!("source-file:{name}"),
-        name,
-        sha256: Some(sha256),
+    record.plan.source.files.iter().map(|file| Part {
+        id: format!("source-file:{}", file.name),
+        name: file.name.clone(),
+        sha256: Some(file.sha256.clone()),
         description: "source archive as it was fetched".to_owned(),
         ..Part::default()
     })
@@ -172,11 +147,11 @@ pub(super) fn parts(record: &Record) -> Vec<Part> {
         id: "source:qemu".to_owned(),
         role: Role::Source,
         name: "qemu".to_owned(),
-        version: plan(record, "/source/version").to_owned(),
+        version: record.plan.source.version.clone(),
         purl: source_purl(record),
         sha256: None,
         licence: "GPL-2.0-only",
-        description: plan(record, "/source/origin").to_owned(),
+        description: record.plan.source.origin.clone(),
     }];
     out.extend(record.libraries.iter().map(|library| {
         let package = library.package.as_ref();
@@ -190,8 +165,7 @@ pub(super) fn parts(record: &Record) -> Vec<Part> {
             ..Part::default()
         }
     }));
-    let firmware = record.plan.get("firmware").and_then(Value::as_array);
-    out.extend(firmware.into_iter().flatten().map(|entry| firmware_part(record, entry)));
+    out.extend(record.plan.firmware.iter().map(|firmware| firmware_part(record, firmware)));
     out.extend(record.tools.iter().map(|tool| Part {
         id: format!("tool:{}", tool.name),
         role: Role::Tool,
@@ -212,29 +186,31 @@ pub(super) fn parts(record: &Record) -> Vec<Part> {
     out
 }
 
-fn firmware_part(record: &Record, entry: &Value) -> Part {
-    let file = entry.get("file").and_then(Value::as_str).unwrap_or("");
-    let inside = entry.get("provider").and_then(Value::as_str) == Some("built");
-    let staged = record.files.iter().find(|staged| staged.path.rsplit('/').next() == Some(file));
-    let package = |key: &str| {
-        entry.pointer(&format!("/provider/{key}")).and_then(Value::as_str).unwrap_or("?")
-    };
-    Part {
-        id: format!("firmware:{file}"),
-        role: if inside { Role::FirmwareInside } else { Role::FirmwareNeeded },
-        name: file.to_owned(),
-        version: if inside { upstream_version(record) } else { String::new() },
-        sha256: staged.filter(|_| inside).map(|staged| staged.sha256.clone()),
-        licence: if inside { "GPL-2.0-or-later" } else { "" },
-        description: if inside {
-            "option ROM, built from pc-bios/optionrom of the same source".to_owned()
-        } else {
-            format!(
+fn firmware_part(record: &Record, firmware: &Firmware) -> Part {
+    let file = firmware.file.as_str();
+    let part = Part { id: format!("firmware:{file}"), name: file.to_owned(), ..Part::default() };
+    match &firmware.provider {
+        Provider::Built => {
+            let mut staged = record.files.iter();
+            let staged = staged.find(|staged| staged.path.rsplit('/').next() == Some(file));
+            Part {
+                role: Role::FirmwareInside,
+                version: upstream_version(record),
+                sha256: staged.map(|staged| staged.sha256.clone()),
+                licence: "GPL-2.0-or-later",
+                description: "option ROM, built from pc-bios/optionrom of the same source"
+                    .to_owned(),
+                ..part
+            }
+        }
+        Provider::Package(names) => Part {
+            role: Role::FirmwareNeeded,
+            description: format!(
                 "prebuilt firmware of the distribution: {} (Debian), {} (Fedora); not built here",
-                package("debian"),
-                package("fedora")
-            )
+                names.debian.as_deref().unwrap_or("?"),
+                names.fedora.as_deref().unwrap_or("?")
+            ),
+            ..part
         },
-        ..Part::default()
     }
 }

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 
-use super::parts::{self, package_purl, plan, sha256, source_files, source_purl};
+use super::parts::{package_purl, sha256, source_purl};
 use super::{Inputs, Resource, Statement, level};
 use crate::record::{Installed, NamedDigest, Record};
 
@@ -27,8 +28,8 @@ pub(super) fn statement(inputs: &Inputs<'_>, byproducts: &[NamedDigest]) -> Stat
             "buildType": BUILD_TYPE,
             "externalParameters": { "profile": record.name },
             "internalParameters": {
-                "SOURCE_DATE_EPOCH": parts::date(record),
-                "hardening": plan(record, "/hardening"),
+                "SOURCE_DATE_EPOCH": record.plan.source.date,
+                "hardening": record.plan.hardening,
                 "host": record.host,
                 "observed": record.observed,
                 "slsa-build-level": level.level,
@@ -39,7 +40,7 @@ pub(super) fn statement(inputs: &Inputs<'_>, byproducts: &[NamedDigest]) -> Stat
         },
         "runDetails": {
             "builder": {
-                "id": inputs.builder,
+                "id": level::builder(record),
                 "version": { "quench": record.quench },
             },
             "byproducts": byproducts.iter().map(Resource::from).collect::<Vec<_>>(),
@@ -57,8 +58,8 @@ fn dependencies(record: &Record) -> Vec<Resource> {
         out.push(resource);
     }
     let source = source_purl(record).unwrap_or_default();
-    for (name, digest) in source_files(record) {
-        let mut resource = Resource::named(name).sha256(&digest);
+    for file in &record.plan.source.files {
+        let mut resource = Resource::from(file);
         resource.uri.clone_from(&source);
         out.push(resource);
     }
@@ -89,11 +90,45 @@ fn dependencies(record: &Record) -> Vec<Resource> {
     out
 }
 
-/// The record a bundle speaks of is named among its byproducts.
-pub(super) fn byproduct<'a>(predicate: &'a Value, ending: &str) -> Option<&'a str> {
-    let list = predicate.pointer("/runDetails/byproducts")?.as_array()?;
-    let named = |entry: &&Value| {
-        entry.get("name").and_then(Value::as_str).is_some_and(|name| name.ends_with(ending))
-    };
-    list.iter().find(named)?.pointer("/digest/sha256")?.as_str()
+/// What is read of a predicate: everything may be missing, of provenance that others wrote.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Predicate {
+    pub(super) build_definition: BuildDefinition,
+    pub(super) run_details: RunDetails,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct BuildDefinition {
+    pub(super) internal_parameters: InternalParameters,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub(super) struct InternalParameters {
+    pub(super) slsa_build_level: u64,
+    /// Name and meaning.
+    pub(super) taints: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RunDetails {
+    pub(super) builder: Builder,
+    pub(super) byproducts: Vec<Resource>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Builder {
+    pub(super) id: String,
+}
+
+impl RunDetails {
+    /// sha256 of the byproduct whose name ends so.
+    pub(super) fn byproduct(&self, ending: &str) -> Option<&str> {
+        let named = self.byproducts.iter().find(|byproduct| byproduct.name.ends_with(ending))?;
+        named.digest.get("sha256").map(String::as_str)
+    }
 }

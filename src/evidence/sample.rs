@@ -2,10 +2,14 @@
 
 use serde_json::json;
 
+use super::{MAKING, WORKSTATION, observed};
 use crate::record::{
-    Host, Installed, Library, Measured, NamedDigest, PatchText, ProfileFile, Record, SCHEMA,
-    SourceOrigin, StagedFile, ToolVersion,
+    AuthenticatedBy, Host, Installed, Isolated, Library, Measured, NamedDigest, PatchText,
+    ProfileFile, Record, RootKind, SourceKind, SourceOrigin, StagedFile, StepRun, StepRuns,
+    ToolVersion,
 };
+use crate::wire::Tag;
+use crate::wire::plan::{Because, Firmware, PackageNames, Plan, Provider, Source};
 
 pub(crate) fn installed(name: &str, version: &str) -> Installed {
     Installed {
@@ -19,6 +23,56 @@ fn digest(letter: char) -> String {
     std::iter::repeat_n(letter, 64).collect()
 }
 
+/// A run in the sandbox, on the open host.
+pub(crate) fn run() -> StepRun {
+    StepRun {
+        builder: WORKSTATION.to_owned(),
+        compiler_cache: None,
+        isolation: Isolated::Bubblewrap { version: "bubblewrap 0.8.0".to_owned() },
+        quench: "0.1.0".to_owned(),
+        root: RootKind::Host,
+        tools: vec![NamedDigest { name: "gcc".to_owned(), sha256: digest('e') }],
+    }
+}
+
+/// Every step that makes bytes, run like this.
+pub(crate) fn steps(run: &StepRun) -> Vec<StepRuns> {
+    MAKING.map(|step| StepRuns { runs: vec![run.clone()], step }).into()
+}
+
+fn plan() -> Plan {
+    let named = |name: &str, letter| NamedDigest { name: name.to_owned(), sha256: digest(letter) };
+    let firmware = |file: &str, provider| Firmware {
+        because: Because::Rule { text: "so".to_owned() },
+        file: file.to_owned(),
+        provider,
+    };
+    let seabios = PackageNames {
+        debian: Some("seabios".to_owned()),
+        fedora: Some("seabios-bin".to_owned()),
+        ..PackageNames::default()
+    };
+    Plan {
+        name: "x".to_owned(),
+        summary: "a sample".to_owned(),
+        target: "x86_64-softmmu".to_owned(),
+        hardening: "strict".to_owned(),
+        source: Source {
+            origin: "apt: qemu 1:10.0.13+ds-0+deb13u1 of trixie".to_owned(),
+            version: "1:10.0.13+ds-0+deb13u1".to_owned(),
+            tree: digest('b'),
+            date: 1_788_026_140,
+            files: vec![named("qemu_10.0.13+ds.orig.tar.xz", 'c')],
+            patches: vec![named("0001-fix.patch", 'd')],
+        },
+        firmware: vec![
+            firmware("pvh.bin", Provider::Built),
+            firmware("bios-256k.bin", Provider::Package(seabios)),
+        ],
+        ..Plan::default()
+    }
+}
+
 pub(crate) fn record() -> Record {
     let file = |path: &str, letter| StagedFile {
         path: path.to_owned(),
@@ -26,7 +80,6 @@ pub(crate) fn record() -> Record {
         size: 10,
         sha256: digest(letter),
     };
-    let because = json!({ "kind": "rule", "text": "so" });
     let rules = json!([
         { "rule": "stack-protector", "verdict": "holds", "demand": "require", "outcome": "fine", "evidence": "", "detail": "" },
         { "rule": "fortify", "verdict": "cannot-tell", "demand": "report", "outcome": "fine", "evidence": "", "detail": "" },
@@ -36,38 +89,18 @@ pub(crate) fn record() -> Record {
         "build-id": "00", "needed": ["libc.so.6"], "ibt": false, "shstk": false, "rules": rules,
     });
     Record {
-        schema: SCHEMA.to_owned(),
+        schema: Tag::default(),
         quench: "0.1.0".to_owned(),
         name: "x".to_owned(),
         profile: vec![ProfileFile { file: "x.toml".to_owned(), text: "schema = 1\n".to_owned() }],
-        plan: json!({
-            "schema": "quench.plan/1",
-            "name": "x",
-            "summary": "a sample",
-            "target": "x86_64-softmmu",
-            "hardening": "strict",
-            "source": {
-                "origin": "apt: qemu 1:10.0.13+ds-0+deb13u1 of trixie",
-                "version": "1:10.0.13+ds-0+deb13u1",
-                "tree": digest('b'),
-                "date": 1_788_026_140,
-                "files": [{ "name": "qemu_10.0.13+ds.orig.tar.xz", "sha256": digest('c') }],
-                "patches": [{ "name": "0001-fix.patch", "sha256": digest('d') }],
-            },
-            "firmware": [
-                { "file": "pvh.bin", "provider": "built", "because": because },
-                {
-                    "file": "bios-256k.bin", "because": because,
-                    "provider": { "debian": "seabios", "fedora": "seabios-bin" },
-                },
-            ],
-        }),
+        plan: plan(),
         source: SourceOrigin {
-            kind: "apt".to_owned(),
+            kind: SourceKind::Apt,
             package: Some("qemu".to_owned()),
             suite: Some("trixie".to_owned()),
             url: None,
             authentication: "archive signature".to_owned(),
+            authenticated_by: Some(AuthenticatedBy::ArchiveSignature),
         },
         patches: vec![PatchText {
             name: "0001-fix.patch".to_owned(),
@@ -112,8 +145,6 @@ pub(crate) fn record() -> Record {
             NamedDigest { name: "qemu-x_10.0.13_amd64.deb".to_owned(), sha256: digest('1') },
             NamedDigest { name: "qemu-x-10.0.13-1.x86_64.rpm".to_owned(), sha256: digest('2') },
         ],
-        observed: Some(json!({
-            "isolation": "bubblewrap 0.8.0: no network", "root": "open host", "compiler-cache": null,
-        })),
+        observed: Some(observed(steps(&run()))),
     }
 }

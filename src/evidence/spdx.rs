@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::cyclonedx::uuid;
-use super::parts::{self, Part, Role, parts, plan, sha256, source_files};
+use super::parts::{self, Part, Role, parts, sha256};
 use crate::date::iso8601;
 use crate::record::Record;
 
@@ -29,7 +29,7 @@ pub(super) fn document(record: &Record) -> Value {
         "name": parts::product(record),
         "documentNamespace": format!("urn:uuid:{}", uuid(&content)),
         "creationInfo": {
-            "created": iso8601(parts::date(record)),
+            "created": iso8601(record.plan.source.date),
             "creators": [format!("Tool: quench-{}", record.quench)],
         },
         "packages": all,
@@ -50,7 +50,7 @@ fn product(record: &Record) -> Value {
         "SPDXID": PRODUCT,
         "name": parts::product(record),
         "versionInfo": parts::upstream_version(record),
-        "summary": plan(record, "/summary"),
+        "summary": record.plan.summary,
         "downloadLocation": "NOASSERTION",
         "filesAnalyzed": false,
         "licenseConcluded": "NOASSERTION",
@@ -135,8 +135,9 @@ fn relationships(record: &Record, parts: &[Part]) -> Vec<Value> {
     for patch in &record.patches {
         out.push(relation(&id(&format!("patch:{}", patch.name)), "PATCH_FOR", &source));
     }
-    for (name, _) in source_files(record) {
-        out.push(relation(&source, "EXPANDED_FROM_ARCHIVE", &id(&format!("source-file:{name}"))));
+    for file in &record.plan.source.files {
+        let archive = id(&format!("source-file:{}", file.name));
+        out.push(relation(&source, "EXPANDED_FROM_ARCHIVE", &archive));
     }
     out
 }

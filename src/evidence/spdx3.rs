@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::cyclonedx::uuid;
-use super::parts::{self, Part, Role, parts, plan, sha256};
+use super::parts::{self, Part, Role, parts, sha256};
 use crate::date::iso8601;
 use crate::record::Record;
 
@@ -107,7 +107,7 @@ impl Graph {
             &id,
             json!({
                 "name": parts::product(record),
-                "summary": plan(record, "/summary"),
+                "summary": record.plan.summary,
                 "software_packageVersion": parts::upstream_version(record),
                 "software_packageUrl": parts::product_purl(record),
                 "software_primaryPurpose": "application",
@@ -199,7 +199,7 @@ impl Graph {
             "type": "CreationInfo",
             "@id": CREATION,
             "specVersion": "3.0.1",
-            "created": iso8601(parts::date(record)),
+            "created": iso8601(record.plan.source.date),
             "createdBy": [agent],
             "createdUsing": [tool],
         });

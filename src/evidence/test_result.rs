@@ -2,6 +2,7 @@
 //!
 //! Source: in-toto/attestation, `spec/predicates/test-result.md`.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::attributes::judged;
@@ -10,6 +11,13 @@ use crate::record::{NamedDigest, Record};
 
 /// `predicateType`.
 pub(super) const PREDICATE: &str = "https://in-toto.io/attestation/test-result/v0.1";
+
+/// What is read of a predicate.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Predicate {
+    pub(super) result: String,
+}
 
 pub(super) fn statement(record: &Record, byproducts: &[NamedDigest]) -> Statement {
     let (mut passed, mut warned, mut failed) = (Vec::new(), Vec::new(), Vec::new());

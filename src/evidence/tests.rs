@@ -3,9 +3,10 @@
 use p256::pkcs8::EncodePrivateKey as _;
 use serde_json::Value;
 
-use super::sample::record;
+use super::sample::{record, run, steps};
 use super::*;
 use crate::finding::any_error;
+use crate::record::{CompilerCache, Isolated, RootKind, SourceKind, StepRun};
 
 /// Keys of fixed bytes: no private key lies in the tree.
 fn pems() -> [String; 2] {
@@ -298,10 +299,12 @@ fn hostile_bundles_are_findings() {
 #[test]
 fn a_cached_unsandboxed_build_of_a_local_tree_says_so() {
     let mut record = record();
-    record.source.kind = "path".to_owned();
-    record.observed = Some(serde_json::json!({
-        "isolation": "environment cleared; no sandbox: bwrap failed", "root": "open host", "compiler-cache": "ccache 4.7",
-    }));
+    record.source.kind = SourceKind::Path;
+    record.observed = Some(observed(steps(&StepRun {
+        compiler_cache: Some(CompilerCache::Ccache { version: "ccache 4.7".to_owned() }),
+        isolation: Isolated::None { why: "bwrap failed".to_owned() },
+        ..run()
+    })));
     let level = level(&record, false);
     let names: Vec<&str> = level.taints.iter().map(|(name, _)| *name).collect();
     let wanted = [
@@ -330,9 +333,17 @@ fn a_closed_root_is_no_taint_and_each_of_its_packages_is_a_dependency_with_a_dig
             sha256: parts::sha256(b"gcc"),
         }],
     });
-    record.observed = Some(serde_json::json!({
-        "isolation": "bubblewrap 0.8.0: no network", "root": "closed root: 1 packages of bookworm", "compiler-cache": null,
-    }));
+    record.observed = Some(observed(steps(&StepRun {
+        root: RootKind::Closed {
+            lock: parts::sha256(b"lock"),
+            mmdebstrap: "mmdebstrap 1.3.5".to_owned(),
+            mode: "root".to_owned(),
+            packages: 1,
+            suite: "bookworm".to_owned(),
+            tree: parts::sha256(b"tree"),
+        },
+        ..run()
+    })));
     let level = level(&record, true);
     assert!(level.taints.iter().all(|(name, _)| *name != "open-root"), "{:?}", level.taints);
     let files = evidence(&record, None);

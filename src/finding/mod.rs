@@ -6,7 +6,7 @@
 mod render;
 mod visible;
 
-pub use render::{human, json, line_and_column, place, reference};
+pub use render::{human, line_and_column, place, reference, wire};
 pub use visible::{of_bytes, visible};
 
 use std::collections::BTreeMap;
@@ -36,6 +36,15 @@ impl Severity {
             Self::Error => "error",
             Self::Warning => "warning",
             Self::Note => "note",
+        }
+    }
+
+    /// As documents say it.
+    pub fn wire(self) -> crate::wire::Severity {
+        match self {
+            Self::Error => crate::wire::Severity::Error,
+            Self::Warning => crate::wire::Severity::Warning,
+            Self::Note => crate::wire::Severity::Note,
         }
     }
 }
@@ -149,24 +158,4 @@ pub fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
         .filter(|(score, _)| *score > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)
-}
-
-/// Every code of the program, for `explain`, the reference and the test that names are unique. Each module lists its
-/// own.
-pub fn codes() -> Vec<&'static Code> {
-    let mut all: Vec<&'static Code> = [
-        crate::archive::CODES,
-        crate::profile::CODES,
-        crate::kconfig::CODES,
-        crate::catalog::CODES,
-        crate::hardening::CODES,
-        crate::plan::CODES,
-        crate::elf::CODES,
-        &crate::verify::codes(),
-        crate::record::CODES,
-        crate::evidence::CODES,
-    ]
-    .concat();
-    all.sort_by_key(|code| code.name);
-    all
 }

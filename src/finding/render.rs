@@ -1,9 +1,9 @@
 //! Findings as text for people and as JSON. Pure.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use serde_json::{Value, json};
 
-use super::{Code, Finding, Place, Severity, visible};
+use super::{Code, Finding, Label, Place, Severity, visible};
+use crate::wire;
 
 /// A finding with its source lines.
 pub fn human(finding: &Finding, texts: &[(String, String)], colour: bool) -> String {
@@ -106,31 +106,36 @@ fn capitalised(text: &str) -> String {
     rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
-/// One object of `quench.finding/1`.
-pub fn json(finding: &Finding, texts: &[(String, String)]) -> Value {
-    let labels: Vec<Value> = finding
-        .labels
-        .iter()
-        .map(|label| match &label.place {
-            Place::Span { file, span } => {
-                let (line, column) = position(file, span.start, texts);
-                json!({ "file": file, "line": line, "column": column, "text": label.text })
-            }
-            Place::Line { file, line } => json!({ "file": file, "line": line, "text": label.text }),
-            Place::Object { path, part } => {
-                json!({ "object": path, "part": part, "text": label.text })
-            }
-        })
-        .collect();
-    json!({
-        "schema": "quench.finding/1",
-        "code": finding.code.name,
-        "severity": finding.severity.name(),
-        "message": finding.message,
-        "labels": labels,
-        "notes": finding.notes,
-        "help": finding.help,
-    })
+/// The finding as a document.
+pub fn wire(finding: &Finding, texts: &[(String, String)]) -> wire::Finding {
+    wire::Finding {
+        code: finding.code.name.to_owned(),
+        help: finding.help.clone(),
+        labels: finding.labels.iter().map(|label| wire_label(label, texts)).collect(),
+        message: finding.message.clone(),
+        notes: finding.notes.clone(),
+        schema: wire::Tag::default(),
+        severity: finding.severity.wire(),
+    }
+}
+
+fn wire_label(label: &Label, texts: &[(String, String)]) -> wire::Label {
+    let text = label.text.clone();
+    match &label.place {
+        Place::Span { file, span } => {
+            let (line, column) = position(file, span.start, texts);
+            let (line, column) = (Some(line), Some(column));
+            wire::Label { file: Some(file.clone()), line, column, text, ..wire::Label::default() }
+        }
+        Place::Line { file, line } => {
+            let line = usize::try_from(*line).ok();
+            wire::Label { file: Some(file.clone()), line, text, ..wire::Label::default() }
+        }
+        Place::Object { path, part } => {
+            let (object, part) = (Some(path.clone()), Some(part.clone()));
+            wire::Label { object, part, text, ..wire::Label::default() }
+        }
+    }
 }
 
 #[cfg(test)]

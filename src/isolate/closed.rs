@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Isolation;
 use crate::plan::Invocation;
 use crate::process;
+use crate::record::RootKind;
 use crate::tool::{self, Found};
 
 /// Where the directories of a build stand inside.
@@ -31,8 +32,8 @@ pub struct Place {
 pub struct Closed {
     /// The unpacked root.
     pub directory: PathBuf,
-    /// What the record calls it.
-    pub text: String,
+    /// What the record says of it.
+    pub kind: RootKind,
     /// Digest of its lock.
     pub digest: String,
     pub places: Vec<Place>,

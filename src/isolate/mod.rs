@@ -14,9 +14,10 @@ pub use disorder::Disorder;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::hint::Hinted;
+use crate::failure::{Exit, Hinted};
 use crate::plan::Invocation;
 use crate::process;
+use crate::record::{CompilerCache, Isolated, RootKind};
 use crate::tool;
 
 /// Directories a step must not see: what is private to people, and sockets of services. Empty inside.
@@ -157,6 +158,14 @@ pub enum Error {
 }
 
 impl Hinted for Error {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Process(error) => error.exit(),
+            Self::Tool(error) => error.exit(),
+            Self::Sandbox(_) | Self::Disorder(_) | Self::Io(_) => Exit::Machine,
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::Sandbox(_) => Some(
@@ -266,21 +275,23 @@ impl Isolation {
         }
     }
 
-    /// What the record says.
-    pub fn text(&self) -> String {
+    /// What shuts steps in, as the record says it.
+    pub fn isolated(&self) -> Isolated {
         match &self.sandbox {
-            Some(Sandbox { closed: Some(_), version, .. }) => format!(
-                "{version}: no network, nothing of the host, fixed paths, private /tmp, cleared environment"
-            ),
-            Some(sandbox) => format!(
-                "{}: no network, read-only host, private /tmp, cleared environment",
-                sandbox.version
-            ),
-            None => format!(
-                "environment cleared, fixed PATH, own process group; no sandbox: {}",
-                self.without
-            ),
+            Some(sandbox) => Isolated::Bubblewrap { version: sandbox.version.clone() },
+            None => Isolated::None { why: self.without.clone() },
         }
+    }
+
+    /// What steps see of file systems, as the record says it.
+    pub fn root_kind(&self) -> RootKind {
+        self.closed().map_or(RootKind::Host, |closed| closed.kind.clone())
+    }
+
+    /// What stands in front of the compiler, as the record says it.
+    pub fn compiler_cache(&self) -> Option<CompilerCache> {
+        let cache = self.cache.as_ref()?;
+        Some(CompilerCache::Ccache { version: cache.version.clone() })
     }
 
     /// The variations that are in effect: some need the sandbox or a program. Who starts the steps sees to the order of
@@ -497,7 +508,7 @@ mod tests {
         };
         let closed = Closed {
             directory: root.clone(),
-            text: "closed root: a test".to_owned(),
+            kind: RootKind::Host,
             digest: "0".repeat(64),
             places: vec![place(&work, "work", true)],
         };

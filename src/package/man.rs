@@ -4,18 +4,16 @@
 //! No I/O: values in, compressed roff out, the same bytes every time.
 
 use std::collections::BTreeSet;
-use std::io::Write;
 
 use super::text::{iso_date, version, wrap};
+use crate::archive::compress;
 use crate::measure::{Property, Usage};
 use crate::plan::{Plan, Provider};
 use crate::record::Measured;
 
 /// The compressed page, as `gzip -9n` writes it.
 pub fn compressed(text: &str) -> Result<Vec<u8>, std::io::Error> {
-    let mut writer = flate2::GzBuilder::new().write(Vec::new(), flate2::Compression::best());
-    writer.write_all(text.as_bytes())?;
-    writer.finish()
+    compress::gzip(text.as_bytes())
 }
 
 /// The page in roff.

@@ -23,7 +23,7 @@ pub use place::{place, write_text};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::hint::Hinted;
+use crate::failure::{Exit, Hinted, full_disk};
 use crate::isolate::Isolation;
 use crate::plan::{Invocation, Plan};
 use crate::process;
@@ -55,6 +55,21 @@ pub enum Error {
 }
 
 impl Hinted for Error {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Process(error) => error.exit(),
+            Self::Tool(error) => error.exit(),
+            Self::Measure(error) => error.exit(),
+            Self::Key { .. } => Exit::Usage,
+            Self::Nothing(_)
+            | Self::Altered { .. }
+            | Self::Unsigned { .. }
+            | Self::Unreadable { .. }
+            | Self::NoBuildId { .. } => Exit::Program,
+            Self::Io(_) => Exit::Machine,
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::Process(error) => error.hint(),
@@ -65,7 +80,7 @@ impl Hinted for Error {
                     .to_owned(),
             ),
             Self::Key { .. } => Some("give the whole fingerprint".to_owned()),
-            Self::Io(error) if crate::run::is_full(error) => Some(crate::run::FULL.to_owned()),
+            Self::Io(error) => full_disk(error),
             _ => None,
         }
     }

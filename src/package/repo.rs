@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::sign::Key;
 use super::{Error, fresh, is_package, isolated, text};
+use crate::archive::compress;
 use crate::plan::{Invocation, Plan};
 use crate::{process, tool};
 
@@ -80,10 +81,8 @@ fn apt(plan: &Plan, key: Option<&Key>, root: &Path) -> Result<(), Error> {
     let index =
         isolated(plan, root, "index the .deb files", "apt-ftparchive").args(["packages", "."]);
     let packages = process::output(&here(index, root)?)?.stdout;
-    let mut writer = flate2::GzBuilder::new().write(Vec::new(), flate2::Compression::best());
-    std::io::Write::write_all(&mut writer, &packages)?;
     fs_err::write(root.join("Packages"), &packages)?;
-    fs_err::write(root.join("Packages.gz"), writer.finish()?)?;
+    fs_err::write(root.join("Packages.gz"), compress::gzip(&packages)?)?;
     let mut release = isolated(plan, root, "write the Release file", "apt-ftparchive");
     for (name, value) in [
         ("Origin", "quench"),

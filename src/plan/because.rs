@@ -12,14 +12,36 @@ pub enum Because {
     Asked(Origin),
     /// Another item needs it: `what` names it the way `explain` accepts it.
     Needed { what: String, why: String },
-    /// A Kconfig `select`, `imply` or `default` at `file`:`line`; `by` is the symbol whose clause it is.
-    Kconfig { clause: &'static str, by: Option<String>, file: String, line: u32 },
+    /// A Kconfig clause at `file`:`line`; `by` is the symbol whose clause it is.
+    Kconfig { clause: Clause, by: Option<String>, file: String, line: u32 },
     /// The hardening level asks for it; `source` names the guide or document.
     Hardening { level: String, why: String, source: String },
     /// Known link-closure trouble of this version (`patches/quirks.toml`).
     Quirk { id: String, why: String },
     /// A rule of Quench itself, with its reason.
     Rule(String),
+}
+
+/// What a Kconfig clause did to a symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clause {
+    /// `select`
+    Selected,
+    /// `imply`
+    Implied,
+    /// `default`
+    Default,
+}
+
+impl Clause {
+    /// As reasons say it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Selected => "selected",
+            Self::Implied => "implied",
+            Self::Default => "default",
+        }
+    }
 }
 
 impl Because {
@@ -39,10 +61,10 @@ impl fmt::Display for Because {
             Self::Asked(origin) => write!(f, "asked at {origin} ({})", origin.key),
             Self::Needed { what, why } => write!(f, "{why} ({what})"),
             Self::Kconfig { clause, by: Some(by), file, line } => {
-                write!(f, "{clause} by {by} at {file}:{line}")
+                write!(f, "{} by {by} at {file}:{line}", clause.name())
             }
             Self::Kconfig { clause, by: None, file, line } => {
-                write!(f, "{clause} at {file}:{line}")
+                write!(f, "{} at {file}:{line}", clause.name())
             }
             Self::Hardening { level, why, source } => {
                 write!(f, "hardening level {level}: {why} [{source}]")

@@ -6,8 +6,8 @@ use super::link::LINK;
 use super::quirks::{self, Answer};
 use super::select::{Selected, Selector};
 use super::{
-    Because, DeviceFile, Item, Options, PackageFacts, Plan, SourceFacts, configure, features,
-    firmware, note, steps,
+    Because, Clause, DeviceFile, Item, Options, PackageFacts, Plan, SourceFacts, configure,
+    features, firmware, note, steps,
 };
 use crate::catalog::{Catalog, Class};
 use crate::finding::{Code, Finding, Place, any_error};
@@ -199,6 +199,7 @@ fn assemble(
         name: profile.name.value.clone(),
         summary: profile.summary.value.clone(),
         arch: profile.arch.value,
+        compiler: profile.compiler.value,
         source: inputs.source,
         asked: selected.asked,
         symbols: selected
@@ -263,19 +264,19 @@ fn symbol_because(because: &kconfig::Because) -> Because {
         kconfig::Because::Asked(None) => Because::rule("asked by the device file"),
         kconfig::Because::Host => Because::rule("meson sets it: build option or target"),
         kconfig::Because::Selected { by, file, line } => Because::Kconfig {
-            clause: "selected",
+            clause: Clause::Selected,
             by: Some(by.clone()),
             file: file.clone(),
             line: *line,
         },
         kconfig::Because::Implied { by, file, line } => Because::Kconfig {
-            clause: "implied",
+            clause: Clause::Implied,
             by: Some(by.clone()),
             file: file.clone(),
             line: *line,
         },
         kconfig::Because::Default { file, line } => {
-            Because::Kconfig { clause: "default", by: None, file: file.clone(), line: *line }
+            Because::Kconfig { clause: Clause::Default, by: None, file: file.clone(), line: *line }
         }
     }
 }

@@ -23,7 +23,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
-pub use because::{Because, Item};
+pub use because::{Because, Clause, Item};
 pub use distribution::{Names, emulator as distribution_emulator};
 pub use explain::explain;
 pub use firmware::{Firmware, Provider};
@@ -35,7 +35,8 @@ pub use places::{Places, Variable};
 use crate::catalog::Surface;
 use crate::finding::Code;
 use crate::hardening;
-use crate::profile::{Arch, Distribution, Format};
+use crate::profile::{Arch, Compiler, Distribution, Format};
+pub use crate::wire::plan::StepId;
 
 /// Tells the files of a tree that making a plan reads: what a kept scan must hold.
 pub fn reads() -> impl Fn(&str) -> bool {
@@ -52,9 +53,6 @@ pub fn reads() -> impl Fn(&str) -> bool {
 
 /// Finding codes of this module.
 pub const CODES: &[&Code] = make::CODES;
-
-/// Format name and version of the plan as JSON. History: 1 = first.
-pub const SCHEMA: &str = "quench.plan/1";
 
 /// The source the plan was made for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,41 +121,6 @@ pub struct PackageFacts {
     pub alternatives: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum StepId {
-    Source,
-    Configure,
-    Compile,
-    Stage,
-    Package,
-    Verify,
-    Record,
-}
-
-impl StepId {
-    pub const ALL: [Self; 7] = [
-        Self::Source,
-        Self::Configure,
-        Self::Compile,
-        Self::Stage,
-        Self::Package,
-        Self::Verify,
-        Self::Record,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Source => "source",
-            Self::Configure => "configure",
-            Self::Compile => "compile",
-            Self::Stage => "stage",
-            Self::Package => "package",
-            Self::Verify => "verify",
-            Self::Record => "record",
-        }
-    }
-}
-
 /// One step of the flow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
@@ -176,6 +139,7 @@ pub struct Plan {
     pub name: String,
     pub summary: String,
     pub arch: Arch,
+    pub compiler: Compiler,
     pub source: SourceFacts,
     /// Symbols the device file asks for.
     pub asked: Vec<Item>,

@@ -9,8 +9,8 @@ mod names;
 mod read;
 mod types;
 
-pub use expand::expanded;
 pub(crate) use expand::{compiler_name, level_name};
+pub use expand::{expanded, expanded_without_paths};
 pub use names::check_names;
 pub use read::load;
 pub use types::*;

@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::Record;
+use crate::wire::Plan;
+use crate::wire::plan::Argument;
 
 /// One line per difference, grouped by subject; empty when nothing but `observed` differs.
 pub fn diff(a: &Record, b: &Record) -> Vec<String> {
     let mut out = Vec::new();
-    value(&mut out, "QEMU", text(&a.plan, "/source/version"), text(&b.plan, "/source/version"));
-    value(&mut out, "source tree", text(&a.plan, "/source/tree"), text(&b.plan, "/source/tree"));
-    value(&mut out, "quench", a.quench.clone(), b.quench.clone());
+    value(&mut out, "QEMU", &a.plan.source.version, &b.plan.source.version);
+    value(&mut out, "source tree", &a.plan.source.tree, &b.plan.source.tree);
+    value(&mut out, "quench", &a.quench, &b.quench);
     set(&mut out, "device", &a.surface.devices, &b.surface.devices);
     set(&mut out, "machine", &a.surface.machines, &b.surface.machines);
     set(&mut out, "object", &a.surface.objects, &b.surface.objects);
@@ -20,22 +22,16 @@ pub fn diff(a: &Record, b: &Record) -> Vec<String> {
     set(&mut out, "display", &a.surface.displays, &b.surface.displays);
     set(&mut out, "audio driver", &a.surface.audio, &b.surface.audio);
     set(&mut out, "block format", &a.surface.block_formats, &b.surface.block_formats);
-    for (subject, path) in
-        [("argument", "/configure"), ("compiler flag", "/cflags"), ("linker flag", "/ldflags")]
-    {
-        set(
-            &mut out,
-            subject,
-            &names(&a.plan, path, "argument"),
-            &names(&b.plan, path, "argument"),
-        );
+    let arguments = |list: &[Argument]| list.iter().map(|item| item.argument.clone()).collect();
+    for (subject, a, b) in [
+        ("argument", &a.plan.configure, &b.plan.configure),
+        ("compiler flag", &a.plan.cflags, &b.plan.cflags),
+        ("linker flag", &a.plan.ldflags, &b.plan.ldflags),
+    ] {
+        set(&mut out, subject, &arguments(a), &arguments(b));
     }
-    set(
-        &mut out,
-        "symbol",
-        &names(&a.plan, "/symbols", "name"),
-        &names(&b.plan, "/symbols", "name"),
-    );
+    let symbols = |plan: &Plan| plan.symbols.iter().map(|symbol| symbol.name.clone()).collect();
+    set(&mut out, "symbol", &symbols(&a.plan), &symbols(&b.plan));
     set(
         &mut out,
         "host setting",
@@ -64,7 +60,7 @@ pub fn diff(a: &Record, b: &Record) -> Vec<String> {
             .as_ref()
             .map_or("open host".to_owned(), |root| format!("closed, {}", root.suite))
     };
-    value(&mut out, "root", kind(a), kind(b));
+    value(&mut out, "root", &kind(a), &kind(b));
     if a.root.is_some() && b.root.is_some() {
         map(&mut out, "root package", &root(a), &root(b));
     }
@@ -113,12 +109,7 @@ fn text(value: &Value, path: &str) -> String {
     value.pointer(path).and_then(Value::as_str).unwrap_or("").to_owned()
 }
 
-fn names(plan: &Value, path: &str, key: &str) -> BTreeSet<String> {
-    let list = plan.pointer(path).and_then(Value::as_array);
-    list.into_iter().flatten().map(|item| text(item, &format!("/{key}"))).collect()
-}
-
-fn value(out: &mut Vec<String>, subject: &str, a: String, b: String) {
+fn value(out: &mut Vec<String>, subject: &str, a: &str, b: &str) {
     if a != b {
         out.push(format!("{subject}: {a} -> {b}"));
     }
@@ -150,7 +141,7 @@ fn map(
 #[cfg(test)]
 mod tests {
     use super::diff;
-    use crate::record::{Record, Root, RootPackage, SCHEMA};
+    use crate::record::{Record, Root, RootPackage};
 
     fn record(header: &str, gcc: Option<&str>) -> Record {
         let root = gcc.map(|version| Root {
@@ -165,15 +156,8 @@ mod tests {
                 sha256: "0".repeat(64),
             }],
         });
-        let text = serde_json::json!({
-            "schema": SCHEMA, "quench": "0.1.0", "name": "x", "profile": [], "plan": {}, "tools": [],
-            "config-host": ["#define CONFIG_LINUX 1", header], "files": [],
-            "surface": {
-                "version": "10.0.13", "devices": [], "machines": [], "objects": [], "netdevs": [], "chardevs": [],
-                "block-formats": [], "accelerators": [], "qmp-commands": 1,
-            },
-        });
-        Record { root, ..Record::from_text(&text.to_string()).unwrap() }
+        let config_host = ["#define CONFIG_LINUX 1", header].map(str::to_owned).into();
+        Record { root, config_host, ..crate::evidence::sample() }
     }
 
     /// A header of the host that changes QEMU although no option speaks of it.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::archive::{command, place as deb_place};
 use super::{Error, Made};
-use crate::record::Root;
+use crate::record::{Root, RootKind};
 use crate::source::sha256_of;
 use crate::{process, tool};
 
@@ -34,14 +34,14 @@ pub(super) fn find(place: &Path, root: &Root, digest: &str) -> Option<Made> {
         directory,
         lock: root.clone(),
         digest: digest.to_owned(),
-        text: format!(
-            "closed root: {} packages of {}, lock sha256 {digest}, root sha256 {}, {} in {} mode",
-            root.packages.len(),
-            root.suite,
-            note.tree,
-            note.mmdebstrap,
-            note.mode
-        ),
+        kind: RootKind::Closed {
+            lock: digest.to_owned(),
+            mmdebstrap: note.mmdebstrap,
+            mode: note.mode,
+            packages: root.packages.len(),
+            suite: root.suite.clone(),
+            tree: note.tree,
+        },
     })
 }
 

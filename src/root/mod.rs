@@ -10,7 +10,7 @@ mod make;
 
 use std::path::{Path, PathBuf};
 
-use crate::hint::Hinted;
+use crate::failure::{Exit, Hinted, full_disk};
 use crate::record;
 use crate::terminal::Terminal;
 use crate::{process, source, tool};
@@ -48,7 +48,7 @@ pub struct Made {
     /// sha256 of the lock.
     pub digest: String,
     /// How it was made, for the record.
-    pub text: String,
+    pub kind: record::RootKind,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +73,17 @@ pub enum Error {
 }
 
 impl Hinted for Error {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Changed { .. } => Exit::Program,
+            Self::Lock { .. } | Self::Lacking { .. } => Exit::Usage,
+            Self::Source(error) => error.exit(),
+            Self::Process(error) => error.exit(),
+            Self::Tool(error) => error.exit(),
+            Self::Unavailable { .. } | Self::Io(_) => Exit::Machine,
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::Lock { .. } => Some("--update writes it anew".to_owned()),
@@ -84,8 +95,7 @@ impl Hinted for Error {
             Self::Source(error) => error.hint(),
             Self::Process(error) => error.hint(),
             Self::Tool(error) => error.hint(),
-            Self::Io(error) if crate::run::is_full(error) => Some(crate::run::FULL.to_owned()),
-            Self::Io(_) => None,
+            Self::Io(error) => full_disk(error),
         }
     }
 }

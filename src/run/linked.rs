@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::acceptance::{Commands, Linked, LinkedObject, linked_names, unrepeated};
 use crate::archive;
 use crate::finding::{Finding, Severity};
 use crate::isolate::Isolation;
@@ -16,7 +17,6 @@ use crate::plan::Invocation;
 use crate::process;
 use crate::source::sha256_of;
 use crate::tool;
-use crate::verify::planned::{Commands, Linked, LinkedObject, linked_names, unrepeated};
 
 /// The result of the second link.
 const AGAIN: &str = "linked-again";

@@ -6,35 +6,38 @@
 //! output directory by rename.
 
 mod linked;
+mod state;
 mod written;
 
 pub use linked::{Error as LinkedError, linked};
+use state::State;
 use written::Staged;
-pub use written::recorded_plan;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::acceptance::{self, Expected};
 use crate::deps;
-use crate::evidence::{self, SigningKey};
+use crate::evidence::SigningKey;
+use crate::failure::{Exit, Hinted, full_disk};
 use crate::finding::Finding;
-use crate::hint::Hinted;
-use crate::host::Packages;
+use crate::host::{self, Packages};
 use crate::isolate::Isolation;
 use crate::measure;
 use crate::package::{self, Facts, Job};
 use crate::plan::{Invocation, Places, Plan, Provider, StepId, Variable};
 use crate::process;
 use crate::profile::{self, Format, Profile};
-use crate::record::{self, Measured, PatchText, Record, SourceOrigin, ToolVersion};
+use crate::record::{
+    self, Host, Installed, Measured, NamedDigest, PatchText, Record, SourceOrigin, StepRun,
+    ToolVersion,
+};
 use crate::source::sha256_of;
 use crate::stage::{self, Content, Entry};
 use crate::terminal::Terminal;
 use crate::tool;
-use crate::verify::planned::{self, Promise};
 use crate::verify::{self, Examination, Report};
 
 /// Version of what the steps do; a change makes all of them stale. History: 1 = first.
@@ -42,6 +45,9 @@ const STEP_VERSION: &str = "1";
 
 /// Version of what is measured; a change makes kept measurements stale. History: 1 = first, 2 = displays and audio.
 const SURFACE_VERSION: &str = "2";
+
+const DPKG_BUILDPACKAGE: &str = "dpkg-buildpackage";
+const RPMBUILD: &str = "rpmbuild";
 
 /// What `build` was asked to do.
 #[derive(Debug)]
@@ -103,23 +109,28 @@ impl Error {
 }
 
 impl Hinted for Error {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Step { source, .. } => source.exit(),
+            Self::Package { source, .. } => source.exit(),
+            Self::Measure { source, .. } => source.exit(),
+            Self::Tool(error) => error.exit(),
+            Self::Deps(error) => error.exit(),
+            Self::Io { .. } | Self::Busy(_) | Self::Record(_) => Exit::Machine,
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::Step { source, .. } => source.hint(),
             Self::Package { source, .. } => source.hint(),
             Self::Measure { source, .. } => source.hint(),
-            Self::Io { source, .. } if is_full(source) => Some(FULL.to_owned()),
+            Self::Io { source, .. } => full_disk(source),
             Self::Tool(error) => error.hint(),
-            _ => None,
+            Self::Deps(error) => error.hint(),
+            Self::Busy(_) | Self::Record(_) => None,
         }
     }
-}
-
-pub(crate) const FULL: &str =
-    "the disk is full: free space, or put the work directory elsewhere with --work";
-
-pub(crate) fn is_full(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }
 
 /// What came out.
@@ -133,36 +144,6 @@ pub struct Outcome {
     pub reports: Vec<Report>,
 }
 
-/// What a finished step was done with and what it left.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Done {
-    inputs: BTreeMap<String, String>,
-    outputs: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct State {
-    steps: BTreeMap<String, Done>,
-}
-
-/// Why a step runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Stale {
-    Never,
-    Changed { input: String },
-    Missing { output: String },
-}
-
-impl Stale {
-    fn text(&self) -> String {
-        match self {
-            Self::Never => "never done here".to_owned(),
-            Self::Changed { input } => format!("{input} changed"),
-            Self::Missing { output } => format!("{output} is missing or changed"),
-        }
-    }
-}
-
 struct Run<'a> {
     plan: &'a Plan,
     profile: &'a Profile,
@@ -172,6 +153,7 @@ struct Run<'a> {
     root: PathBuf,
     places: Places,
     state: State,
+    ground: Ground,
     did: bool,
     _lock: std::fs::File,
 }
@@ -201,19 +183,89 @@ pub fn build(
         &inside(&request.python),
         &inside(&root.join("home")),
     );
+    // A state that cannot be read is none: everything is done again.
     let state = fs_err::read_to_string(root.join("state.json"))
         .ok()
         .and_then(|text| serde_json::from_str(&text).ok())
         .unwrap_or_default();
-    let mut run =
-        Run { plan, profile, request, terminal, root, places, state, did: false, _lock: lock };
+    let ground = Ground::of(plan, profile, request)?;
+    let mut run = Run {
+        plan,
+        profile,
+        request,
+        terminal,
+        root,
+        places,
+        state,
+        ground,
+        did: false,
+        _lock: lock,
+    };
     run.all()
+}
+
+/// What a build stands on. All of it decides whether a step is fresh, so that what a record says of it is true of the run
+/// that made the bytes.
+struct Ground {
+    host: Host,
+    tools: Vec<ToolVersion>,
+    /// Packages that the plan needs, with everything they depend on.
+    packages: Vec<Installed>,
+    /// Those that have a say before anything is packaged.
+    compiling: Vec<Installed>,
+}
+
+impl Ground {
+    fn of(plan: &Plan, profile: &Profile, request: &Request) -> Result<Self, Error> {
+        let root = request.isolation.root();
+        let known = Packages::of_root(root);
+        let needed = deps::needed(plan)?;
+        let closure = |wanted: &dyn Fn(&deps::Dependency) -> bool| {
+            let roots = needed.iter().filter(|needed| wanted(needed));
+            known.closure(&roots.map(|needed| needed.debian.clone()).collect::<Vec<_>>())
+        };
+        Ok(Self {
+            host: host::of_root(root),
+            tools: tools(plan, profile, request, &known)?,
+            packages: closure(&|_| true),
+            compiling: closure(&|needed| !needed.only_packages()),
+        })
+    }
+}
+
+/// The programs of a build, with the packages they came from.
+fn tools(
+    plan: &Plan,
+    profile: &Profile,
+    request: &Request,
+    packages: &Packages,
+) -> Result<Vec<ToolVersion>, Error> {
+    let compiler = profile::compiler_name(profile.compiler.value);
+    let mut names =
+        vec![compiler, "ld", "objcopy", "strip", "ninja", "make", "python3", "pkg-config"];
+    if plan.package.formats.contains(&Format::Deb) {
+        names.push(DPKG_BUILDPACKAGE);
+    }
+    if plan.package.formats.contains(&Format::Rpm) {
+        names.push(RPMBUILD);
+    }
+    let mut tools = Vec::new();
+    for name in names {
+        let found = request.isolation.find(name)?;
+        tools.push(ToolVersion {
+            package: packages.owner_of_file(&found.path),
+            name: found.name,
+            version: found.version,
+            sha256: found.sha256,
+        });
+    }
+    tools.extend(deps::private_meson(&request.python));
+    Ok(tools)
 }
 
 impl Run<'_> {
     fn all(&mut self) -> Result<Outcome, Error> {
-        let tools = self.tools()?;
-        self.configure(&tools)?;
+        self.configure()?;
         if self.request.until == StepId::Configure {
             return Ok(self.outcome(Vec::new(), Vec::new(), Vec::new()));
         }
@@ -222,7 +274,7 @@ impl Run<'_> {
             return Ok(self.outcome(Vec::new(), Vec::new(), Vec::new()));
         }
         self.strip()?;
-        let Staged { mut record, entries, facts } = self.staged(&tools)?;
+        let Staged { mut record, entries, facts } = self.staged()?;
         if self.request.until == StepId::Stage {
             return Ok(self.outcome(Vec::new(), Vec::new(), Vec::new()));
         }
@@ -252,65 +304,35 @@ impl Run<'_> {
         self.root.join("build")
     }
 
-    fn tools(&self) -> Result<Vec<ToolVersion>, Error> {
-        let compiler = profile::compiler_name(self.profile.compiler.value);
-        let mut names =
-            vec![compiler, "ld", "objcopy", "strip", "ninja", "make", "python3", "pkg-config"];
-        if self.plan.package.formats.contains(&Format::Deb) {
-            names.push("dpkg-buildpackage");
-        }
-        if self.plan.package.formats.contains(&Format::Rpm) {
-            names.push("rpmbuild");
-        }
-        let packages = Packages::of_root(self.isolation().root());
-        let mut tools = Vec::new();
-        for name in names {
-            let found = self.isolation().find(name)?;
-            tools.push(ToolVersion {
-                package: packages.owner_of_file(&found.path),
-                name: found.name,
-                version: found.version,
-                sha256: found.sha256,
-            });
-        }
-        tools.extend(deps::private_meson(&self.request.python));
-        Ok(tools)
-    }
-
-    /// Whether a step must run, and why.
-    fn stale(&self, step: StepId, inputs: &BTreeMap<String, String>) -> Option<Stale> {
-        let Some(done) = self.state.steps.get(step.name()) else { return Some(Stale::Never) };
-        let changed = inputs
-            .iter()
-            .find(|(name, value)| done.inputs.get(*name) != Some(value))
-            .map(|(name, _)| name);
-        let gone = done.inputs.keys().find(|name| !inputs.contains_key(*name));
-        if let Some(input) = changed.or(gone) {
-            return Some(Stale::Changed { input: input.clone() });
-        }
-        let missing = done
-            .outputs
-            .iter()
-            .find(|(path, digest)| sha256_of(Path::new(path)).ok().as_ref() != Some(digest));
-        missing.map(|(output, _)| Stale::Missing { output: output.clone() })
-    }
-
-    /// Announces a step; `None` when it is fresh.
-    fn begin(&mut self, step: StepId, inputs: &BTreeMap<String, String>) -> Option<Stale> {
+    /// Announces a step; `false` when it is fresh.
+    fn begin(&mut self, step: StepId, inputs: &BTreeMap<String, String>) -> Result<bool, Error> {
         let title = self.plan.step(step).map_or(step.name(), |step| step.title.as_str()).to_owned();
-        match self.stale(step, inputs) {
-            None => {
-                self.terminal
-                    .detail(&format!("       Fresh {title}: inputs and outputs are the same"));
-                None
-            }
-            Some(stale) => {
-                self.did = true;
-                self.terminal.status("Step", &format!("{title} ({})", stale.text()));
-                // What this step leaves is not trusted until it is done.
-                self.state.steps.remove(step.name());
-                Some(stale)
-            }
+        let digest = |path: &str| sha256_of(Path::new(path)).ok();
+        let Some(stale) = self.state.stale(step, inputs, &digest) else {
+            self.terminal.detail(&format!("       Fresh {title}: inputs and outputs are the same"));
+            return Ok(false);
+        };
+        self.did = true;
+        self.terminal.status("Step", &format!("{title} ({})", stale.text()));
+        self.state.begin(step, self.this_run(step));
+        self.keep_state(step)?;
+        Ok(true)
+    }
+
+    /// How a step runs now.
+    fn this_run(&self, step: StepId) -> StepRun {
+        let compiles = matches!(step, StepId::Configure | StepId::Compile);
+        let packages = step == StepId::Package;
+        let tools = self.ground.tools.iter().filter(|tool| is_packager(&tool.name) == packages);
+        StepRun {
+            builder: self.request.builder.clone(),
+            compiler_cache: self.isolation().compiler_cache().filter(|_| compiles),
+            isolation: self.isolation().isolated(),
+            quench: env!("CARGO_PKG_VERSION").to_owned(),
+            root: self.isolation().root_kind(),
+            tools: tools
+                .map(|tool| NamedDigest { name: tool.name.clone(), sha256: tool.sha256.clone() })
+                .collect(),
         }
     }
 
@@ -325,7 +347,12 @@ impl Run<'_> {
         for output in outputs {
             digests.insert(output.display().to_string(), sha256_of(output).map_err(io)?);
         }
-        self.state.steps.insert(step.name().to_owned(), Done { inputs, outputs: digests });
+        self.state.finish(step, inputs, digests);
+        self.keep_state(step)
+    }
+
+    fn keep_state(&self, step: StepId) -> Result<(), Error> {
+        let io = |source| Error::Io { step: step.name(), source };
         let part = self.root.join("state.json.part");
         let text = serde_json::to_string_pretty(&self.state)
             .map_err(|error| Error::Record(error.to_string()))?;
@@ -352,7 +379,7 @@ impl Run<'_> {
         result.map_err(|source| Error::Step { step: step.name(), source })
     }
 
-    fn configure(&mut self, tools: &[ToolVersion]) -> Result<(), Error> {
+    fn configure(&mut self) -> Result<(), Error> {
         let step = StepId::Configure;
         let commands = self.commands(step);
         let mut inputs = BTreeMap::from([
@@ -364,16 +391,21 @@ impl Run<'_> {
             ("build directory".to_owned(), self.build_directory().display().to_string()),
             ("python".to_owned(), self.request.python.display().to_string()),
         ]);
-        for tool in tools
-            .iter()
-            .filter(|tool| !matches!(tool.name.as_str(), "dpkg-buildpackage" | "rpmbuild"))
-        {
+        for tool in self.ground.tools.iter().filter(|tool| !is_packager(&tool.name)) {
             inputs.insert(format!("tool {}", tool.name), tool.sha256.clone());
+        }
+        let Host { distribution, version, architecture } = &self.ground.host;
+        inputs.insert("host".to_owned(), format!("{distribution} {version} {architecture}"));
+        for package in &self.ground.compiling {
+            inputs.insert(
+                format!("package {}:{}", package.name, package.architecture),
+                package.version.clone(),
+            );
         }
         if let Some(closed) = self.isolation().closed() {
             inputs.insert("closed root".to_owned(), closed.digest.clone());
         }
-        if self.begin(step, &inputs).is_none() {
+        if !self.begin(step, &inputs)? {
             return Ok(());
         }
         let io = |source| Error::Io { step: step.name(), source };
@@ -408,7 +440,7 @@ impl Run<'_> {
     }
 
     fn previous(&self, step: StepId) -> String {
-        self.state.steps.get(step.name()).map_or_else(String::new, |done| {
+        self.state.done(step).map_or_else(String::new, |done| {
             let text: Vec<String> =
                 done.inputs.iter().chain(&done.outputs).map(|(a, b)| format!("{a}={b}")).collect();
             digest(&text.join("\n"))
@@ -421,7 +453,7 @@ impl Run<'_> {
             ("configuration".to_owned(), self.previous(StepId::Configure)),
             ("compile commands".to_owned(), digest(&self.commands(step))),
         ]);
-        if self.begin(step, &inputs).is_none() {
+        if !self.begin(step, &inputs)? {
             return Ok(());
         }
         let build = self.build_directory();
@@ -456,7 +488,7 @@ impl Run<'_> {
             ("emulator".to_owned(), self.previous(StepId::Compile)),
             ("strip commands".to_owned(), digest(&self.commands(step))),
         ]);
-        if self.begin(step, &inputs).is_none() {
+        if !self.begin(step, &inputs)? {
             return Ok(());
         }
         for command in self.plan.step(step).map(|step| step.commands.clone()).unwrap_or_default() {
@@ -511,14 +543,9 @@ impl Run<'_> {
         for file in &record.files {
             inputs.insert(format!("file {}", file.path), file.sha256.clone());
         }
-        if self.begin(step, &inputs).is_none() {
-            let outputs = self
-                .state
-                .steps
-                .get(step.name())
-                .map(|done| done.outputs.clone())
-                .unwrap_or_default();
-            return Ok(outputs.keys().map(PathBuf::from).collect());
+        if !self.begin(step, &inputs)? {
+            let outputs = self.state.done(step).map(|done| done.outputs.keys());
+            return Ok(outputs.into_iter().flatten().map(PathBuf::from).collect());
         }
         let tree = self.root.join("stage");
         let date = self.plan.source.date;
@@ -570,13 +597,11 @@ impl Run<'_> {
         if self.did {
             self.terminal.status("Step", &title);
         }
-        let policy = verify::policy_for(self.profile.level.value);
-        let wanted: BTreeMap<String, String> =
-            record.files.iter().map(|file| (file.path.clone(), file.sha256.clone())).collect();
+        let policy = acceptance::policy_for(self.profile.level.value);
         let mut findings = Vec::new();
         let mut reports = Vec::new();
         let judged = |path: &&PathBuf| package::is_package(path) && !package::is_debug(path);
-        let promise = Promise::of_plan(&record.plan).map_err(Error::Record)?;
+        let expected = Expected::of_plan(&record.plan).map_err(Error::Record)?;
         let asked = linked(
             &self.build_directory(),
             &self.plan.emulator(),
@@ -587,7 +612,7 @@ impl Run<'_> {
                 return Err(Error::Step { step: step.name(), source });
             }
             // What can be told without the objects is still told.
-            Err(error) => (None, vec![planned::unrepeated(&error.to_string())]),
+            Err(error) => (None, vec![acceptance::unrepeated(&error.to_string())]),
             Ok(answer) => answer,
         };
         findings.extend(unknown);
@@ -606,21 +631,27 @@ impl Run<'_> {
             let find = |build_id: &str| separate.find(build_id);
             let mut file = std::io::BufReader::with_capacity(128 << 10, file);
             let examination = Examination::with(&name, &mut file, &verify::Options::new(&find));
-            let mut report = examination.settle(&policy, &wanted);
-            report.findings.extend(planned::contradictions(&promise, &report, linked.as_ref()));
+            let mut report = examination.settle(&policy);
+            report.findings.extend(acceptance::file_digests(record, &report));
+            report.findings.extend(acceptance::contradictions(&expected, &report, linked.as_ref()));
             findings.extend(report.findings.iter().cloned());
             reports.push(report);
         }
         let staged = self.build_directory().join("stripped").join(self.plan.emulator());
-        findings.extend(evidence::package_note(self.plan, &fs_err::read(staged).map_err(io)?));
-        findings.extend(verify::surface::compare(&self.plan.surface, &record.surface));
+        findings.extend(acceptance::package_note(self.plan, &fs_err::read(staged).map_err(io)?));
+        findings.extend(acceptance::surface::compare(&self.plan.surface, &record.surface));
         let emulator = format!("{}/bin/{}", self.plan.package.prefix, self.plan.emulator());
         let size =
             record.files.iter().find(|file| file.path == emulator).map_or(0, |file| file.size);
         let limit = self.profile.budget.stripped_bytes.as_ref().map(|budget| budget.value);
-        findings.extend(verify::surface::budget(size, limit));
+        findings.extend(acceptance::surface::budget(size, limit));
         Ok((reports, findings))
     }
+}
+
+/// Programs that only the package step calls.
+fn is_packager(tool: &str) -> bool {
+    matches!(tool, DPKG_BUILDPACKAGE | RPMBUILD)
 }
 
 /// `[12/345] …` of ninja.

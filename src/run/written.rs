@@ -5,21 +5,20 @@
 
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{Error, Run, digest};
-use crate::deps;
 use crate::elf;
 use crate::evidence;
-use crate::host::{self, Packages};
+use crate::host::Packages;
 use crate::package::{self, Facts};
-use crate::plan::{Plan, show};
+use crate::plan::show;
 use crate::profile;
-use crate::record::{self, NamedDigest, Record, StagedFile, ToolVersion};
+use crate::record::{self, NamedDigest, Record, StagedFile};
 use crate::source::sha256_of;
 use crate::stage::{self, Content, Documents, Entry};
 use crate::verify::{self, Report, Verification};
+use crate::wire::Tag;
 
 /// What is ready to be packaged.
 pub(super) struct Staged {
@@ -29,17 +28,8 @@ pub(super) struct Staged {
 }
 
 impl Run<'_> {
-    /// The complete profile. Where it lay is nobody's business: the same profile gives the same file from everywhere.
-    fn placeless_profile(&self) -> String {
-        self.profile.texts.iter().fold(profile::expanded(self.profile), |text, profile| {
-            let file = &profile.file;
-            let name = file.rsplit('/').next().unwrap_or(file);
-            text.replace(&format!("  # {file}:"), &format!("  # {name}:"))
-        })
-    }
-
     /// The staging tree with the record inside, and the record as it is so far.
-    pub(super) fn staged(&mut self, tools: &[ToolVersion]) -> Result<Staged, Error> {
+    pub(super) fn staged(&mut self) -> Result<Staged, Error> {
         let io = |source| Error::Io { step: "stage", source };
         let failed = |source| Error::Package { step: "stage", source };
         let build = self.build_directory();
@@ -56,7 +46,8 @@ impl Run<'_> {
         .map_err(failed)?;
         let manual = package::man::render(self.plan, &surface, &facts.usage);
         let documents = Documents {
-            profile: self.placeless_profile(),
+            // Where it lay is nobody's business.
+            profile: profile::expanded_without_paths(self.profile),
             copyright: package::copyright::render(self.plan, &facts.groups),
             manual: package::man::compressed(&manual).map_err(io)?,
         };
@@ -78,10 +69,7 @@ impl Run<'_> {
             file: text.file.rsplit('/').next().unwrap_or(&text.file).to_owned(),
             text: text.text.clone(),
         });
-        let plan = recorded_plan(self.plan);
         let packages = Packages::of_root(self.isolation().root());
-        let roots: Vec<String> =
-            deps::needed(self.plan)?.into_iter().map(|dependency| dependency.debian).collect();
         let bytes = fs_err::read(&emulator).map_err(io)?;
         let needed = elf::facts(&bytes)
             .ok()
@@ -89,16 +77,16 @@ impl Run<'_> {
             .map(|dynamic| dynamic.needed)
             .unwrap_or_default();
         let mut record = Record {
-            schema: record::SCHEMA.to_owned(),
+            schema: Tag::default(),
             quench: env!("CARGO_PKG_VERSION").to_owned(),
             name: self.plan.name.clone(),
             profile: texts.collect(),
-            plan,
+            plan: show::recorded(self.plan),
             source: self.request.origin.clone(),
             patches: self.request.patches.clone(),
-            host: host::of_root(self.isolation().root()),
-            tools: tools.to_vec(),
-            build_dependencies: packages.closure(&roots),
+            host: self.ground.host.clone(),
+            tools: self.ground.tools.clone(),
+            build_dependencies: self.ground.packages.clone(),
             libraries: packages.libraries(&needed),
             root: self.request.root.clone(),
             config_host,
@@ -132,11 +120,7 @@ impl Run<'_> {
                 sha256: sha256_of(package).map_err(io)?,
             });
         }
-        record.observed = Some(json!({
-            "isolation": self.isolation().text(),
-            "root": self.isolation().closed().map_or("open host", |closed| &closed.text),
-            "compiler-cache": self.isolation().cache.as_ref().map(|cache| cache.version.clone()),
-        }));
+        record.observed = Some(evidence::observed(self.state.runs()));
         let name = &self.plan.package.name;
         let text = record.to_text().map_err(|error| Error::Record(error.to_string()))?;
         let verdict = serde_json::to_string_pretty(&verdict)
@@ -168,13 +152,6 @@ impl Run<'_> {
     }
 }
 
-/// The plan as the record keeps it.
-pub fn recorded_plan(plan: &Plan) -> Value {
-    let mut value = show::json(plan);
-    without_directories(&mut value);
-    value
-}
-
 /// Files of the staging tree as they will be.
 fn files_of(entries: &[Entry]) -> Result<Vec<StagedFile>, std::io::Error> {
     entries
@@ -193,27 +170,4 @@ fn files_of(entries: &[Entry]) -> Result<Vec<StagedFile>, std::io::Error> {
             })
         })
         .collect()
-}
-
-/// Places of profiles in reasons are kept by file name: directories of this machine are nobody's business.
-fn without_directories(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            let full = map.get("file").and_then(Value::as_str).map(str::to_owned);
-            if let Some(full) =
-                full.filter(|_| map.get("kind").and_then(Value::as_str) == Some("asked"))
-            {
-                let name = full.rsplit('/').next().unwrap_or(&full).to_owned();
-                if let Some(text) =
-                    map.get("text").and_then(Value::as_str).map(|text| text.replace(&full, &name))
-                {
-                    map.insert("text".to_owned(), Value::String(text));
-                }
-                map.insert("file".to_owned(), Value::String(name));
-            }
-            map.values_mut().for_each(without_directories);
-        }
-        Value::Array(list) => list.iter_mut().for_each(without_directories),
-        _ => {}
-    }
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::{Error, Fetched, Lock, Options, base};
 use crate::plan::Invocation;
 use crate::process;
+use crate::record::AuthenticatedBy;
 use crate::terminal::Terminal;
 
 /// Suites that have no `-security` archive.
@@ -72,6 +73,7 @@ fn fetched(package: &str, suite: &str, version: &str, files: Vec<PathBuf>) -> Fe
         version: version.to_owned(),
         files,
         authentication: format!("apt: index of {suite} signed by the archive's key"),
+        authenticated_by: AuthenticatedBy::ArchiveSignature,
     }
 }
 

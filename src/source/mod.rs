@@ -15,10 +15,11 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::hint::Hinted;
+use crate::failure::{Exit, Hinted};
 use crate::plan::Invocation;
 use crate::process;
 use crate::profile::{Profile, Source};
+use crate::record::AuthenticatedBy;
 use crate::terminal::Terminal;
 use crate::tool;
 
@@ -68,8 +69,9 @@ pub struct Prepared {
     pub patch_texts: Vec<(String, Vec<u8>)>,
     /// `SOURCE_DATE_EPOCH`.
     pub date: i64,
-    /// Who vouched for the bytes.
+    /// Who vouched for the bytes, for people.
     pub authentication: String,
+    pub authenticated_by: AuthenticatedBy,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +99,16 @@ impl Error {
 }
 
 impl Hinted for Error {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Refused(_) => Exit::Program,
+            Self::Lock { .. } => Exit::Usage,
+            Self::Process(error) => error.exit(),
+            Self::Tool(error) => error.exit(),
+            Self::Unavailable { .. } | Self::Io(_) => Exit::Machine,
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::Unavailable { hint, .. } => hint.clone(),
@@ -113,7 +125,9 @@ struct Fetched {
     origin: String,
     version: String,
     files: Vec<PathBuf>,
+    /// For people.
     authentication: String,
+    authenticated_by: AuthenticatedBy,
 }
 
 /// Makes the patched tree of a profile, or finds it made.
@@ -188,6 +202,7 @@ pub fn prepare(
         patch_texts: options.patches.clone(),
         date,
         authentication: fetched.authentication,
+        authenticated_by: fetched.authenticated_by,
     })
 }
 
@@ -203,6 +218,7 @@ fn path_source(directory: &Path) -> Result<Fetched, Error> {
         version: version.trim().to_owned(),
         files: Vec::new(),
         authentication: "none: a local tree is taken as it is".to_owned(),
+        authenticated_by: AuthenticatedBy::Nobody,
     })
 }
 

@@ -10,6 +10,7 @@ use base64::Engine as _;
 
 use super::{Error, Fetched, Options, base};
 use crate::process;
+use crate::record::AuthenticatedBy;
 use crate::terminal::Terminal;
 
 pub(super) fn fetch(
@@ -50,13 +51,23 @@ pub(super) fn fetch(
         fs_err::rename(&part, &target)?;
     }
     let version = version_of(name);
-    let authentication = match signature {
-        Some(_) => {
-            format!("sha256 in the profile; OpenPGP signature by one of {}", keys.join(", "))
-        }
-        None => "sha256 in the profile; no signature asked for".to_owned(),
+    let (authenticated_by, authentication) = match signature {
+        Some(_) => (
+            AuthenticatedBy::OpenpgpSignature,
+            format!("sha256 in the profile; OpenPGP signature by one of {}", keys.join(", ")),
+        ),
+        None => (
+            AuthenticatedBy::ProfileDigest,
+            "sha256 in the profile; no signature asked for".to_owned(),
+        ),
     };
-    Ok(Fetched { origin: format!("url: {url}"), version, files: vec![target], authentication })
+    Ok(Fetched {
+        origin: format!("url: {url}"),
+        version,
+        files: vec![target],
+        authentication,
+        authenticated_by,
+    })
 }
 
 /// `qemu-10.0.13.tar.xz` → `10.0.13`.

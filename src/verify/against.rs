@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::Verdict;
-use super::report::{ObjectVerdict, Outcome, Report};
+use super::{ObjectVerdict, Outcome, Report};
 use crate::finding::{Code, Finding, Place};
 
 pub(super) static LOST: Code = Code {
@@ -218,7 +218,7 @@ fn worse(was: &Was, now: &Verdict) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::report::RuleVerdict;
+    use crate::verify::RuleVerdict;
 
     fn partial(n: usize, m: usize) -> Verdict {
         Verdict::Partial { n, m, what: "functions".to_owned() }

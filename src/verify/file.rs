@@ -1,7 +1,7 @@
 //! Rules about files as entries of a package: rights, links, devices, and whether they can be judged at all. Pure.
 
+use super::RuleVerdict;
 use super::Verdict;
-use super::report::RuleVerdict;
 use crate::archive::{Kind, Member, path_leaves};
 
 /// A rule's name and meaning, whatever it looks at.

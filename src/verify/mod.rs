@@ -1,33 +1,34 @@
-//! Verification: rules over the facts of ELF files, over whole packages, and of the measured against the predicted
-//! surface.
+//! Verification: rules over the facts of ELF files and over the entries of packages, and what a policy makes of them.
 //!
-//! Pure. Bytes and values in, verdicts and findings out. A file that cannot be judged never reads as a pass.
+//! Pure. Bytes and values in, verdicts and findings out. A file that cannot be judged never reads as a pass. Any file is
+//! judged by what is in it: plans, profiles and records are not known here, `acceptance` holds them against reports.
 
 pub mod against;
 pub mod compare;
+mod examine;
 mod file;
+mod judge;
 mod libc;
 pub mod payload;
-pub mod planned;
 pub mod policy;
-mod report;
-mod rules;
+pub(crate) mod rules;
 mod selection;
 mod separate;
 mod show;
-pub mod surface;
+pub(crate) mod units;
+mod verdict;
 
+pub use examine::{DebugFiles, Examination, Options};
 pub use file::{FILE_RULES, RuleInfo};
+pub use judge::{Report, Verification, judge};
 pub use libc::Libc;
-pub use policy::{Date, Demand, Policy, policy_for};
-pub use report::{
-    DebugFiles, Examination, ObjectVerdict, Options, Outcome, Report, RuleVerdict, Verification,
-    judge, package_digest,
-};
+pub use policy::{Date, Demand, Policy};
 pub use rules::{RULES, Rule};
 pub use selection::Selection;
 pub use separate::{DebugFile, SeparateFiles, build_id};
 pub use show::{comparison, human, json, junit, markdown, rules_text, sarif, shows_all};
+pub use units::UnitSummary;
+pub use verdict::{ObjectVerdict, Outcome, RuleVerdict, Verdict};
 
 use crate::finding::Code;
 
@@ -52,53 +53,9 @@ pub fn codes() -> Vec<&'static Code> {
 }
 
 const CODES: &[&Code] = &[
-    &report::RULE_FAILED,
-    &report::DIGEST,
-    &report::NOT_OPENED,
+    &judge::RULE_FAILED,
+    &examine::NOT_OPENED,
     &against::LOST,
     &against::UNMATCHED,
     &compare::UNEXPLAINED,
-    &planned::CONTRADICTION,
-    &planned::UNPROVED,
-    &planned::UNREPEATED,
-    &surface::UNEXPLAINED,
-    &surface::ABSENT,
-    &surface::BUDGET,
 ];
-
-/// What a rule found. The policy decides what follows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    Holds,
-    Fails(String),
-    /// `n` of `m`.
-    Partial {
-        n: usize,
-        m: usize,
-        what: String,
-    },
-    NotApplicable(String),
-    /// Why, and what would tell.
-    CannotTell(String),
-}
-
-impl Verdict {
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Holds => "holds",
-            Self::Fails(_) => "fails",
-            Self::Partial { .. } => "partial",
-            Self::NotApplicable(_) => "not-applicable",
-            Self::CannotTell(_) => "cannot-tell",
-        }
-    }
-
-    /// The text beside the name.
-    pub fn detail(&self) -> String {
-        match self {
-            Self::Holds => String::new(),
-            Self::Fails(why) | Self::NotApplicable(why) | Self::CannotTell(why) => why.clone(),
-            Self::Partial { n, m, what } => format!("{n} of {m} {what}"),
-        }
-    }
-}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 
-use crate::archive::{self, Limits, Member};
+use crate::archive::{self, Limits, Member, compress};
 use crate::elf::{self, Depth, Image, Parts};
 
 /// What is compressed at a time, and what is unpacked for one look into it.
@@ -60,14 +60,13 @@ struct Packed {
 
 impl Packed {
     fn of(bytes: &[u8]) -> std::io::Result<Self> {
-        let blocks = bytes.chunks(BLOCK).map(|block| zstd::bulk::compress(block, 1));
+        let blocks = bytes.chunks(BLOCK).map(compress::shrink);
         Ok(Self { length: bytes.len(), blocks: blocks.collect::<Result<_, _>>()? })
     }
 
     fn block(&self, index: usize) -> Vec<u8> {
-        let block =
-            self.blocks.get(index).and_then(|block| zstd::bulk::decompress(block, BLOCK).ok());
-        block.unwrap_or_default()
+        let block = self.blocks.get(index);
+        block.and_then(|block| compress::restore(block, BLOCK).ok()).unwrap_or_default()
     }
 
     fn bytes(&self) -> Vec<u8> {

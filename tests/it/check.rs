@@ -64,6 +64,42 @@ fn findings_as_json_lines_have_schema_line_and_column() {
     assert!(first["labels"][0]["line"].as_u64().unwrap() > 0);
 }
 
+/// Python's reader knows TOML 1.0 and shares no line with ours.
+#[test]
+fn what_expanded_prints_is_toml_for_others_whatever_the_texts_and_names_are() {
+    let sandbox = Sandbox::new();
+    let summary = "e\u{301} \u{1f469}\u{200d}\u{1f52c} \u{7f}\u{1b}\u{0}\u{85} \"\"\" ''' \\u{301} # = [x]\n[qemu]\n\t\u{202e}";
+    let escaped: String = summary.chars().fold(String::new(), |mut text, c| {
+        text.push_str(&format!("\\U{:08X}", u32::from(c)));
+        text
+    });
+    let text = format!(
+        "schema = 1\nname = \"hard\"\nsummary = \"{escaped}\"\nextends = [\"cloud-virtio\"]\n"
+    );
+    // The name of the file stands in comments.
+    let name = "a\n\"b\u{7f}.toml";
+    sandbox.write(name, text);
+    let ran = sandbox.quench(&["check", "--text-only", "--expanded", name]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    sandbox.write("expanded.toml", &ran.stdout);
+    let again = sandbox.quench(&["check", "--text-only", "--expanded", "expanded.toml"]);
+    assert_eq!(again.code, 0, "{}", again.stderr);
+    let program =
+        "import json, tomllib; print(json.dumps(tomllib.load(open('expanded.toml', 'rb'))))";
+    let python = std::process::Command::new("python3")
+        .args(["-c", program])
+        .current_dir(sandbox.path())
+        .output();
+    let Ok(python) = python else { return println!("skipped: no python3") };
+    let complaint = String::from_utf8_lossy(&python.stderr).into_owned();
+    if complaint.contains("No module named 'tomllib'") {
+        return println!("skipped: a python3 before 3.11");
+    }
+    let read: serde_json::Value = serde_json::from_slice(&python.stdout).expect(&complaint);
+    assert_eq!(read["summary"], summary);
+    assert_eq!(read["qemu"]["source"]["apt"], "qemu");
+}
+
 #[test]
 fn a_child_inherits_adds_and_denies_and_expanded_names_each_origin() {
     let sandbox = Sandbox::new();
@@ -125,7 +161,7 @@ fn bad_usage_is_exit_2_and_help_is_exit_0() {
 
 #[test]
 fn codes_of_findings_are_unique_and_explained() {
-    let codes = quench::finding::codes();
+    let codes = quench::codes::codes();
     let mut names: Vec<&str> = codes.iter().map(|code| code.name).collect();
     names.dedup();
     assert_eq!(names.len(), codes.len());

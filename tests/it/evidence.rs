@@ -8,6 +8,9 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use quench::wire::Plan;
+use quench::wire::plan::Source;
+
 use crate::sandbox::Sandbox;
 
 /// What is wrong with a record by the published schema.
@@ -26,20 +29,24 @@ fn sha256(bytes: &[u8]) -> String {
 /// A record of one package, by the schema's smallest demands.
 fn record(package: &str, sha256: &str) -> Value {
     let zero = "0".repeat(64);
+    let plan = Plan {
+        name: "x".to_owned(),
+        target: "x86_64-softmmu".to_owned(),
+        hardening: "strict".to_owned(),
+        source: Source {
+            version: "10.0.13".to_owned(),
+            tree: zero.clone(),
+            date: 1,
+            ..Source::default()
+        },
+        ..Plan::default()
+    };
     json!({
         "schema": "quench.record/1",
         "quench": "0.1.0",
         "name": "x",
         "profile": [{ "file": "x.toml", "text": "schema = 1\n" }],
-        "plan": {
-            "schema": "quench.plan/1", "name": "x", "summary": "", "target": "x86_64-softmmu",
-            "source": {
-                "origin": "", "version": "10.0.13", "tree": zero, "date": 1, "files": [], "patches": [],
-            },
-            "symbols": [], "device-file": { "path": "p", "text": "" }, "configure": [], "cflags": [],
-            "ldflags": [], "hardening": "strict", "devices": {}, "machines": [], "objects": [],
-            "firmware": [], "steps": [],
-        },
+        "plan": plan,
         "source": { "kind": "apt", "package": "qemu", "suite": "trixie", "authentication": "" },
         "patches": [],
         "host": { "distribution": "none", "version": "0", "architecture": "x86_64" },
@@ -75,6 +82,32 @@ fn the_schema_takes_a_record_and_refuses_one_with_a_fault() {
     let mut unknown = good.clone();
     unknown["unknown"] = json!(1);
     assert!(!faults(&unknown).is_empty());
+}
+
+#[test]
+fn a_record_whose_plan_is_empty_or_of_another_version_is_refused_by_name_with_a_way_out() {
+    let sandbox = Sandbox::new();
+    for (plan, said, hint) in [
+        (json!({}), "the record's plan is empty", "the record that `build` wrote"),
+        (json!({ "schema": "quench.plan/2" }), "schema `quench.plan/2`", "a newer quench"),
+    ] {
+        let mut record = record("x.deb", &"1".repeat(64));
+        record["plan"] = plan;
+        sandbox.write("x.record.json", record.to_string());
+        sandbox.write("x.tar", "");
+        for words in [
+            vec!["reproduce", "x.record.json", "--rebuilt", "."],
+            vec!["record", "show", "x.record.json"],
+            vec!["verify", "x.tar", "--record", "x.record.json"],
+            vec!["verify", "x.tar", "--plan", "x.record.json"],
+        ] {
+            let ran = sandbox.quench(&words);
+            assert_eq!(ran.code, 2, "{words:?} {}", ran.stderr);
+            for part in ["x.record.json", said, hint] {
+                assert!(ran.stderr.contains(part), "{words:?}: no `{part}` in {}", ran.stderr);
+            }
+        }
+    }
 }
 
 /// A `.deb`-like ar archive around one text.

@@ -3,14 +3,14 @@
 
 use std::path::Path;
 
-use quench::finding;
+use quench::{codes, finding};
 
 /// With this variable the files are written, not compared.
 const WRITE: &str = "QUENCH_GENERATE";
 
 /// Every generated file: its path from the top of the tree, and what it has to be.
 fn files() -> Vec<(&'static str, String)> {
-    vec![("docs/findings.md", finding::reference(&finding::codes()))]
+    vec![("docs/findings.md", finding::reference(&codes::codes()))]
 }
 
 #[test]

@@ -8,6 +8,7 @@
     reason = "tests say why they fail by panicking, and what they skip by printing"
 )]
 
+mod acceptance;
 mod apt;
 mod builtin;
 mod cache;
@@ -24,7 +25,6 @@ mod hostile;
 mod kconfig;
 mod packages;
 mod pages;
-mod planned;
 mod random;
 mod real;
 mod root;

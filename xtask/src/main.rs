@@ -11,8 +11,10 @@ mod cost;
 mod fixtures;
 mod fuzz;
 mod generate;
+mod graph;
 mod needs;
 mod reproducible;
+mod schemas;
 mod seeds;
 mod surface;
 mod test;
@@ -59,6 +61,7 @@ const TASKS: &[Task] = &[
         reproducible::run,
     ),
     ("needs", "install what the tests need", needs::run),
+    ("schemas", "write schemas/ from the types of src/wire; --check only compares", schemas::run),
     ("tidy", "check module edges and texts", tidy::run),
 ];
 

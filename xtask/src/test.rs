@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::workspace::Workspace;
-use crate::{needs, reproducible, sh, surface, tidy};
+use crate::{needs, reproducible, schemas, sh, surface, tidy};
 
 /// Profiles whose source trees the tests scan, and the name of the link to each.
 const TREES: &[(&str, &str)] = &[
@@ -35,10 +35,15 @@ pub(crate) fn run(_arguments: &[String]) -> Result<(), String> {
         (
             "clippy",
             Box::new(|| {
-                sh("cargo", &["clippy", "--all-targets", "--locked", "--", "-D", "warnings"], &[])
+                sh(
+                    "cargo",
+                    &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
+                    &[],
+                )
             }),
         ),
         ("build", Box::new(|| sh("cargo", &["build", "--locked"], &[]))),
+        ("schemas", Box::new(|| schemas::run(&["--check".to_owned()]))),
         ("trees", Box::new(|| prepare_trees(&trees, &work_text))),
         (
             "tests",

@@ -1,118 +1,313 @@
-//! Rules of the house that no compiler keeps: module edges, module docs, and words that must not be in the tree.
+//! Rules of the house that no compiler keeps: which room may name which, who owns a crate, that pure rooms touch no
+//! machine, module docs, and words that must not be in the tree.
 
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::Command;
 
+use crate::graph::{self, Edges, File, Named};
 use crate::workspace::{self, Kind};
 
-/// Modules that do no I/O; they may not name the others.
-const PURE: [&str; 17] = [
-    "archive",
-    "catalog",
-    "compare",
-    "date",
-    "elf",
-    "evidence",
-    "finding",
-    "hardening",
-    "hint",
-    "kconfig",
-    "licence",
-    "plan",
-    "profile",
-    "record",
-    "shipped",
-    "tree",
-    "verify",
-];
-const SHELL: [&str; 14] = [
-    "cli", "deps", "host", "isolate", "measure", "package", "probe", "process", "root", "run",
-    "scanned", "source", "stage", "terminal",
+/// Who may name a crate.
+enum Owner {
+    /// It has no state and no format of its own.
+    Anyone,
+    Rooms(&'static [&'static str]),
+}
+use Owner::{Anyone, Rooms};
+
+/// Rooms with options of the command line in them.
+const CLI: &[&str] = &["cli", "isolate", "pipeline"];
+
+/// Every dependency of the program and the rooms that may name it; held against what cargo says.
+const OWNERS: &[(&str, Owner)] = &[
+    ("aho_corasick", Rooms(&["catalog"])),
+    ("annotate_snippets", Rooms(&["finding"])),
+    ("anstream", Rooms(&["cli", "terminal"])),
+    ("anstyle", Rooms(&["terminal"])),
+    ("base64", Anyone),
+    ("bitflags", Anyone),
+    // What reads and writes archives and compressed streams is one room.
+    ("bzip2", Rooms(&["archive"])),
+    ("clap", Rooms(CLI)),
+    ("clap_complete", Rooms(&["cli"])),
+    ("duct", Rooms(&["process"])),
+    ("ed25519_dalek", Rooms(&["evidence"])),
+    ("fast_glob", Rooms(&["verify"])),
+    ("flate2", Rooms(&["archive", "compare", "elf", "package"])),
+    ("fs_err", Anyone),
+    // What decodes ELF, DWARF and machine code is one room.
+    ("gimli", Rooms(&["elf"])),
+    ("goblin", Rooms(&["elf"])),
+    ("hex", Anyone),
+    ("iced_x86", Rooms(&["elf"])),
+    ("indicatif", Rooms(&["terminal"])),
+    ("liblzma", Rooms(&["archive", "compare"])),
+    ("memchr", Anyone),
+    ("nix", Rooms(&["process"])),
+    ("p256", Rooms(&["evidence"])),
+    ("packageurl", Rooms(&["evidence"])),
+    ("postcard", Rooms(&["scanned"])),
+    ("pulp", Rooms(&["elf"])),
+    ("rayon", Anyone),
+    ("rustix", Anyone),
+    ("serde", Anyone),
+    ("serde_json", Anyone),
+    ("sha2", Anyone),
+    ("signal_hook", Rooms(&["process"])),
+    // `evidence` has a module of that name, for the documents.
+    ("spdx", Rooms(&["evidence", "licence"])),
+    ("strsim", Anyone),
+    ("tar", Rooms(&["archive", "compare"])),
+    ("tempfile", Anyone),
+    ("thiserror", Anyone),
+    ("toml", Anyone),
+    ("toml_writer", Rooms(&["profile"])),
+    ("which", Rooms(&["process", "tool"])),
+    ("zstd", Rooms(&["archive", "compare", "elf", "verify"])),
 ];
 
-/// (crate or call, modules that may name it)
-const OWNERS: [(&str, &[&str]); 5] = [
-    ("goblin::", &["elf"]),
-    ("gimli::", &["elf"]),
-    ("iced_x86::", &["elf"]),
-    ("Command::new", &["process"]),
-    ("println!", &["terminal"]),
+/// Calls that have one place: the rooms that may make them.
+const CALLS: &[(&str, &[&str])] =
+    &[("std::process::Command", &["process"]), ("std::process::exit", &["process"])];
+
+/// Macros that have one place.
+const MACROS: &[(&str, &[&str])] = &[
+    ("println", &["terminal"]),
+    ("eprintln", &["terminal"]),
+    ("todo", &[]),
+    ("unimplemented", &[]),
+];
+
+/// Paths that touch the machine: no pure room names them. Clippy knows a part of the functions behind them
+/// (`clippy.toml`) and sees through renamed imports; this list is whole and sees types, too.
+const MACHINE: &[&str] = &[
+    "fs_err",
+    "rustix",
+    "std::env",
+    "std::fs",
+    "std::net",
+    "std::os::unix::fs",
+    "std::process",
+    "std::thread",
+    "std::time::Instant",
+    "std::time::SystemTime",
+    "tempfile",
+    "which",
+];
+
+/// Methods of `Path` that ask the file system.
+const ASKING: &[&str] = &[
+    "canonicalize",
+    "exists",
+    "is_dir",
+    "is_file",
+    "is_symlink",
+    "metadata",
+    "read_dir",
+    "try_exists",
 ];
 
 pub(crate) fn run(_arguments: &[String]) -> Result<(), String> {
+    let lib = std::fs::read_to_string("src/lib.rs").map_err(|error| error.to_string())?;
     let mut faults = Vec::new();
-    let mut files = Vec::new();
-    rust_files(Path::new("src"), &mut files);
-    if files.is_empty() {
-        return Err("no sources below src".to_owned());
+    let house = House::of(&lib, &mut faults);
+    let files = read_all(&mut faults)?;
+    let edges = edges(&house, &files);
+    for (shown, room, file) in &files {
+        house.check(shown, room, file, &mut faults);
     }
-    for file in &files {
-        let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
-        check(file, &text, &mut faults);
-    }
-    gone(&mut faults)?;
+    dependencies(&mut faults)?;
     words(&mut faults)?;
+    match graph::floors(&edges) {
+        Ok(floors) => println!("{}", picture(&floors, &house)),
+        Err(rooms) => faults.push(format!("a circle of rooms below: {}", rooms.join(", "))),
+    }
     if faults.is_empty() { Ok(()) } else { Err(format!("\n  {}", faults.join("\n  "))) }
 }
 
-fn rust_files(directory: &Path, out: &mut Vec<PathBuf>) {
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-    paths.sort();
-    for path in paths {
-        if path.is_dir() {
-            rust_files(&path, out);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            out.push(path);
-        }
+/// A file as messages name it, its room (none for `lib.rs` and `main.rs`), and what it names.
+type Source = (String, String, File);
+
+/// Reads all sources that are no tests.
+fn read_all(faults: &mut Vec<String>) -> Result<Vec<Source>, String> {
+    let mut out = Vec::new();
+    let mut tests: BTreeSet<Vec<String>> = BTreeSet::new();
+    let found = graph::files(Path::new("src"));
+    if found.is_empty() {
+        return Err("no sources below src".to_owned());
     }
+    let mut modules = Vec::new();
+    for (path, module) in found {
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(&path).map_err(|error| format!("{shown}: {error}"))?;
+        if !text.starts_with("//!") {
+            faults.push(format!("{shown}: no module doc"));
+        }
+        let file = graph::read(&text, &module).map_err(|error| format!("{shown}: {error}"))?;
+        for name in &file.test_modules {
+            tests.insert([module.as_slice(), std::slice::from_ref(name)].concat());
+        }
+        modules.push(module.clone());
+        out.push((shown, module.first().cloned().unwrap_or_default(), file));
+    }
+    let mut modules = modules.into_iter();
+    out.retain(|_| {
+        let module = modules.next().unwrap_or_default();
+        !(1..=module.len()).any(|end| tests.contains(&module[..end]))
+    });
+    Ok(out)
 }
 
-fn check(file: &Path, text: &str, faults: &mut Vec<String>) {
-    let shown = file.display();
-    if !text.starts_with("//!") {
-        faults.push(format!("{shown}: no module doc"));
+/// The rooms that `src/lib.rs` declares, the only list there is: pure ones under the lint, the others below `// Shell`.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct House {
+    pure: BTreeSet<String>,
+    shell: BTreeSet<String>,
+}
+
+/// What stands before every pure room.
+const LINT: &str = "#[deny(clippy::disallowed_methods, clippy::disallowed_types)]";
+
+impl House {
+    fn of(lib: &str, faults: &mut Vec<String>) -> Self {
+        let mut house = Self::default();
+        let (mut section, mut before) = ("", "");
+        for line in lib.lines().map(str::trim) {
+            if line.starts_with("// Pure") || line.starts_with("// Shell") {
+                section = if line.starts_with("// Pure") { "pure" } else { "shell" };
+            }
+            let declared = line.strip_prefix("pub mod ").or_else(|| line.strip_prefix("mod "));
+            if let Some(room) = declared.and_then(|rest| rest.strip_suffix(';'))
+                && before != "#[cfg(test)]"
+            {
+                match (section, before == LINT) {
+                    ("pure", true) => house.pure.insert(room.to_owned()),
+                    ("shell", false) => house.shell.insert(room.to_owned()),
+                    _ => {
+                        faults.push(format!(
+                            "src/lib.rs: `{room}` is neither pure, under the lint, nor below `// Shell`"
+                        ));
+                        house.shell.insert(room.to_owned())
+                    }
+                };
+            }
+            before = line;
+        }
+        house
     }
-    let module = file
-        .components()
-        .nth(1)
-        .map(|part| part.as_os_str().to_string_lossy().into_owned())
-        .unwrap_or_default();
-    let module = module.trim_end_matches(".rs").to_owned();
-    let code = text.split("#[cfg(test)]").next().unwrap_or(text);
-    if PURE.contains(&module.as_str()) {
-        for shell in SHELL.iter().chain(&["tool"]) {
-            for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
-                if line.contains(&format!("crate::{shell}::"))
-                    || line.contains(&format!("use crate::{shell}"))
+
+    fn has(&self, room: &str) -> bool {
+        self.pure.contains(room) || self.shell.contains(room)
+    }
+
+    /// The room that a path leads to.
+    fn room_of<'a>(&self, path: &'a [String]) -> Option<&'a str> {
+        let [root, room, ..] = path else { return None };
+        (root == "crate" && self.has(room)).then_some(room.as_str())
+    }
+
+    fn check(&self, shown: &str, room: &str, file: &File, faults: &mut Vec<String>) {
+        let pure = self.pure.contains(room);
+        for (path, line) in &file.paths {
+            let text = path.join("::");
+            if let Some(other) =
+                self.room_of(path).filter(|other| pure && self.shell.contains(*other))
+            {
+                faults
+                    .push(format!("{shown}:{line}: pure room `{room}` names shell room `{other}`"));
+            }
+            if pure && MACHINE.iter().any(|word| begins(path, word)) {
+                faults.push(format!("{shown}:{line}: pure room `{room}` names `{text}`"));
+            }
+            for (word, rooms) in CALLS.iter().filter(|(word, _)| begins(path, word)) {
+                owned(word, rooms, shown, *line, room, faults);
+            }
+            for (name, owner) in OWNERS {
+                if let Rooms(rooms) = owner
+                    && path.first().is_some_and(|first| first == name)
                 {
-                    faults.push(format!(
-                        "{shown}: pure module `{module}` names shell module `{shell}`"
-                    ));
+                    owned(name, rooms, shown, *line, room, faults);
                 }
             }
         }
-    }
-    for (word, owners) in OWNERS {
-        let used = code
-            .lines()
-            .filter(|line| !line.trim_start().starts_with("//"))
-            .any(|line| line.contains(word));
-        if used && !owners.contains(&module.as_str()) {
-            faults.push(format!("{shown}: `{word}` belongs to {}", owners.join(", ")));
+        for (word, rooms) in MACROS {
+            for (_, line) in named(&file.macros, word) {
+                owned(word, rooms, shown, *line, room, faults);
+            }
         }
-    }
-    if code.contains("todo!(") || code.contains("unimplemented!(") {
-        faults.push(format!("{shown}: something is left to do"));
+        for word in ASKING.iter().filter(|_| pure) {
+            for (_, line) in named(&file.methods, word) {
+                faults.push(format!("{shown}:{line}: pure room `{room}` calls `.{word}()`"));
+            }
+        }
     }
 }
 
-/// An owner of a crate that quench does not have guards nothing.
-fn gone(faults: &mut Vec<String>) -> Result<(), String> {
-    let has = workspace::dependencies()?;
-    for name in OWNERS.iter().filter_map(|(word, _)| word.strip_suffix("::")) {
-        if !has.iter().any(|it| it.kind == Kind::Normal && it.name == name) {
-            faults.push(format!("`{name}` has an owner and is no dependency"));
+fn named<'a>(list: &'a [Named], word: &'a str) -> impl Iterator<Item = &'a Named> {
+    list.iter().filter(move |(path, _)| path.last().is_some_and(|last| last == word))
+}
+
+/// Whether a path begins with the segments of `word`.
+fn begins(path: &[String], word: &str) -> bool {
+    let mut segments = path.iter();
+    word.split("::").all(|part| segments.next().is_some_and(|segment| segment == part))
+}
+
+fn owned(
+    what: &str,
+    rooms: &[&str],
+    shown: &str,
+    line: usize,
+    room: &str,
+    faults: &mut Vec<String>,
+) {
+    if !rooms.contains(&room) {
+        let rooms = if rooms.is_empty() { "nobody".to_owned() } else { rooms.join(", ") };
+        faults.push(format!("{shown}:{line}: `{what}` belongs to {rooms}"));
+    }
+}
+
+/// Which room names which.
+fn edges(house: &House, files: &[Source]) -> Edges {
+    let all = house.pure.iter().chain(&house.shell);
+    let mut edges: Edges = all.map(|room| (room.clone(), BTreeSet::new())).collect();
+    for (_, room, file) in files.iter().filter(|(_, room, _)| house.has(room)) {
+        let named = file.paths.iter().filter_map(|(path, _)| house.room_of(path));
+        let others = named.filter(|other| other != room).map(str::to_owned);
+        edges.entry(room.clone()).or_default().extend(others);
+    }
+    edges
+}
+
+/// The floors, the highest first: what stands on a line names only what stands below it.
+fn picture(floors: &[Vec<String>], house: &House) -> String {
+    let line = |(floor, rooms): (usize, &Vec<String>)| {
+        let mark = |room: &String| {
+            if house.shell.contains(room) { format!("[{room}]") } else { room.clone() }
+        };
+        let rooms: Vec<String> = rooms.iter().map(mark).collect();
+        format!("{floor:>2}  {}", rooms.join("  "))
+    };
+    let lines: Vec<String> = floors.iter().enumerate().rev().map(line).collect();
+    format!("floors (shell rooms in brackets):\n{}", lines.join("\n"))
+}
+
+/// Every dependency has an owner, every owner's crate is a dependency that somebody names.
+fn dependencies(faults: &mut Vec<String>) -> Result<(), String> {
+    let normal: BTreeMap<String, Kind> = workspace::dependencies()?
+        .into_iter()
+        .filter(|dependency| dependency.kind == Kind::Normal)
+        .map(|dependency| (dependency.name, dependency.kind))
+        .collect();
+    for name in normal.keys().filter(|name| !OWNERS.iter().any(|(owned, _)| owned == *name)) {
+        faults.push(format!(
+            "Cargo.toml: nobody owns `{name}`: add it to OWNERS in xtask/src/tidy.rs"
+        ));
+    }
+    for (name, _) in OWNERS {
+        if !normal.contains_key(*name) {
+            faults.push(format!("xtask/src/tidy.rs: `{name}` has an owner and is no dependency"));
         }
     }
     Ok(())
@@ -124,10 +319,15 @@ fn words(faults: &mut Vec<String>) -> Result<(), String> {
         .args(["ls-files", "-z"])
         .output()
         .map_err(|error| format!("git: {error}"))?;
-    let hosts = ["deb.", "security."].map(|start| format!("{start}debian.org"));
-    let more = ["registry.npm", "py"].iter().zip(["js", "pi.org"]).map(|(a, b)| format!("{a}{b}"));
-    let words: Vec<String> =
-        hosts.into_iter().chain(more).chain([format!("/{}/main", "work")]).collect();
+    // In halves, for this file is one of those that are read.
+    let words = [
+        ["deb.", "debian.org"],
+        ["security.", "debian.org"],
+        ["registry.npm", "js"],
+        ["py", "pi.org"],
+        ["/work", "/main"],
+    ]
+    .map(|halves| halves.concat());
     for file in String::from_utf8_lossy(&list.stdout)
         .split('\0')
         .filter(|file| !file.is_empty() && *file != "Cargo.lock")
@@ -138,4 +338,65 @@ fn words(faults: &mut Vec<String>) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{House, LINT, graph};
+
+    const ROOMS: &str =
+        "// Pure: values.\n@L@\npub mod plan;\n@L@\npub mod elf;\n// Shell\npub mod process;\n";
+
+    fn house() -> House {
+        let mut faults = Vec::new();
+        let house = House::of(&ROOMS.replace("@L@", LINT), &mut faults);
+        assert_eq!(faults, Vec::<String>::new());
+        house
+    }
+
+    /// Faults of a text in a room.
+    fn faults(room: &str, text: &str) -> Vec<String> {
+        let file = graph::read(text, &[room.to_owned()]).expect("Rust");
+        let mut out = Vec::new();
+        house().check("x.rs", room, &file, &mut out);
+        out
+    }
+
+    #[test]
+    fn a_room_without_the_lint_is_a_fault() {
+        let mut found = Vec::new();
+        House::of("// Pure\npub mod plan;\n", &mut found);
+        assert_eq!(found.len(), 1, "{found:?}");
+        House::of("pub mod plan;\n", &mut found);
+        assert_eq!(found.len(), 2, "{found:?}");
+    }
+
+    #[test]
+    fn grouped_imports_of_a_shell_room_are_seen() {
+        assert_eq!(faults("plan", "use crate::{elf, process::{run, Output}};").len(), 2);
+        assert_eq!(faults("plan", "use super::super::plan::x; use crate::elf;").len(), 0);
+        assert_eq!(faults("process", "use crate::plan;").len(), 0);
+    }
+
+    #[test]
+    fn pure_rooms_touch_no_machine() {
+        for text in [
+            "use std::{env, io};",
+            "fn f() { std::fs::metadata(\"x\"); }",
+            "use fs_err::File;",
+            "fn f(p: &Path) -> bool { p.exists() }",
+            "fn f() { rustix::process::geteuid(); }",
+            "fn f() { std::thread::sleep(d); }",
+        ] {
+            assert_eq!(faults("plan", text).len(), 1, "{text}");
+            assert_eq!(faults("process", text).len(), 0, "{text}");
+        }
+    }
+
+    #[test]
+    fn crates_and_calls_belong_to_rooms() {
+        assert_eq!(faults("plan", "use goblin::elf::Elf;").len(), 1);
+        assert_eq!(faults("elf", "use goblin::elf::Elf;").len(), 0);
+        assert_eq!(faults("elf", "fn f() { println!(\"x\"); }").len(), 1);
+    }
 }

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::deps as deps_verb;
+use crate::cli::closed;
 use crate::cli::session::{self, Planned, Ready, SourceOptions};
-use crate::cli::{Exit, Failure, closed};
+use crate::failure::{Exit, Failure, Hinted as _};
 use crate::finding::{Finding, any_error};
 use crate::package::{self, repo, sign};
 use crate::plan::StepId;
@@ -90,7 +91,7 @@ impl Until {
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     if args.root.is_some() && args.sandbox == isolate::Want::Never {
         let message = "--root needs the sandbox: --sandbox never contradicts it";
-        return Err(Failure::new(Exit::Usage, message));
+        return Err(Failure::usage(message));
     }
     if args.install_deps {
         deps_verb::bootstrap(args.root.is_some(), args.yes, terminal)?;
@@ -108,13 +109,12 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     if args.install_deps {
         deps_verb::install(&planned, args.yes, args.source.offline, terminal)?;
     }
-    let missing = deps::missing(&planned.plan).map_err(deps_verb::failure)?;
+    let missing = deps::missing(&planned.plan)?;
     if !missing.is_empty() {
         return Err(deps_verb::lacking(&missing));
     }
     let python =
-        deps::ensure_meson(&planned.work, &planned.prepared.directory, args.source.offline)
-            .map_err(deps_verb::failure)?;
+        deps::ensure_meson(&planned.work, &planned.prepared.directory, args.source.offline)?;
     let isolation = isolation(args, &planned, terminal)?;
     execute(args, &planned, python, isolation, None, terminal)
 }
@@ -133,8 +133,7 @@ fn in_root(
     let questions = closed::for_questions(&made, &ready.work, &meson)?;
     let planned = ready.plan(&questions, terminal)?;
     let python =
-        deps::ensure_meson_inside(&questions, &made.digest, &planned.work, args.source.offline)
-            .map_err(deps_verb::failure)?;
+        deps::ensure_meson_inside(&questions, &made.digest, &planned.work, args.source.offline)?;
     let mut isolation = closed::for_build(
         &made,
         planned.work.join("builds").join(&planned.plan.name),
@@ -143,14 +142,9 @@ fn in_root(
         args.ccache.then(|| planned.work.join("ccache")),
     )?;
     if args.ccache {
-        isolation.cache =
-            Some(isolate::ccache_inside(&isolation, &planned.work).map_err(tool_failure)?);
+        isolation.cache = Some(isolate::ccache_inside(&isolation, &planned.work)?);
     }
     execute(args, &planned, python, isolation, Some(made.lock), terminal)
-}
-
-fn tool_failure(error: isolate::Error) -> Failure {
-    Failure::hinted(Exit::Machine, error)
 }
 
 fn execute(
@@ -161,7 +155,7 @@ fn execute(
     root: Option<record::Root>,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
-    let machine = |error| Failure::new(Exit::Machine, error);
+    let machine = Failure::machine;
     fs_err::create_dir_all(&args.output).map_err(machine)?;
     let key = match &args.provenance_key {
         Some(path) => Some(signing_key(path)?),
@@ -186,7 +180,7 @@ fn execute(
     let outcome =
         run::build(&planned.plan, &planned.profile, &request, terminal).map_err(|error| {
             terminal.findings(&unlinked(planned, &error), &[]);
-            failure(error)
+            Failure::from(error)
         })?;
     terminal.findings(&outcome.findings, &[]);
     if outcome.fresh {
@@ -224,10 +218,9 @@ fn publish(
         return Ok(());
     }
     let key = args.sign.as_ref().map(|name| sign::Key::open(name, &keyring())).transpose();
-    let key = key.map_err(packaging)?;
+    let key = key?;
     if let Some(key) = &key {
-        let signed =
-            sign::sign(&planned.plan, &outcome.packages, key, output).map_err(packaging)?;
+        let signed = sign::sign(&planned.plan, &outcome.packages, key, output)?;
         terminal.status(
             "Signed",
             &format!(
@@ -239,7 +232,7 @@ fn publish(
         );
     }
     if args.repo {
-        let place = repo::make(&planned.plan, key.as_ref(), output).map_err(packaging)?;
+        let place = repo::make(&planned.plan, key.as_ref(), output)?;
         let trust = if key.is_some() { "signed-by=KEY" } else { "trusted=yes" };
         terminal.status("Repository", &format!("deb [{trust}] file:{} ./", place.display()));
         terminal.status("", &format!("baseurl=file://{}", place.display()));
@@ -255,16 +248,11 @@ fn keyring() -> PathBuf {
     }
 }
 
-fn packaging(error: package::Error) -> Failure {
-    let step = "publish";
-    failure(run::Error::Package { step, source: error })
-}
-
 fn signing_key(path: &Path) -> Result<evidence::SigningKey, Failure> {
-    let pem = fs_err::read_to_string(path).map_err(|error| Failure::new(Exit::Usage, error))?;
+    let pem = fs_err::read_to_string(path).map_err(Failure::usage)?;
     evidence::SigningKey::from_pem(&pem).map_err(|error| {
         let hint = error.hint();
-        Failure::new(Exit::Usage, format!("{}: {error}", path.display())).with_hint(Some(hint))
+        Failure::usage(format!("{}: {error}", path.display())).with_hint(hint)
     })
 }
 
@@ -279,14 +267,13 @@ fn isolation(
         .into_iter()
         .filter(|path| path.exists())
         .collect::<Vec<_>>();
-    let mut isolation =
-        isolate::sandbox(args.sandbox, &writable, &readable).map_err(tool_failure)?;
+    let mut isolation = isolate::sandbox(args.sandbox, &writable, &readable)?;
     if isolation.sandbox.is_none() && args.sandbox == isolate::Want::Auto {
         terminal.warn(&format!("no sandbox: {}", isolation.without));
     }
     if args.ccache {
         let compilers = ["gcc", "g++", "cc", "clang"];
-        isolation.cache = Some(isolate::ccache(&planned.work, &compilers).map_err(tool_failure)?);
+        isolation.cache = Some(isolate::ccache(&planned.work, &compilers)?);
     }
     Ok(isolation)
 }
@@ -295,7 +282,7 @@ fn summary(planned: &Planned, outcome: &run::Outcome, terminal: &Terminal) {
     if outcome.packages.is_empty() {
         return;
     }
-    let (creatable, hidden) = verify::surface::counts(&planned.plan.surface);
+    let (creatable, hidden) = crate::acceptance::surface::counts(&planned.plan.surface);
     terminal.status(
         "Verified",
         &format!(
@@ -319,19 +306,4 @@ fn unlinked(planned: &Planned, error: &run::Error) -> Vec<Finding> {
         }
         _ => Vec::new(),
     }
-}
-
-pub(super) fn failure(error: run::Error) -> Failure {
-    let exit = match (&error, error.process()) {
-        (_, Some(process::Error::Interrupted { signal, .. })) => Exit::Signal(*signal),
-        (_, Some(process::Error::Failed { tail, .. }))
-            if tail.iter().any(|line| line.contains("No space left")) =>
-        {
-            Exit::Machine
-        }
-        (_, Some(process::Error::Failed { .. })) => Exit::Program,
-        (run::Error::Measure { .. }, _) => Exit::Program,
-        _ => Exit::Machine,
-    };
-    Failure::hinted(exit, error)
 }

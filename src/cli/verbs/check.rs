@@ -2,10 +2,11 @@
 
 use super::Format;
 use crate::cli::session::{self, SourceOptions};
-use crate::cli::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 use crate::finding::{self, any_error};
 use crate::profile;
 use crate::terminal::Terminal;
+use crate::wire;
 
 /// Parse, inherit and resolve profiles against a tree, report all findings.
 ///
@@ -43,7 +44,8 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
             Format::Human => terminal.findings(&findings, &texts),
             Format::Json => {
                 for finding in &findings {
-                    terminal.data(&format!("{}\n", finding::json(finding, &texts)));
+                    let line = wire::line(&finding::wire(finding, &texts));
+                    terminal.data(&line.map_err(|error| Failure::new(Exit::Machine, error))?);
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! `quench completions`: shell completions on stdout.
 
-use crate::cli::{self, Exit, Failure};
+use crate::cli;
+use crate::failure::{Exit, Failure};
 use crate::terminal::Terminal;
 
 /// Print shell completions.

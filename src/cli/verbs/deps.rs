@@ -3,8 +3,8 @@
 use std::io::{BufRead, IsTerminal};
 
 use crate::cli::session::{self, Planned, SourceOptions};
-use crate::cli::{Exit, Failure};
 use crate::deps;
+use crate::failure::{Exit, Failure};
 use crate::terminal::Terminal;
 
 /// Build dependencies of exactly this plan.
@@ -33,8 +33,8 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     if args.install {
         install(&planned, args.yes, args.source.offline, terminal)?;
     }
-    let missing = deps::missing(&planned.plan).map_err(failure)?;
-    for dependency in deps::needed(&planned.plan).map_err(failure)? {
+    let missing = deps::missing(&planned.plan)?;
+    for dependency in deps::needed(&planned.plan)? {
         let here = if missing.contains(&dependency) { "missing" } else { "here" };
         terminal.data(&format!(
             "{here:<8} {:<22} {:<24} {} ({})\n",
@@ -75,7 +75,7 @@ pub(crate) fn install(
     offline: bool,
     terminal: &Terminal,
 ) -> Result<(), Failure> {
-    let missing = deps::missing(&planned.plan).map_err(failure)?;
+    let missing = deps::missing(&planned.plan)?;
     let mut packages: Vec<String> =
         missing.into_iter().map(|dependency| dependency.debian).collect();
     packages.sort();
@@ -83,7 +83,7 @@ pub(crate) fn install(
     if !packages.is_empty() {
         install_packages(&packages, yes, terminal)?;
     }
-    deps::ensure_meson(&planned.work, &planned.prepared.directory, offline).map_err(failure)?;
+    deps::ensure_meson(&planned.work, &planned.prepared.directory, offline)?;
     Ok(())
 }
 
@@ -105,7 +105,7 @@ fn install_packages(packages: &[String], yes: bool, terminal: &Terminal) -> Resu
         }
     }
     terminal.status("Installing", &list);
-    deps::install(packages).map_err(failure)
+    Ok(deps::install(packages)?)
 }
 
 /// Exit 4 with the command that helps.
@@ -125,8 +125,4 @@ pub(crate) fn lacking(missing: &[deps::Dependency]) -> Failure {
     .with_hint(Some(format!(
         "quench deps PROFILE --install\n  or: apt-get install {debian}\n  or: dnf install {fedora}"
     )))
-}
-
-pub(crate) fn failure(error: deps::Error) -> Failure {
-    Failure::hinted(Exit::Machine, error)
 }

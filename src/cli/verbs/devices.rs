@@ -8,7 +8,7 @@ use serde_json::json;
 use super::Format;
 use crate::catalog::{Entry, Kind};
 use crate::cli::session;
-use crate::cli::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 use crate::terminal::Terminal;
 
 /// List the devices, or other kinds of types and backends, a tree offers.

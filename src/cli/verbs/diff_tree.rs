@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Format;
 use crate::catalog::{self, Changes};
 use crate::cli::session;
-use crate::cli::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 use crate::finding::{self, Finding};
 use crate::plan::{Options, Plan};
 use crate::scanned::Scanned;
@@ -175,7 +175,7 @@ fn json_out(
         .collect();
     let profile = effects.map(|(before, after)| {
         let found = |effect: &Effect| {
-            effect.findings.iter().map(|f| finding::json(f, &[])).collect::<Vec<_>>()
+            effect.findings.iter().map(|f| finding::wire(f, &[])).collect::<Vec<_>>()
         };
         let changed = match (&before.plan, &after.plan) {
             (Some(before), Some(after)) => plan_changes(before, after)

@@ -2,9 +2,9 @@
 
 use crate::catalog::Kind;
 use crate::cli::session::{self, Planned, SourceOptions};
-use crate::cli::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 use crate::terminal::Terminal;
-use crate::{finding, plan};
+use crate::{codes, plan};
 
 /// Say why a device, symbol, flag or file is in, or is not.
 ///
@@ -39,8 +39,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let Some(first) = unknown.first() else { return Ok(Exit::Done) };
     let near = catalog.suggest(Kind::Device, first.trim_matches('`'));
     let message = format!("nothing named {} in this plan or tree", unknown.join(", "));
-    Err(Failure::new(Exit::Usage, message)
-        .with_hint(near.map(|name| format!("did you mean `{name}`?"))))
+    Err(Failure::usage(message).with_hint(near.map(|name| format!("did you mean `{name}`?"))))
 }
 
 /// A function of the tree: where it is defined, and what would compile it.
@@ -60,10 +59,10 @@ fn defined(planned: &Planned, what: &str) -> Result<Option<String>, Failure> {
 }
 
 fn code(name: &str, terminal: &Terminal) -> Result<Exit, Failure> {
-    let Some(code) = finding::codes().into_iter().find(|code| code.name == name) else {
-        return Err(Failure::new(Exit::Usage, format!("no finding code `{name}`")).with_hint(
-            Some("usage: quench explain PROFILE WHAT, or quench explain CODE".to_owned()),
-        ));
+    let Some(code) = codes::codes().into_iter().find(|code| code.name == name) else {
+        return Err(Failure::usage(format!("no finding code `{name}`")).with_hint(Some(
+            "usage: quench explain PROFILE WHAT, or quench explain CODE".to_owned(),
+        )));
     };
     terminal.data(&format!("{}: {}\n\n{}\n", code.name, code.summary, code.explain));
     Ok(Exit::Done)

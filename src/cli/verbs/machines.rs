@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::Format;
 use crate::catalog::Kind;
-use crate::cli::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 use crate::terminal::Terminal;
 
 /// List the machines a tree offers.

@@ -15,7 +15,7 @@ mod verify;
 
 use serde::Serialize;
 
-use super::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 use crate::terminal::Terminal;
 
 /// How a verb answers.
@@ -27,8 +27,7 @@ enum Format {
 
 /// A value as indented JSON.
 fn json_text(value: &impl Serialize) -> Result<String, Failure> {
-    let text =
-        serde_json::to_string_pretty(value).map_err(|error| Failure::new(Exit::Machine, error))?;
+    let text = serde_json::to_string_pretty(value).map_err(Failure::machine)?;
     Ok(text + "\n")
 }
 

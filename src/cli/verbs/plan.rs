@@ -1,7 +1,7 @@
 //! `quench plan`: prints the plan, the same value `build` executes.
 
 use crate::cli::session::{self, SourceOptions};
-use crate::cli::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 use crate::plan::show;
 use crate::terminal::Terminal;
 
@@ -30,7 +30,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let planned = session::plan(&args.profile, &args.source, false, terminal)?;
     let text = match args.format {
         Format::Human => show::human(&planned.plan),
-        Format::Json => super::json_text(&show::json(&planned.plan))?,
+        Format::Json => super::json_text(&show::wire(&planned.plan))?,
         Format::Sh => {
             let python = crate::deps::python(&planned.work, &planned.prepared.directory);
             let source = planned.prepared.directory.display().to_string();

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use crate::archive;
-use crate::cli::{Exit, Failure};
+use crate::failure::{Exit, Failure, Hinted as _};
 use crate::record::{self, Record};
 use crate::terminal::Terminal;
 
@@ -28,8 +28,7 @@ enum Verb {
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     match &args.verb {
         Verb::Show { record } => {
-            let text =
-                read(record)?.to_text().map_err(|error| Failure::new(Exit::Machine, error))?;
+            let text = read(record)?.to_text().map_err(Failure::machine)?;
             terminal.data(&text);
             Ok(Exit::Done)
         }
@@ -44,21 +43,14 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
 }
 
 pub(super) fn read(path: &Path) -> Result<Record, Failure> {
-    let failure = |error| Failure::new(Exit::Usage, error);
+    let failure = Failure::usage;
     let mut file = BufReader::with_capacity(64 << 10, fs_err::File::open(path).map_err(failure)?);
     let name = path.display().to_string();
     let bytes = match archive::format(file.fill_buf().map_err(failure)?) {
         archive::Format::Deb | archive::Format::Rpm => {
-            let mut inside = None;
-            let mut look = |member: archive::Member| {
-                if inside.is_none() && member.path.ends_with(record::FILE_NAME) {
-                    inside = Some(member.bytes);
-                }
-            };
-            archive::open(&name, &mut file, archive::Limits::default(), false, &mut look);
-            inside.ok_or_else(|| {
-                Failure::new(Exit::Usage, format!("no {} in {name}", record::FILE_NAME))
-            })?
+            let mut inside = Inside(None);
+            archive::open(&name, &mut file, archive::Limits::default(), false, &mut inside);
+            inside.0.ok_or_else(|| Failure::usage(format!("no {} in {name}", record::FILE_NAME)))?
         }
         _ => {
             let mut bytes = Vec::new();
@@ -67,5 +59,21 @@ pub(super) fn read(path: &Path) -> Result<Record, Failure> {
         }
     };
     let text = String::from_utf8_lossy(&bytes);
-    Record::from_text(&text).map_err(|error| Failure::new(Exit::Usage, format!("{name}: {error}")))
+    Record::from_text(&text)
+        .map_err(|error| Failure::usage(format!("{name}: {error}")).with_hint(error.hint()))
+}
+
+/// The first record of a package.
+struct Inside(Option<Vec<u8>>);
+
+impl archive::Visit for Inside {
+    fn keeps(&self, path: &str) -> bool {
+        path.ends_with(&format!("/{}", record::FILE_NAME))
+    }
+
+    fn member(&mut self, member: archive::Member) {
+        if self.0.is_none() && self.keeps(&member.path) {
+            self.0 = Some(member.bytes);
+        }
+    }
 }

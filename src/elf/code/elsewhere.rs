@@ -32,8 +32,8 @@ pub struct Elsewhere {
 impl Elsewhere {
     /// Remembers what an instruction at an address, outside of all functions, would do.
     pub(super) fn note(&mut self, address: u64, marks: Marks) {
-        let takes = marks.any(Marks::FRAME_ADDRESS.with(Marks::BELOW_FRAME));
-        let list = match (takes, marks.has(Marks::STEP)) {
+        let takes = marks.intersects(Marks::FRAME_ADDRESS | Marks::BELOW_FRAME);
+        let list = match (takes, marks.contains(Marks::STEP)) {
             (true, _) => &mut self.takes,
             (_, true) => &mut self.steps,
             _ => return,

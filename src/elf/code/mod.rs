@@ -30,61 +30,44 @@ use super::{Facts, Kind, Machine, Sections};
 pub use elsewhere::Elsewhere;
 pub use targets::Targets;
 
-/// What was seen in a function; a set of bits.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Marks(u32);
-
-impl Marks {
-    /// It reads the canary.
-    pub const LOADS_CANARY: Self = Self(1);
-    /// It compares a value with the canary, or reads it a second time.
-    pub const CHECKS_CANARY: Self = Self(1 << 1);
-    /// It calls `__stack_chk_fail`.
-    pub const CALLS_FAIL: Self = Self(1 << 2);
-    /// It takes the address of a local variable.
-    pub const FRAME_ADDRESS: Self = Self(1 << 3);
-    pub const RETURNS: Self = Self(1 << 4);
-    /// The frame grows by a page or more, or by an amount only known at run time.
-    pub(super) const STEP: Self = Self(1 << 5);
-    /// It calls a checked function that is told a size.
-    pub(super) const SIZED_CALL: Self = Self(1 << 6);
-    /// It writes thread-local data.
-    pub(super) const TLS_STORE: Self = Self(1 << 7);
-    /// The frame pointer is set up.
-    pub(super) const FRAME_POINTER: Self = Self(1 << 8);
-    /// It returns to an address that was on the stack.
-    pub const FROM_STACK: Self = Self(1 << 9);
-    /// It does so without authenticating it (`AArch64`).
-    pub const UNAUTHENTICATED: Self = Self(1 << 10);
-    /// Its frame grew by a page or more with all pages touched.
-    pub const PROBES: Self = Self(1 << 12);
-    /// SafeStack's unsafe stack pointer is moved and put back.
-    pub const SAFE_STACK: Self = Self(1 << 13);
-    /// It checks the type of an indirect call (clang CFI).
-    pub const CFI_CHECK: Self = Self(1 << 14);
-    /// Local variables are addressed below the frame pointer.
-    pub(super) const BELOW_FRAME: Self = Self(1 << 15);
-    /// A call-used register is zeroed right before it returns.
-    pub const ZEROES: Self = Self(1 << 16);
-    /// x86-64: it begins with a landing pad.
-    pub(super) const LANDS: Self = Self(1 << 17);
-
-    pub fn has(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// One of them.
-    pub fn any(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
-    #[must_use]
-    pub fn with(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+bitflags::bitflags! {
+    /// What was seen in a function; a set of bits.
+    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+    pub struct Marks: u32 {
+        /// It reads the canary.
+        const LOADS_CANARY = 1;
+        /// It compares a value with the canary, or reads it a second time.
+        const CHECKS_CANARY = 1 << 1;
+        /// It calls `__stack_chk_fail`.
+        const CALLS_FAIL = 1 << 2;
+        /// It takes the address of a local variable.
+        const FRAME_ADDRESS = 1 << 3;
+        /// It returns.
+        const RETURNS = 1 << 4;
+        /// The frame grows by a page or more, or by an amount only known at run time.
+        const STEP = 1 << 5;
+        /// It calls a checked function that is told a size.
+        const SIZED_CALL = 1 << 6;
+        /// It writes thread-local data.
+        const TLS_STORE = 1 << 7;
+        /// The frame pointer is set up.
+        const FRAME_POINTER = 1 << 8;
+        /// It returns to an address that was on the stack.
+        const FROM_STACK = 1 << 9;
+        /// It returns to an address that was on the stack without authenticating it (`AArch64`).
+        const UNAUTHENTICATED = 1 << 10;
+        /// Its frame grew by a page or more with all pages touched.
+        const PROBES = 1 << 11;
+        /// SafeStack's unsafe stack pointer is moved and put back.
+        const SAFE_STACK = 1 << 12;
+        /// It checks the type of an indirect call (clang CFI).
+        const CFI_CHECK = 1 << 13;
+        /// Local variables are addressed below the frame pointer.
+        const BELOW_FRAME = 1 << 14;
+        /// A call-used register is zeroed right before it returns.
+        const ZEROES = 1 << 15;
+        /// It begins with a landing pad (x86-64).
+        const LANDS = 1 << 16;
     }
 }
 
@@ -145,7 +128,7 @@ pub struct Code<'a> {
 
 impl<'a> Code<'a> {
     pub fn count(&self, marks: Marks) -> usize {
-        self.functions.iter().filter(|function| function.marks.has(marks)).count()
+        self.functions.iter().filter(|function| function.marks.contains(marks)).count()
     }
 
     /// The name of the function at an address, if the file or its debug file has one.
@@ -359,19 +342,19 @@ fn decode(
 ) {
     // Where nothing is protected, it is enough to know that of some functions for certain.
     let mut certain = if out.count(Marks::LOADS_CANARY) > 0 { usize::MAX } else { 4096 };
-    let whole = Marks::STEP.with(Marks::TLS_STORE);
+    let whole = Marks::STEP | Marks::TLS_STORE;
     let mut instructions = Vec::new();
     let options = iced_x86::DecoderOptions::NONE;
     for (index, extent) in extents.iter().enumerate() {
         let Some(function) = out.functions.get(index).copied() else { break };
         let unprotected = certain > 0
-            && function.marks.has(Marks::FRAME_ADDRESS)
-            && !function.marks.has(Marks::LOADS_CANARY);
+            && function.marks.contains(Marks::FRAME_ADDRESS)
+            && !function.marks.contains(Marks::LOADS_CANARY);
         certain -= usize::from(unprotected);
         // Never checked: true of a function that never returns, and a byte like `ret` may be part of something else.
-        let unchecked = function.marks.has(Marks::LOADS_CANARY.with(Marks::RETURNS))
-            && !function.marks.has(Marks::CHECKS_CANARY);
-        let sized = function.marks.has(Marks::SIZED_CALL);
+        let unchecked = function.marks.contains(Marks::LOADS_CANARY | Marks::RETURNS)
+            && !function.marks.contains(Marks::CHECKS_CANARY);
+        let sized = function.marks.contains(Marks::SIZED_CALL);
         let length = function.end - function.start;
         let mut marks = function.marks;
         if unprotected {
@@ -383,11 +366,11 @@ fn decode(
                     locals::only_parameters(decoder.iter(), last)
                 }) == Some(true);
             if only_parameters {
-                marks = marks.without(Marks::FRAME_ADDRESS);
+                marks -= Marks::FRAME_ADDRESS;
             }
         }
-        if function.marks.any(whole) || unchecked || sized {
-            let last = if function.marks.any(whole) || unchecked {
+        if function.marks.intersects(whole) || unchecked || sized {
+            let last = if function.marks.intersects(whole) || unchecked {
                 u64::MAX
             } else {
                 function.start.saturating_add(extent.sized)
@@ -405,12 +388,12 @@ fn decode(
         }
         let is_return = |it: &iced_x86::Instruction| it.mnemonic() == iced_x86::Mnemonic::Ret;
         if unchecked && !instructions.iter().any(is_return) {
-            marks = marks.without(Marks::RETURNS);
+            marks -= Marks::RETURNS;
         }
-        if function.marks.has(Marks::STEP) {
+        if function.marks.contains(Marks::STEP) {
             match frame::unprobed(&instructions) {
                 frame::Answer::Small => {}
-                frame::Answer::Probed => marks = marks.with(Marks::PROBES),
+                frame::Answer::Probed => marks |= Marks::PROBES,
                 frame::Answer::Unprobed { address, bytes } => {
                     out.unprobed.push(UnprobedStep { function: function.start, address, bytes });
                 }
@@ -419,8 +402,9 @@ fn decode(
         if sized {
             sizes::sizes(&instructions, imports, &mut out.sizes);
         }
-        if function.marks.has(Marks::TLS_STORE) && safestack::moves_and_restores(&instructions) {
-            marks = marks.with(Marks::SAFE_STACK);
+        if function.marks.contains(Marks::TLS_STORE) && safestack::moves_and_restores(&instructions)
+        {
+            marks |= Marks::SAFE_STACK;
         }
         if let Some(function) = out.functions.get_mut(index) {
             function.marks = marks;

@@ -102,8 +102,8 @@ pub(super) fn scan<'a>(
     }
     // `lea` below rbp is a local only where rbp is the frame pointer.
     for function in &mut code.functions {
-        if function.marks.has(Marks::BELOW_FRAME.with(Marks::FRAME_POINTER)) {
-            function.marks = function.marks.with(Marks::FRAME_ADDRESS);
+        if function.marks.contains(Marks::BELOW_FRAME | Marks::FRAME_POINTER) {
+            function.marks |= Marks::FRAME_ADDRESS;
         }
     }
     (!unknown_stub).then_some(seen)
@@ -182,7 +182,7 @@ impl Scan<'_, '_> {
             }
             let begins = function.start >= here;
             if begins && self.bytes[start..].starts_with(b"\xf3\x0f\x1e\xfa") {
-                function.marks = function.marks.with(Marks::LANDS);
+                function.marks |= Marks::LANDS;
             }
         }
         self.seen.between += no_padding(&self.bytes[at..core.end]);
@@ -261,7 +261,7 @@ impl Scan<'_, '_> {
             && let Some(function) = self.code.functions.get_mut(index)
             && let Some(extent) = self.seen.extents.get_mut(index)
         {
-            function.marks = function.marks.with(marks);
+            function.marks |= marks;
             extent.taken = address.saturating_sub(function.start);
         } else {
             self.seen.elsewhere.note(address.wrapping_sub(1), marks);
@@ -306,7 +306,7 @@ impl Scan<'_, '_> {
     fn mark(&mut self, at: usize, marks: Marks) {
         let function = self.function_at(at).and_then(|index| self.code.functions.get_mut(index));
         if let Some(function) = function {
-            function.marks = function.marks.with(marks);
+            function.marks |= marks;
         } else {
             let address = self.address.wrapping_add(at as u64);
             self.seen.elsewhere.note(address.wrapping_sub(1), marks);
@@ -352,7 +352,7 @@ impl Scan<'_, '_> {
                     && let Some(function) = self.code.functions.get_mut(index)
                     && let Some(extent) = self.seen.extents.get_mut(index)
                 {
-                    function.marks = function.marks.with(Marks::SIZED_CALL);
+                    function.marks |= Marks::SIZED_CALL;
                     extent.sized = extent.sized.max(address.saturating_sub(function.start));
                 }
             }
@@ -366,7 +366,7 @@ impl Scan<'_, '_> {
         if !modrm || !segment || self.number(at + 1) != Some(0x28) {
             return;
         }
-        let already = self.marks_at(at).has(Marks::LOADS_CANARY);
+        let already = self.marks_at(at).contains(Marks::LOADS_CANARY);
         // 8b loads; 2b, 33, 3b and 39 compare; a second load is compared with what the first one stored.
         let marks = match self.before(at, 2) {
             0x8b if already => Marks::CHECKS_CANARY,
@@ -433,7 +433,7 @@ impl Scan<'_, '_> {
         if let Some(function) =
             function.filter(|function| (2..23).contains(&(address - function.start)))
         {
-            function.marks = function.marks.with(Marks::FRAME_POINTER);
+            function.marks |= Marks::FRAME_POINTER;
         }
     }
 
@@ -464,7 +464,7 @@ impl Scan<'_, '_> {
             self.code.returns += 1;
             self.code.zeroing_returns += usize::from(zeroed);
             let zeroes = if zeroed { Marks::ZEROES } else { Marks::default() };
-            function.marks = function.marks.with(Marks::RETURNS.with(zeroes));
+            function.marks |= Marks::RETURNS | zeroes;
         }
     }
 

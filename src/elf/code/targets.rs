@@ -76,7 +76,7 @@ pub(super) fn targets(
     // The scan has looked where functions begin.
     let scanned = facts.machine == Machine::X86_64;
     let marked = |address: u64| match (facts.machine, begins(address).filter(|_| scanned)) {
-        (_, Some(function)) => function.marks.has(Marks::LANDS),
+        (_, Some(function)) => function.marks.contains(Marks::LANDS),
         (Machine::Aarch64, None) => memory.instruction(address).is_some_and(arm::lands),
         _ => memory.look(address, 4, |code| code == b"\xf3\x0f\x1e\xfa") == Some(true),
     };

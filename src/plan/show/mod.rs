@@ -6,4 +6,4 @@ mod wire;
 
 pub use human::human;
 pub use sh::sh;
-pub use wire::json;
+pub use wire::{recorded, wire};

@@ -6,6 +6,7 @@ use snapbox::Data;
 
 use crate::mini::{self, Scanned};
 use crate::plan::show;
+use crate::wire;
 
 /// Something of everything: every kind of backend, a choice, a quirk, a type's missing parent, an undecided object, a
 /// flag the compiler lacks.
@@ -34,7 +35,7 @@ fn the_plan_in_all_formats_is_what_it_was() {
     let (plan, findings) = scanned.plan_with(FULL, &mini::probes());
     let plan = plan.unwrap();
     let source = mini::profile(FULL).0.unwrap().source.value;
-    let json = serde_json::to_string_pretty(&show::json(&plan)).unwrap() + "\n";
+    let json = wire::text(&show::wire(&plan)).unwrap();
     let formats = [
         ("findings.txt", mini::told(&findings)),
         ("plan.txt", show::human(&plan)),

@@ -11,7 +11,7 @@ pub use peers::{PEERS, Peer};
 use std::collections::BTreeMap;
 
 use super::Verdict;
-use super::report::{ObjectVerdict, RuleVerdict};
+use super::{ObjectVerdict, RuleVerdict};
 use crate::finding::{Code, Finding};
 
 pub(super) static UNEXPLAINED: Code = Code {

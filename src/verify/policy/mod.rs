@@ -3,17 +3,17 @@
 //! A policy is a TOML file (`policies/` holds the shipped ones). It sets a demand for each rule, a higher one for
 //! privileged files, others by path, and waivers. The date of judgement is a value that the shell passes in.
 
+mod builtin;
 mod codes;
 mod read;
 mod waiver;
 
+pub use builtin::POLICIES;
 pub(super) use codes::CODES;
 pub use read::load;
 pub use waiver::{Date, Waiver, account, date_of_epoch};
 
 use std::collections::BTreeMap;
-
-use crate::profile::Level;
 
 /// Finds a policy by the name another one `extends`: its file and text.
 pub type Parents<'a> = dyn Fn(&str) -> Option<(String, String)> + 'a;
@@ -137,7 +137,7 @@ impl Policy {
 
     /// Names of the shipped policies.
     pub fn names() -> Vec<&'static str> {
-        crate::shipped::POLICIES.iter().map(|(name, _)| *name).collect()
+        POLICIES.iter().map(|(name, _)| *name).collect()
     }
 
     /// The same, judging on a day.
@@ -176,30 +176,15 @@ impl Policy {
 
 /// A shipped policy's file and text.
 pub fn shipped(name: &str) -> Option<(String, String)> {
-    crate::shipped::POLICIES
+    POLICIES
         .iter()
         .find(|(known, _)| *known == name)
         .map(|(name, text)| (format!("policies/{name}.toml"), (*text).to_owned()))
 }
 
-/// Name of the policy a hardening level is verified with.
-pub fn name_for(level: Level) -> &'static str {
-    match level {
-        Level::Openstack => "quench-openstack",
-        Level::Baseline => "quench-baseline",
-        Level::Strict | Level::Cfi => "quench-strict",
-    }
-}
-
-/// The policy a hardening level is verified with.
-pub fn policy_for(level: Level) -> Policy {
-    // Shipped policies are read in a test; an empty one would demand nothing, so it is never passed on silently.
-    Policy::named(name_for(level)).unwrap_or_else(|| Policy::demand_everything(name_for(level)))
-}
-
 impl Policy {
-    /// Every rule is required: what stands in for a policy that cannot be read.
-    fn demand_everything(name: &str) -> Self {
+    /// A policy that requires every rule: what stands in for one that cannot be read.
+    pub fn demand_everything(name: &str) -> Self {
         let change = Change { demand: Some(Demand::Require), ..Change::default() };
         Self {
             name: name.to_owned(),

@@ -7,8 +7,8 @@ pub use toml::value::Date;
 use super::codes::{WAIVER_EXPIRED, WAIVER_STALE, WAIVER_UNUSED};
 use super::{Policy, Subject};
 use crate::finding::{Finding, Place};
+use crate::verify::Outcome;
 use crate::verify::Report;
-use crate::verify::report::Outcome;
 
 /// A waiver of one rule for the files that match.
 #[derive(Debug, Clone, PartialEq, Eq)]

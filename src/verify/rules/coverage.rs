@@ -180,18 +180,18 @@ pub(super) fn stack_protector(object: Object<'_>) -> Answer {
     let functions = || code.functions.iter().filter(own);
     let checks = |function: &&Function| {
         let marks = function.marks;
-        marks.has(Marks::CHECKS_CANARY)
-            && (marks.has(Marks::LOADS_CANARY) || marks.has(Marks::CALLS_FAIL))
+        marks.contains(Marks::CHECKS_CANARY)
+            && (marks.contains(Marks::LOADS_CANARY) || marks.contains(Marks::CALLS_FAIL))
     };
     // A function that loads the canary and never returns has nothing to check.
     let unchecked = |function: &&Function| {
-        function.marks.has(Marks::LOADS_CANARY.with(Marks::RETURNS))
-            && !function.marks.has(Marks::CHECKS_CANARY)
+        function.marks.contains(Marks::LOADS_CANARY | Marks::RETURNS)
+            && !function.marks.contains(Marks::CHECKS_CANARY)
     };
     let bare = |function: &&Function| {
         function.start != object.facts.entry
-            && function.marks.has(Marks::FRAME_ADDRESS)
-            && !function.marks.has(Marks::LOADS_CANARY)
+            && function.marks.contains(Marks::FRAME_ADDRESS)
+            && !function.marks.contains(Marks::LOADS_CANARY)
             && !checks(function)
     };
     let (n, lost) = (functions().filter(checks).count(), functions().filter(unchecked).count());
@@ -381,9 +381,9 @@ pub(super) fn return_addresses(object: Object<'_>) -> Answer {
                 code.targets.start_files.iter().any(|(_, address, _)| *address == function.start)
             };
             let from_stack = |function: &&Function| {
-                !start_file(function) && function.marks.has(Marks::FROM_STACK)
+                !start_file(function) && function.marks.contains(Marks::FROM_STACK)
             };
-            let bare = |function: &&Function| function.marks.has(Marks::UNAUTHENTICATED);
+            let bare = |function: &&Function| function.marks.contains(Marks::UNAUTHENTICATED);
             let functions = || code.functions.iter().filter(from_stack);
             let (all, lost) = (functions().count(), functions().filter(bare).count());
             let n = all - lost;

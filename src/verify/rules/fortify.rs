@@ -1,10 +1,10 @@
 //! FORTIFY: which calls are checked, which of the same name are not, what sizes they are told, and at which level. Pure.
 
 use super::Object;
-use super::options::{Compiler, options};
 use crate::elf::Kind;
 use crate::verify::Verdict;
 use crate::verify::libc::twin;
+use crate::verify::units::{Compiler, options};
 
 type Answer = (Verdict, String);
 
@@ -100,7 +100,7 @@ const CHECKED: &[&str] = &[
 
 /// Functions whose every call is the checked one from level 2 on: what is checked is the format, not a size, so there is
 /// nothing the compiler could prove away. A plain call was compiled without FORTIFY, or at level 1.
-pub(in crate::verify) const ALWAYS: &[&str] = &[
+pub(crate) const ALWAYS: &[&str] = &[
     "asprintf",
     "dprintf",
     "fprintf",
@@ -304,7 +304,7 @@ fn unoptimised(object: Object<'_>) -> Vec<&str> {
         .iter()
         .filter(|unit| {
             let options = options(&unit.producer);
-            options.known() && !options.optimised && !unit.ranges.is_empty()
+            options.recorded() && !options.optimised && !unit.ranges.is_empty()
         })
         .map(|unit| unit.name.as_str())
         .take(6)

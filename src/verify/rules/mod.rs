@@ -1,10 +1,9 @@
 //! The rules, each with its name, its sentence and its check. Pure.
 
 mod coverage;
-pub(super) mod fortify;
+pub(crate) mod fortify;
 mod link;
 mod load;
-pub(super) mod options;
 mod state;
 mod strings;
 mod units;

@@ -1,9 +1,9 @@
 //! What compilation units say of themselves, and how it is joined with what the code shows. Pure.
 
 use super::Object;
-use super::options::{Compiler, Options, StackProtector, options};
 use crate::elf::{Marks, Unit};
 use crate::verify::Verdict;
+use crate::verify::units::{Compiler, KnownOptions, StackProtector, options};
 
 type Answer = (Verdict, String);
 
@@ -18,7 +18,7 @@ struct Tally<'u> {
     silent: usize,
 }
 
-fn tally<'u>(object: Object<'u>, told: &dyn Fn(&Options) -> bool) -> Tally<'u> {
+fn tally<'u>(object: Object<'u>, told: &dyn Fn(&KnownOptions) -> bool) -> Tally<'u> {
     let mut out = Tally { on: 0, off: Vec::new(), silent: 0 };
     for unit in object.units {
         let options = options(&unit.producer);
@@ -41,7 +41,12 @@ fn listed(units: &[&Unit]) -> String {
 }
 
 /// Joins the code's answer with the units': a unit that was not told to makes a file that holds partial.
-fn join(object: Object<'_>, answer: Answer, what: &str, told: &dyn Fn(&Options) -> bool) -> Answer {
+fn join(
+    object: Object<'_>,
+    answer: Answer,
+    what: &str,
+    told: &dyn Fn(&KnownOptions) -> bool,
+) -> Answer {
     let (verdict, mut evidence) = answer;
     let tally = tally(object, told);
     let known = tally.on + tally.off.len();
@@ -70,13 +75,14 @@ fn join(object: Object<'_>, answer: Answer, what: &str, told: &dyn Fn(&Options) 
 }
 
 pub(super) fn stack_protector(object: Object<'_>) -> Answer {
-    let strong =
-        |options: &Options| options.stack_protector.is_some_and(|it| it >= StackProtector::Strong);
+    let strong = |options: &KnownOptions| {
+        options.stack_protector.is_some_and(|it| it >= StackProtector::Strong)
+    };
     join(object, super::coverage::stack_protector(object), "-fstack-protector-strong", &strong)
 }
 
 pub(super) fn stack_clash(object: Object<'_>) -> Answer {
-    let told = |options: &Options| options.stack_clash == Some(true);
+    let told = |options: &KnownOptions| options.stack_clash == Some(true);
     // The search for violations decides: what has no large frame needs no option.
     let (verdict, evidence) = super::coverage::stack_clash(object);
     let (_, evidence) =
@@ -91,13 +97,13 @@ pub(super) fn evidence(object: Object<'_>) -> Answer {
         let why = "no debug information; the debug file that belongs to the build-id would tell";
         return (Verdict::NotApplicable(why.to_owned()), String::new());
     }
-    let all: Vec<(&Unit, Options)> =
+    let all: Vec<(&Unit, KnownOptions)> =
         object.units.iter().map(|unit| (unit, options(&unit.producer))).collect();
-    let known = all.iter().filter(|(_, options)| options.known()).count();
+    let known = all.iter().filter(|(_, options)| options.recorded()).count();
     let mut faults = Vec::new();
     let pads = facts.properties.ibt || facts.properties.bti;
     let links = facts.properties.shstk || facts.properties.pac;
-    for (unit, options) in all.iter().filter(|(_, options)| options.known()) {
+    for (unit, options) in all.iter().filter(|(_, options)| options.recorded()) {
         if pads && options.landing_pads == Some(false) {
             faults.push(format!(
                 "{} was compiled without landing pads, the note promises them",
@@ -133,9 +139,9 @@ fn exposed(object: Object<'_>, unit: &Unit) -> Option<String> {
     let code = object.code?;
     let (mut canaries, mut bare) = (0, 0);
     for function in code.functions_in(&unit.ranges) {
-        if function.marks.any(Marks::LOADS_CANARY.with(Marks::CALLS_FAIL)) {
+        if function.marks.intersects(Marks::LOADS_CANARY | Marks::CALLS_FAIL) {
             canaries += 1;
-        } else if function.marks.has(Marks::FRAME_ADDRESS) {
+        } else if function.marks.contains(Marks::FRAME_ADDRESS) {
             bare += 1;
         }
     }

@@ -3,8 +3,8 @@
 use crate::finding::visible;
 use crate::verify::compare::{Comparison, Difference};
 use crate::verify::policy::Policy;
-use crate::verify::report::{ObjectVerdict, Outcome, Report, RuleVerdict};
 use crate::verify::rule_infos;
+use crate::verify::{ObjectVerdict, Outcome, Report, RuleVerdict};
 
 /// Columns of the last cell.
 const WIDTH: usize = 110;

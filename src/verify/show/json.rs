@@ -3,9 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::finding::Finding;
-use crate::verify::Verdict;
 use crate::verify::compare::Comparison;
-use crate::verify::report::{ObjectVerdict, Outcome, RuleVerdict, Verification};
+use crate::verify::{ObjectVerdict, Outcome, RuleVerdict, Verdict, Verification};
 
 /// Reports as `quench.verdict/1`.
 pub fn json(verification: &Verification) -> Value {

@@ -1,10 +1,8 @@
 //! JUnit XML: one suite an input, one case a rule and file. What CI servers agree on: the `testsuites` dialect.
 
 use crate::finding::{Finding, Severity, visible};
-use crate::verify::Verdict;
-use crate::verify::report::{
-    ObjectVerdict, Outcome, RULE_FAILED, Report, RuleVerdict, Verification,
-};
+use crate::verify::judge::RULE_FAILED;
+use crate::verify::{ObjectVerdict, Outcome, Report, RuleVerdict, Verdict, Verification};
 
 /// One test case: its class, its name, what stands in it.
 struct Case {

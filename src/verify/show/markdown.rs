@@ -1,10 +1,8 @@
 //! GitHub-flavoured Markdown: what a pull request or a job summary shows.
 
 use crate::finding::{self, Finding, Severity, visible};
-use crate::verify::Verdict;
-use crate::verify::report::{
-    ObjectVerdict, Outcome, RULE_FAILED, Report, RuleVerdict, Verification,
-};
+use crate::verify::judge::RULE_FAILED;
+use crate::verify::{ObjectVerdict, Outcome, Report, RuleVerdict, Verdict, Verification};
 
 /// Rows of one table; job summaries are bounded.
 const MOST_ROWS: usize = 400;
@@ -220,8 +218,7 @@ fn html(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{MOST_ROWS, code, markdown, plain};
-    use crate::verify::Verdict;
-    use crate::verify::report::{ObjectVerdict, Outcome, Report, RuleVerdict, Verification};
+    use crate::verify::{ObjectVerdict, Outcome, Report, RuleVerdict, Verdict, Verification};
 
     #[test]
     fn a_page_never_has_more_than_a_job_summary_may() {

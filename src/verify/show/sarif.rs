@@ -9,11 +9,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::finding::{self, Finding, Place, Severity};
-use crate::verify::Verdict;
+use crate::verify::judge::RULE_FAILED;
 use crate::verify::policy::Demand;
-use crate::verify::report::{
-    ObjectVerdict, Outcome, RULE_FAILED, Report, RuleVerdict, Verification,
-};
+use crate::verify::{ObjectVerdict, Outcome, Report, RuleVerdict, Verdict, Verification};
 
 /// What code scanning takes of a run; one more and it refuses all.
 const MOST_RESULTS: usize = 25_000;

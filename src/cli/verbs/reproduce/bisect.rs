@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::cli::Failure;
+use crate::failure::Failure;
 use crate::isolate::Vary;
 
 /// What the search found.

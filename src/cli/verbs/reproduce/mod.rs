@@ -13,9 +13,9 @@ use sha2::{Digest, Sha256};
 use self::rebuild::Rebuilt;
 use super::record::read as read_record;
 use crate::cli::session::SourceOptions;
-use crate::cli::{Exit, Failure};
 use crate::compare::{self, Context, Difference, Hint, Named};
 use crate::evidence::{self, SigningKey};
+use crate::failure::{Exit, Failure};
 use crate::isolate::{self, Vary};
 use crate::plan::Invocation;
 use crate::record::{NamedDigest, Record};
@@ -78,7 +78,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let vary = variations(args.vary.as_deref())?;
     let originals = originals(args, &record)?;
     if originals.is_empty() {
-        return Err(Failure::new(Exit::Usage, "the record names no packages")
+        return Err(Failure::usage("the record names no packages")
             .with_hint(Some("give the packages, or the record beside them".to_owned())));
     }
     let matches = host::report(&record, terminal);
@@ -135,7 +135,7 @@ fn variations(names: Option<&[String]>) -> Result<BTreeSet<Vary>, Failure> {
         .map(|name| {
             Vary::ALL.into_iter().find(|vary| vary.name() == name).ok_or_else(|| {
                 let known: Vec<&str> = Vary::ALL.iter().map(|vary| vary.name()).collect();
-                Failure::new(Exit::Usage, format!("no variation `{name}`"))
+                Failure::usage(format!("no variation `{name}`"))
                     .with_hint(Some(format!("one of {}", known.join(", "))))
             })
         })
@@ -151,7 +151,7 @@ fn originals(args: &Args, record: &Record) -> Result<Vec<Original>, Failure> {
     args.packages
         .iter()
         .map(|path| {
-            let bytes = fs_err::read(path).map_err(|error| Failure::new(Exit::Usage, error))?;
+            let bytes = fs_err::read(path).map_err(Failure::usage)?;
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let sha256 = hex::encode(Sha256::digest(&bytes));
             Ok(Original { digest: NamedDigest { name, sha256 }, bytes: Some(bytes) })
@@ -239,7 +239,7 @@ fn diffoscope(
         terminal.detail("diffoscope is not installed: this summary is all there is");
         return Ok(());
     }
-    let machine = |error| Failure::new(Exit::Machine, error);
+    let machine = Failure::machine;
     let output = fs_err::canonicalize(output).map_err(machine)?;
     let name = second.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let original = output.join(format!("original-{name}"));
@@ -305,14 +305,14 @@ fn state(
     output: &Path,
     terminal: &Terminal,
 ) -> Result<(), Failure> {
-    let machine = |error| Failure::new(Exit::Machine, error);
+    let machine = Failure::machine;
     let Some(path) = rebuild::record_in(output) else { return Ok(()) };
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let sha256 = hex::encode(Sha256::digest(fs_err::read(&path).map_err(machine)?));
     let key = match &args.provenance_key {
         Some(path) => {
             let pem = fs_err::read_to_string(path).map_err(machine)?;
-            Some(SigningKey::from_pem(&pem).map_err(|error| Failure::new(Exit::Usage, error))?)
+            Some(SigningKey::from_pem(&pem).map_err(Failure::usage)?)
         }
         None => None,
     };
@@ -320,8 +320,7 @@ fn state(
         vary.iter().map(|vary| format!("{}: {}", vary.name(), vary.value())).collect();
     let evidence = NamedDigest { name: name.clone(), sha256 };
     let statement = evidence::reproducible(record, &args.builder, &evidence, &varied);
-    let text = evidence::bundle(&[statement], key.as_ref())
-        .map_err(|error| Failure::new(Exit::Machine, error))?;
+    let text = evidence::bundle(&[statement], key.as_ref()).map_err(Failure::machine)?;
     let target = output.join(name.replace(".record.json", ".rebuild.intoto.jsonl"));
     fs_err::write(&target, text).map_err(machine)?;
     terminal.status("Statement", &target.display().to_string());

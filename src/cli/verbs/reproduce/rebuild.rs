@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use super::Args;
 use crate::cli::closed::{self, Wanted};
 use crate::cli::session::{self, Planned, Ready, SourceOptions};
-use crate::cli::verbs::{build, deps as deps_verb};
-use crate::cli::{Exit, Failure};
+use crate::cli::verbs::deps as deps_verb;
+use crate::failure::{Exit, Failure};
 use crate::isolate::{self, Disorder, Isolation, Vary};
-use crate::record::Record;
+use crate::record::{NamedDigest, Record, SourceKind};
 use crate::source::{Lock, sha256_of};
 use crate::terminal::Terminal;
-use crate::{deps, evidence, plan, root, run};
+use crate::{deps, evidence, plan, profile, root, run};
 
 /// What a rebuild left.
 pub(super) struct Rebuilt {
@@ -77,7 +77,7 @@ pub(super) fn build(
     output: &Path,
     terminal: &Terminal,
 ) -> Result<Rebuilt, Failure> {
-    let machine = |error| Failure::new(Exit::Machine, error);
+    let machine = Failure::machine;
     let main = args.source.work()?;
     let (_disorder, vary) = &disorder(args, record, vary, terminal)?;
     let work = place(args, record, vary)?;
@@ -96,7 +96,7 @@ pub(super) fn build(
     let options = SourceOptions {
         work: Some(work.clone()),
         offline: args.source.offline || here,
-        locked: record.source.kind != "path",
+        locked: record.source.kind != SourceKind::Path,
         update: false,
         by_digest: true,
         ..args.source.clone()
@@ -128,8 +128,7 @@ pub(super) fn build(
         jobs: jobs + usize::from(vary.contains(&Vary::Jobs)),
         until: plan::StepId::Record,
     };
-    let outcome =
-        run::build(&planned.plan, &planned.profile, &request, terminal).map_err(build::failure)?;
+    let outcome = run::build(&planned.plan, &planned.profile, &request, terminal)?;
     terminal.findings(&outcome.findings, &[]);
     Ok(Rebuilt { output, varied })
 }
@@ -139,18 +138,16 @@ type Set = (Planned, PathBuf, Isolation);
 /// With the programs and headers of this machine.
 fn on_host(args: &Args, ready: Ready, main: &Path, terminal: &Terminal) -> Result<Set, Failure> {
     let planned = ready.plan(&Isolation::default(), terminal)?;
-    let missing = deps::missing(&planned.plan).map_err(deps_verb::failure)?;
+    let missing = deps::missing(&planned.plan)?;
     if !missing.is_empty() {
         return Err(deps_verb::lacking(&missing));
     }
     // The path of meson's Python enters no byte; one for all rebuilds is enough.
-    let python = deps::ensure_meson(main, &planned.prepared.directory, args.source.offline)
-        .map_err(deps_verb::failure)?;
+    let python = deps::ensure_meson(main, &planned.prepared.directory, args.source.offline)?;
     let writable = [planned.work.join("builds").join(&planned.plan.name)];
     let readable = [planned.prepared.directory.clone(), main.join("meson")];
     let readable: Vec<PathBuf> = readable.into_iter().filter(|path| path.exists()).collect();
-    let isolation = isolate::sandbox(args.sandbox, &writable, &readable)
-        .map_err(|error| Failure::hinted(Exit::Machine, error))?;
+    let isolation = isolate::sandbox(args.sandbox, &writable, &readable)?;
     Ok((planned, python, isolation))
 }
 
@@ -172,8 +169,7 @@ fn in_root(
     let meson = main.join("meson");
     let questions = closed::for_questions(&made, &ready.work, &meson)?;
     let planned = ready.plan(&questions, terminal)?;
-    let python = deps::ensure_meson_inside(&questions, &made.digest, main, args.source.offline)
-        .map_err(deps_verb::failure)?;
+    let python = deps::ensure_meson_inside(&questions, &made.digest, main, args.source.offline)?;
     let build = planned.work.join("builds").join(&planned.plan.name);
     let isolation = closed::for_build(&made, build, &planned.prepared.directory, &meson, None)?;
     Ok((planned, python, isolation))
@@ -199,20 +195,17 @@ fn say_variations(vary: &BTreeSet<Vary>, isolation: &Isolation, terminal: &Termi
 fn take_downloads(record: &Record, main: &Path, work: &Path) -> Result<bool, std::io::Error> {
     let downloads = work.join("downloads");
     fs_err::create_dir_all(&downloads)?;
-    let files = record.plan.pointer("/source/files").and_then(serde_json::Value::as_array);
-    let mut all = record.source.kind != "path";
-    for file in files.into_iter().flatten() {
-        let text = |key: &str| file.get(key).and_then(serde_json::Value::as_str).unwrap_or("");
-        let (name, sha256) = (text("name"), text("sha256"));
+    let mut all = record.source.kind != SourceKind::Path;
+    for NamedDigest { name, sha256 } in &record.plan.source.files {
         // A record may come from anywhere: its names stay names.
         if name.is_empty() || name.contains('/') || name.starts_with('.') {
             return Err(std::io::Error::other(format!("the record names a source file `{name}`")));
         }
         let (from, to) = (main.join("downloads").join(name), downloads.join(name));
-        if to.is_file() && sha256_of(&to)? == sha256 {
+        if to.is_file() && sha256_of(&to)? == *sha256 {
             continue;
         }
-        if from.is_file() && sha256_of(&from)? == sha256 {
+        if from.is_file() && sha256_of(&from)? == *sha256 {
             fs_err::copy(&from, &to)?;
         } else {
             all = false;
@@ -236,12 +229,16 @@ fn write_profile(record: &Record, directory: &Path) -> Result<PathBuf, std::io::
         return Err(std::io::Error::other("the record holds no profile"));
     };
     let profile = directory.join(&first.file);
-    let series: Vec<&str> = record.patches.iter().map(|patch| patch.name.as_str()).collect();
-    for series_name in series_names(record) {
-        // An empty series, too: patches this Quench ships are not the recorded ones.
-        let patches = directory.join("patches").join(series_name);
+    let names: Vec<&str> = record.patches.iter().map(|patch| patch.name.as_str()).collect();
+    // What is wrong with a profile that cannot be read is said when it is read from its file.
+    if let Some(series) = series(record) {
+        if !plain(&series) {
+            return Err(refuse(&series));
+        }
+        // An empty list, too: patches this Quench ships are not the recorded ones.
+        let patches = directory.join("patches").join(series);
         fs_err::create_dir_all(&patches)?;
-        fs_err::write(patches.join("series"), series.join("\n") + "\n")?;
+        fs_err::write(patches.join("series"), names.join("\n") + "\n")?;
         for patch in &record.patches {
             if !plain(&patch.name) {
                 return Err(refuse(&patch.name));
@@ -249,17 +246,9 @@ fn write_profile(record: &Record, directory: &Path) -> Result<PathBuf, std::io::
             fs_err::write(patches.join(&patch.name), &patch.text)?;
         }
     }
-    let version = record.plan.pointer("/source/version").and_then(serde_json::Value::as_str);
-    let files = record.plan.pointer("/source/files").and_then(serde_json::Value::as_array);
-    let pairs: Vec<(String, String)> = files
-        .into_iter()
-        .flatten()
-        .map(|file| {
-            let text = |key: &str| file.get(key).and_then(serde_json::Value::as_str).unwrap_or("");
-            (text("name").to_owned(), text("sha256").to_owned())
-        })
-        .collect();
-    Lock::new(version.unwrap_or(""), &pairs)
+    let source = &record.plan.source;
+    let files = source.files.iter().map(|file| (file.name.clone(), file.sha256.clone()));
+    Lock::new(&source.version, &files.collect::<Vec<_>>())
         .write(&profile.with_extension("lock"))
         .map_err(|error| std::io::Error::other(error.to_string()))?;
     if let Some(root) = &record.root {
@@ -269,41 +258,29 @@ fn write_profile(record: &Record, directory: &Path) -> Result<PathBuf, std::io::
     Ok(profile)
 }
 
-/// Series a profile of the record may name: those its texts name.
-fn series_names(record: &Record) -> Vec<String> {
-    let lines = record.profile.iter().flat_map(|file| file.text.lines());
-    let values = lines.filter_map(|line| {
-        let value = line.trim().strip_prefix("series")?.trim().strip_prefix('=')?;
-        Some(value.split('#').next()?.trim().trim_matches('"').to_owned())
-    });
-    values
-        .filter(|value| value.chars().all(|c| c.is_ascii_digit() || c == '.'))
-        .filter(|value| !value.starts_with('.'))
-        .collect()
+/// The series of the recorded profile, as the reader of profiles understands it.
+fn series(record: &Record) -> Option<String> {
+    let first = record.profile.first()?;
+    let parents = |parent: &str| {
+        let file = record.profile.iter().find(|file| file.file == format!("{parent}.toml"))?;
+        Some((file.file.clone(), file.text.clone()))
+    };
+    let (profile, _) = profile::load(&first.file, &first.text, &parents);
+    profile.map(|profile| profile.series.value)
 }
 
 /// The plan made here must be the recorded one; the source must be.
 fn check_plan(record: &Record, plan: &plan::Plan, terminal: &Terminal) -> Result<(), Failure> {
-    let now = run::recorded_plan(plan);
-    let tree = |plan: &serde_json::Value| plan.pointer("/source/tree").cloned();
-    if tree(&now) != tree(&record.plan) {
-        return Err(Failure::new(
-            Exit::Program,
-            format!(
-                "the source is not the recorded one: tree {:?}, recorded {:?}",
-                tree(&now),
-                tree(&record.plan)
-            ),
-        ));
+    let now = plan::show::recorded(plan);
+    if now.source.tree != record.plan.source.tree {
+        let message = format!(
+            "the source is not the recorded one: tree {}, recorded {}",
+            now.source.tree, record.plan.source.tree
+        );
+        return Err(Failure::new(Exit::Program, message));
     }
-    if let (Some(now), Some(then)) = (now.as_object(), record.plan.as_object()) {
-        for key in now.keys().chain(then.keys()).collect::<BTreeSet<_>>() {
-            if now.get(key) != then.get(key) {
-                terminal.warn(&format!(
-                    "this quench plans `{key}` differently than the recorded one did"
-                ));
-            }
-        }
+    for part in now.differences(&record.plan) {
+        terminal.warn(&format!("this quench plans `{part}` differently than the recorded one did"));
     }
     Ok(())
 }

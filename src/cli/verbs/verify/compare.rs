@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use crate::archive::{self, Format, Limits, Member};
-use crate::cli::{Exit, Failure};
+use crate::failure::Failure;
 use crate::plan::Invocation;
 use crate::process;
 use crate::terminal::Terminal;
@@ -22,7 +22,7 @@ pub(super) fn run(
     paths: &[std::path::PathBuf],
     terminal: &Terminal,
 ) -> Result<Vec<Comparison>, Failure> {
-    let machine = |error: std::io::Error| Failure::new(Exit::Machine, error);
+    let machine = Failure::machine;
     let scratch = tempfile::tempdir().map_err(machine)?;
     let mut objects: BTreeMap<String, &ObjectVerdict> = BTreeMap::new();
     for (index, (report, path)) in reports.iter().zip(paths).enumerate() {
@@ -109,8 +109,7 @@ fn ask(peer: &Peer, program: &str, files: &[&String], scratch: &Path) -> Result<
     if peer.list {
         let list = scratch.join("list");
         let lines: Vec<&str> = files.iter().map(|file| file.as_str()).collect();
-        fs_err::write(&list, lines.join("\n") + "\n")
-            .map_err(|error| Failure::new(Exit::Machine, error))?;
+        fs_err::write(&list, lines.join("\n") + "\n").map_err(Failure::machine)?;
         if let Some(last) = arguments.last_mut() {
             last.push_str(&list.display().to_string());
         }
@@ -130,8 +129,7 @@ fn call(name: &str, program: &str, arguments: &[String]) -> Result<String, Failu
         .env("PATH", tool::PATH)
         .env("LC_ALL", "C.UTF-8");
     invocation.arguments.extend(arguments.iter().cloned());
-    let output =
-        process::output(&invocation).map_err(|error| Failure::hinted(Exit::Program, error))?;
+    let output = process::output(&invocation)?;
     Ok(output.text())
 }
 

@@ -6,8 +6,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use crate::cli::{Exit, Failure};
 use crate::elf::{Image, Parts, is_elf};
+use crate::failure::Failure;
 use crate::verify::{self, DebugFile, SeparateFiles};
 
 const INSTALLED: &str = "/usr/lib/debug/.build-id";
@@ -27,7 +27,7 @@ pub(super) struct Known {
 pub(super) fn read(paths: &[PathBuf]) -> Result<Known, Failure> {
     let mut known = Known::default();
     for path in paths {
-        known.one(path, 0).map_err(|error| Failure::new(Exit::Usage, error))?;
+        known.one(path, 0).map_err(Failure::usage)?;
     }
     Ok(known)
 }

@@ -286,6 +286,10 @@ struct Members<'m> {
 }
 
 impl Visit for Members<'_> {
+    fn keeps(&self, path: &str) -> bool {
+        Examination::keeps(path)
+    }
+
     fn holds(&mut self, bytes: u64) {
         if bytes > self.held {
             self.pass.more(bytes - self.held);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Args;
-use crate::cli::{Exit, Failure};
+use crate::failure::Failure;
 use crate::verify::Libc;
 
 /// Where loaders look below a root; each may have a directory per architecture.
@@ -17,7 +17,7 @@ pub(super) fn read(args: &Args) -> Result<Vec<Libc>, Failure> {
         let found = one(path)?;
         if found.is_empty() {
             let message = format!("{} is no C library and holds none", path.display());
-            return Err(Failure::new(Exit::Usage, message));
+            return Err(Failure::usage(message));
         }
         out.extend(found);
     }
@@ -26,7 +26,7 @@ pub(super) fn read(args: &Args) -> Result<Vec<Libc>, Failure> {
         if found.is_empty() {
             let hint = format!("looked for {} in {}", NAMES.join(", "), PLACES.join(", "));
             let message = format!("no C library below {}", root.display());
-            return Err(Failure::new(Exit::Usage, message).with_hint(Some(hint)));
+            return Err(Failure::usage(message).with_hint(Some(hint)));
         }
         out.extend(found);
     }
@@ -39,7 +39,7 @@ pub(super) fn read(args: &Args) -> Result<Vec<Libc>, Failure> {
 }
 
 fn one(path: &Path) -> Result<Vec<Libc>, Failure> {
-    let file = fs_err::File::open(path).map_err(|error| Failure::new(Exit::Usage, error))?;
+    let file = fs_err::File::open(path).map_err(Failure::usage)?;
     Ok(Libc::read(&path.display().to_string(), &mut std::io::BufReader::new(file)))
 }
 

@@ -11,14 +11,14 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::acceptance::{self, Expected};
 use crate::archive::{self, Format};
-use crate::cli::{Exit, Failure};
+use crate::failure::{Exit, Failure, Hinted as _};
 use crate::finding::{Finding, any_error};
 use crate::record::Record;
 use crate::terminal::{Terminal, Verbosity};
 use crate::verify::against::{self, Past};
 use crate::verify::compare::Comparison;
-use crate::verify::planned::{self, Promise};
 use crate::verify::policy::{self, date_of_epoch};
 use crate::verify::{self, Date, Examination, Options, Policy, Report, Selection, Verification};
 
@@ -127,32 +127,32 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let all = terminal.verbosity() >= Verbosity::Verbose;
     let waivers = explicit.as_ref().is_some_and(|policy| !policy.waivers.is_empty());
     let libraries = libc::read(args)?;
-    let promise = match (&args.plan, &args.against) {
-        (Some(path), _) => Some(promised(path)?),
+    let expected = match (&args.plan, &args.against) {
+        (Some(path), _) => Some(expected_of(path)?),
         // An older record says what flags the file had to be compiled with, too.
-        (None, Some(old)) => promised(old).ok(),
+        (None, Some(old)) => expected_of(old).ok(),
         (None, None) => None,
     };
     let options = Options {
         libc: &libraries,
         selection: selection(args)?,
         archives: !args.no_archives,
-        stories: args.plan.is_some() || !args.paths.iter().all(|path| path.is_dir()),
+        units: args.plan.is_some() || !args.paths.iter().all(|path| path.is_dir()),
         all: all || digests || waivers || args.against.is_some() || args.compare,
         ..Options::new(&debug)
     };
     let given = Given {
         policy: explicit.as_ref(),
         record: record.as_ref(),
-        promise: promise.as_ref(),
+        expected: expected.as_ref(),
         today,
     };
     for path in &args.paths {
         let mut examination = examine(path, digests, &options)?;
         examination.only = options.selection.names().unwrap_or_default().to_vec();
         let (mut report, policy) = judge(examination, path, &given)?;
-        if let Some(promise) = promise.as_ref().filter(|_| args.plan.is_some()) {
-            report.findings.extend(planned::unproved(promise, &report));
+        if let Some(expected) = expected.as_ref().filter(|_| args.plan.is_some()) {
+            report.findings.extend(acceptance::unproved(expected, &report));
         }
         policies.insert(policy.name.clone(), policy);
         verification.reports.push(report);
@@ -178,7 +178,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     }
     for (format, file) in &args.write {
         let text = render(&verification, *format, &texts, true)?;
-        fs_err::write(file, text).map_err(|error| Failure::new(Exit::Machine, error))?;
+        fs_err::write(file, text).map_err(Failure::machine)?;
     }
     if args.format == OutputFormat::Human {
         // The table shows what rules say; the rest stands in no table.
@@ -211,9 +211,7 @@ fn render(
 }
 
 fn pretty(value: &serde_json::Value) -> Result<String, Failure> {
-    serde_json::to_string_pretty(value)
-        .map(|text| text + "\n")
-        .map_err(|error| Failure::new(Exit::Machine, error))
+    serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(Failure::machine)
 }
 
 /// True for a finding that only repeats a rule's verdict.
@@ -225,9 +223,9 @@ fn of_rule(finding: &Finding) -> bool {
 fn past(old: &Path, given: &Given<'_>, options: &Options<'_>) -> Result<Past, Failure> {
     let name = old.display().to_string();
     if old.is_file() {
-        let bytes = fs_err::read(old).map_err(|error| Failure::new(Exit::Usage, error))?;
+        let bytes = fs_err::read(old).map_err(Failure::usage)?;
         if bytes.first() == Some(&b'{') {
-            let fault = |why: String| Failure::new(Exit::Usage, format!("{name}: {why}"));
+            let fault = |why: String| Failure::usage(format!("{name}: {why}"));
             let value: serde_json::Value =
                 serde_json::from_slice(&bytes).map_err(|error| fault(error.to_string()))?;
             let verdict = value.get("verdict").unwrap_or(&value);
@@ -240,7 +238,7 @@ fn past(old: &Path, given: &Given<'_>, options: &Options<'_>) -> Result<Past, Fa
     let (report, _) = judge(
         examine(old, false, options)?,
         old,
-        &Given { record: None, promise: None, ..*given },
+        &Given { record: None, expected: None, ..*given },
     )?;
     Ok(Past::of_reports(&name, &[report]))
 }
@@ -250,9 +248,10 @@ fn today(args: &Args) -> Result<Date, Failure> {
         return Ok(date);
     }
     let seconds = match std::env::var("SOURCE_DATE_EPOCH") {
-        Ok(text) => text.trim().parse().map_err(|_| {
-            Failure::new(Exit::Usage, format!("SOURCE_DATE_EPOCH is no number: `{text}`"))
-        })?,
+        Ok(text) => text
+            .trim()
+            .parse()
+            .map_err(|_| Failure::usage(format!("SOURCE_DATE_EPOCH is no number: `{text}`")))?,
         Err(_) => std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |since| since.as_secs()),
@@ -260,13 +259,13 @@ fn today(args: &Args) -> Result<Date, Failure> {
     Ok(date_of_epoch(seconds))
 }
 
-/// The promise of a plan, alone or in a record.
-fn promised(path: &Path) -> Result<Promise, Failure> {
-    let text = fs_err::read_to_string(path).map_err(|error| Failure::new(Exit::Usage, error))?;
-    let fault = |why: String| Failure::new(Exit::Usage, format!("{}: {why}", path.display()));
-    let value: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| fault(error.to_string()))?;
-    Promise::of_plan(value.get("plan").unwrap_or(&value)).map_err(fault)
+/// What a plan, alone or in a record, makes one expect.
+fn expected_of(path: &Path) -> Result<Expected, Failure> {
+    let text = fs_err::read_to_string(path).map_err(Failure::usage)?;
+    let fault = |why: String| Failure::usage(format!("{}: {why}", path.display()));
+    let plan = crate::wire::plan_of(&text)
+        .map_err(|error| fault(error.to_string()).with_hint(error.hint()))?;
+    Expected::of_plan(&plan).map_err(fault)
 }
 
 /// A policy by name or file; `None` when it has faults, which are shown.
@@ -275,7 +274,7 @@ fn read_policy(name: &str, terminal: &Terminal) -> Result<Option<Policy>, Failur
         Some(shipped) => shipped,
         None if Path::new(name).is_file() => {
             let text = fs_err::read_to_string(name);
-            (name.to_owned(), text.map_err(|error| Failure::new(Exit::Usage, error))?)
+            (name.to_owned(), text.map_err(Failure::usage)?)
         }
         None => {
             let names = Policy::names();
@@ -283,7 +282,7 @@ fn read_policy(name: &str, terminal: &Terminal) -> Result<Option<Policy>, Failur
                 Some(other) => format!("did you mean `{other}`?"),
                 None => format!("a file, or one of {}", names.join(", ")),
             };
-            let failure = Failure::new(Exit::Usage, format!("no policy `{name}`"));
+            let failure = Failure::usage(format!("no policy `{name}`"));
             return Err(failure.with_hint(Some(hint)));
         }
     };
@@ -311,15 +310,16 @@ fn read_policy(name: &str, terminal: &Terminal) -> Result<Option<Policy>, Failur
 }
 
 fn read_record(path: &Path) -> Result<Record, Failure> {
-    let text = fs_err::read_to_string(path).map_err(|error| Failure::new(Exit::Usage, error))?;
-    Record::from_text(&text)
-        .map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", path.display())))
+    let text = fs_err::read_to_string(path).map_err(Failure::usage)?;
+    Record::from_text(&text).map_err(|error| {
+        Failure::usage(format!("{}: {error}", path.display())).with_hint(error.hint())
+    })
 }
 
 /// Reads one argument: a directory, a package or archive, or a file with the rights it has here.
 fn examine(path: &Path, digests: bool, options: &Options<'_>) -> Result<Examination, Failure> {
     let name = path.display().to_string();
-    let failure = |error| Failure::new(Exit::Usage, error);
+    let failure = Failure::usage;
     if path.is_dir() {
         return Ok(directory::examine(path, digests, options));
     }
@@ -341,7 +341,7 @@ fn selection(args: &Args) -> Result<Selection, Failure> {
             .map_or("`quench verify --rules` lists them".to_owned(), |other| {
                 format!("did you mean `{other}`?")
             });
-        Failure::new(Exit::Usage, format!("no rule or group `{word}`")).with_hint(Some(hint))
+        Failure::usage(format!("no rule or group `{word}`")).with_hint(Some(hint))
     })
 }
 
@@ -350,7 +350,7 @@ fn selection(args: &Args) -> Result<Selection, Failure> {
 struct Given<'a> {
     policy: Option<&'a Policy>,
     record: Option<&'a Record>,
-    promise: Option<&'a Promise>,
+    expected: Option<&'a Expected>,
     today: Date,
 }
 
@@ -365,32 +365,27 @@ fn judge(
     let governing = given.record.or(inside.as_ref());
     let is_package =
         path.extension().is_some_and(|extension| extension == "deb" || extension == "rpm");
-    let digests = match governing {
-        Some(record) if is_package => {
-            record.files.iter().map(|file| (file.path.clone(), file.sha256.clone())).collect()
-        }
-        _ => BTreeMap::new(),
-    };
     let level = governing
-        .and_then(|record| record.plan.get("hardening"))
-        .and_then(serde_json::Value::as_str)
+        .map(|record| record.plan.hardening.as_str())
         .map(|level| if level == "cfi" { "strict" } else { level });
     let policy = given.policy.cloned().or_else(|| {
         let named = level.and_then(|level| Policy::named(&format!("quench-{level}")));
         named.or_else(|| Policy::named("distribution")).map(|policy| policy.on(given.today))
     });
     let Some(policy) = policy else {
-        return Err(Failure::new(Exit::Usage, "no policy"));
+        return Err(Failure::usage("no policy"));
     };
-    let (name, sha256) = (examination.name.clone(), examination.sha256.clone());
-    let mut report = examination.settle(&policy, &digests);
-    if let Some(record) = given.record {
-        report.findings.extend(verify::package_digest(&name, &sha256, record));
+    let mut report = examination.settle(&policy);
+    if let Some(record) = governing.filter(|_| is_package) {
+        report.findings.extend(acceptance::file_digests(record, &report));
     }
-    let recorded = governing.and_then(|record| Promise::of_plan(&record.plan).ok());
-    let other = given.promise.filter(|promise| recorded.as_ref() != Some(promise));
-    for promise in recorded.iter().chain(other) {
-        let found = planned::contradictions(promise, &report, None);
+    if let Some(record) = given.record {
+        report.findings.extend(acceptance::package_digest(record, &report));
+    }
+    let recorded = governing.and_then(|record| Expected::of_plan(&record.plan).ok());
+    let other = given.expected.filter(|expected| recorded.as_ref() != Some(expected));
+    for expected in recorded.iter().chain(other) {
+        let found = acceptance::contradictions(expected, &report, None);
         let new = found.into_iter().filter(|finding| !report.findings.contains(finding));
         let new: Vec<Finding> = new.collect();
         report.findings.extend(new);

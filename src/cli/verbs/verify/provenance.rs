@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::cli::{Exit, Failure};
 use crate::evidence::{self, Checked, PublicKey, Wanted};
+use crate::failure::{Failure, Hinted as _};
 use crate::record::NamedDigest;
 use crate::verify::Verification;
 
@@ -32,10 +32,10 @@ pub(crate) fn check(
     verification: &mut Verification,
 ) -> Result<Option<Checked>, Failure> {
     let Some(path) = &options.provenance else { return Ok(None) };
-    let usage = |error| Failure::new(Exit::Usage, error);
+    let usage = Failure::usage;
     let size = fs_err::metadata(path).map_err(usage)?.len();
     if MOST_BYTES < size {
-        return Err(Failure::new(Exit::Usage, format!("{}: {size} bytes", path.display())));
+        return Err(Failure::usage(format!("{}: {size} bytes", path.display())));
     }
     let text = String::from_utf8_lossy(&fs_err::read(path).map_err(usage)?).into_owned();
     let key = match &options.provenance_key {
@@ -43,8 +43,7 @@ pub(crate) fn check(
             let pem = fs_err::read_to_string(path).map_err(usage)?;
             Some(PublicKey::from_pem(&pem).map_err(|error| {
                 let hint = error.hint();
-                Failure::new(Exit::Usage, format!("{}: {error}", path.display()))
-                    .with_hint(Some(hint))
+                Failure::usage(format!("{}: {error}", path.display())).with_hint(hint)
             })?)
         }
         None => None,

@@ -218,7 +218,7 @@ pub(super) fn follow(code: &Words, guard: &Guard, addresses: &mut Vec<u64>) -> M
         leaves = flow.step(address, op, addresses);
     }
     if flow.taken && flow.owns_frame {
-        flow.marks = flow.marks.with(Marks::FRAME_ADDRESS);
+        flow.marks |= Marks::FRAME_ADDRESS;
     }
     flow.marks
 }
@@ -382,11 +382,11 @@ impl Flow<'_> {
 
     /// The caller is returned to, or a function that returns to it is gone to.
     fn leave(&mut self, link: Link) {
-        self.marks = self.marks.with(match link {
+        self.marks |= match link {
             Link::Register => Marks::default(),
             Link::Authenticated => Marks::FROM_STACK,
-            Link::FromStack => Marks::FROM_STACK.with(Marks::UNAUTHENTICATED),
-        });
+            Link::FromStack => Marks::FROM_STACK | Marks::UNAUTHENTICATED,
+        };
     }
 
     fn branch(&mut self, address: u64, target: u64) {
@@ -479,14 +479,14 @@ impl Flow<'_> {
         let value = from.is_some_and(|from| self.guard.is_place(from)) || known == Some(Use::Value);
         if through || value {
             self.now.value |= bit(to);
-            self.marks = self.marks.with(Marks::LOADS_CANARY);
+            self.marks |= Marks::LOADS_CANARY;
         }
     }
 
     fn two(&mut self, to: usize, from: [usize; 2], compares: bool) {
         let used = bit(from[0]) | bit(from[1]);
         if compares && self.now.value & used != 0 {
-            self.marks = self.marks.with(Marks::CHECKS_CANARY);
+            self.marks |= Marks::CHECKS_CANARY;
         }
         self.taken |= self.now.local & used != 0;
         self.write(to);

@@ -75,13 +75,13 @@ pub(super) fn scan(
         words(memory, function, &mut read);
         for (word, op) in read.raw.iter().zip(read.ops()) {
             let marks = alone(*word, op, imports);
-            code.returns += usize::from(marks.has(Marks::RETURNS));
-            function.marks = function.marks.with(marks);
+            code.returns += usize::from(marks.contains(Marks::RETURNS));
+            function.marks |= marks;
         }
-        function.marks = function.marks.with(flow::follow(&read, &guard, &mut taken));
+        function.marks |= flow::follow(&read, &guard, &mut taken);
         match steps::unprobed(&read) {
             Answer::Small => {}
-            Answer::Probed => function.marks = function.marks.with(Marks::PROBES),
+            Answer::Probed => function.marks |= Marks::PROBES,
             Answer::Unprobed { address, bytes } => {
                 code.unprobed.push(UnprobedStep { function: function.start, address, bytes });
             }
@@ -101,7 +101,7 @@ fn alone(word: u32, op: Op, imports: &Imports<'_>) -> Marks {
         && let Some(name) = imports.at_stub(target)
         && imports.call(name) == Callee::Fails
     {
-        return Marks::CALLS_FAIL.with(Marks::CHECKS_CANARY);
+        return Marks::CALLS_FAIL | Marks::CHECKS_CANARY;
     }
     Marks::default()
 }

@@ -6,7 +6,7 @@
 mod when;
 
 use super::{Answer, Says};
-use crate::verify::report::ObjectVerdict;
+use crate::verify::ObjectVerdict;
 use Says::{No, NotApplicable, Partial, Unknown, Yes};
 use when::{
     always, bound, go, is_static, lazy, library, musl, not_x86, only_memory, scattered,

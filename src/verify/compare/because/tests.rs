@@ -5,7 +5,7 @@ use crate::verify::Verdict;
 
 #[test]
 fn that_musl_binds_at_start_is_told_from_flags_that_were_not_seen() {
-    use crate::verify::report::RuleVerdict;
+    use crate::verify::RuleVerdict;
     let of = |evidence: &str| ObjectVerdict {
         kind: "Pie".to_owned(),
         rules: vec![RuleVerdict::new("bind-now", Verdict::Holds, evidence.to_owned())],
@@ -25,7 +25,7 @@ fn that_musl_binds_at_start_is_told_from_flags_that_were_not_seen() {
 
 #[test]
 fn static_programs_and_go_have_reasons_of_their_own() {
-    use crate::verify::report::RuleVerdict;
+    use crate::verify::RuleVerdict;
     let not = |why: &str| Verdict::NotApplicable(why.to_owned());
     let rules = vec![
         RuleVerdict::new(
@@ -51,7 +51,7 @@ fn static_programs_and_go_have_reasons_of_their_own() {
 
 #[test]
 fn a_reason_is_the_one_of_this_file_and_not_of_another() {
-    use crate::verify::report::RuleVerdict;
+    use crate::verify::RuleVerdict;
     let unknown = |why: &str| Verdict::CannotTell(why.to_owned());
     let not = |why: &str| Verdict::NotApplicable(why.to_owned());
     let cases: &[(&str, &str, &str, Says, Verdict, bool, &str)] = &[
@@ -152,7 +152,7 @@ fn a_reason_is_the_one_of_this_file_and_not_of_another() {
 #[test]
 fn paths_that_say_bind_now_and_files_without_sections_are_known() {
     let rule = |name: &'static str, verdict: Verdict, evidence: &str| {
-        crate::verify::report::RuleVerdict::new(name, verdict, evidence.to_owned())
+        crate::verify::RuleVerdict::new(name, verdict, evidence.to_owned())
     };
     let fails = |why: &str| Verdict::Fails(why.to_owned());
     let partial = || Verdict::Partial { n: 1, m: 2, what: String::new() };

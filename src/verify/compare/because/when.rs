@@ -1,7 +1,7 @@
 //! What a file must be for a reason to hold: read from our own verdicts on it. Pure.
 
+use crate::verify::ObjectVerdict;
 use crate::verify::Verdict;
-use crate::verify::report::ObjectVerdict;
 
 pub(super) fn always(_: &ObjectVerdict) -> bool {
     true

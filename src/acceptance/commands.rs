@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::Told;
+use crate::verify::units::CompileOptions;
 
 /// A command that compiled something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct Command {
     pub source: String,
     /// The whole command line.
     pub line: String,
-    pub(super) told: Told,
+    pub(super) options: CompileOptions,
 }
 
 #[derive(Debug, Deserialize)]
@@ -39,9 +39,9 @@ impl Commands {
         for Entry { command, file, output } in entries {
             let words = command.split_ascii_whitespace();
             let source = mapped(&file, words.clone());
-            let told = Told::of_words(words);
+            let options = CompileOptions::of_words(words);
             out.by_source.entry(source.clone()).or_default().push(output.clone());
-            out.by_output.insert(output, Command { source, line: command, told });
+            out.by_output.insert(output, Command { source, line: command, options });
         }
         Ok(out)
     }

@@ -1,41 +1,41 @@
-//! What a compiler was told: the options that rules know, and the last word of every family of others. Pure.
+//! The options a compiler was given: those that rules know, and the last word of every family of others. Pure.
 
 use std::collections::BTreeMap;
 
-use crate::verify::rules::options::{Options, options};
+use super::options::{KnownOptions, options};
 
-/// What a compiler was told.
+/// The options a compiler was given for one unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::verify) struct Told {
-    pub(in crate::verify) options: Options,
+pub(crate) struct CompileOptions {
+    pub(crate) known: KnownOptions,
     /// `-f` options by family: the last word.
     families: BTreeMap<String, String>,
 }
 
-/// A promised word that somebody was not told, and what he was told in its place.
-pub(super) type Lack<'p> = (&'p str, String);
+/// An expected option that a unit lacks, and what the unit says in its place.
+pub(crate) type Lack<'p> = (&'p str, String);
 
-impl Told {
+impl CompileOptions {
     /// From `DW_AT_producer`.
-    pub(super) fn of_producer(producer: &str) -> Self {
+    pub(crate) fn of_producer(producer: &str) -> Self {
         let words = producer.split_ascii_whitespace();
-        Self { options: options(producer), families: families(words) }
+        Self { known: options(producer), families: families(words) }
     }
 
     /// From the words of a command line.
-    pub(super) fn of_words<'w>(words: impl Iterator<Item = &'w str> + Clone) -> Self {
+    pub(crate) fn of_words<'w>(words: impl Iterator<Item = &'w str> + Clone) -> Self {
         // Read as GCC's own account, for any compiler.
         let text: Vec<&str> = ["GNU C"].into_iter().chain(words.clone()).collect();
-        Self { options: options(&text.join(" ")), families: families(words) }
+        Self { known: options(&text.join(" ")), families: families(words) }
     }
 
-    pub(super) fn records(&self, family: &str) -> bool {
+    pub(crate) fn records(&self, family: &str) -> bool {
         self.families.contains_key(family)
     }
 
-    /// The words of `self`, a promise, that another was not told. Families that `recorded` denies are passed over where
+    /// The options of `self`, what was expected, that another lacks. Families that `recorded` denies are passed over where
     /// the other says nothing: not every compiler records every option.
-    pub(super) fn lacking(&self, other: &Self, recorded: &dyn Fn(&str) -> bool) -> Vec<Lack<'_>> {
+    pub(crate) fn lacking(&self, other: &Self, recorded: &dyn Fn(&str) -> bool) -> Vec<Lack<'_>> {
         let mut out = Vec::new();
         for (family, word) in &self.families {
             let is = other.families.get(family);
@@ -53,7 +53,7 @@ impl Told {
 
     /// Whether another keeps a family whose meaning is known: it may do more than was promised.
     fn understood(&self, family: &str, other: &Self) -> Option<bool> {
-        let (promised, has) = (&self.options, &other.options);
+        let (promised, has) = (&self.known, &other.known);
         let on =
             |promised: Option<bool>, has: Option<bool>| promised != Some(true) || has == Some(true);
         Some(match family {
@@ -98,13 +98,13 @@ fn same(is: &str, promised: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Told;
+    use super::CompileOptions;
 
     #[track_caller]
     fn lacking(promised: &str, other: &str) -> Vec<String> {
         let (promised, other) = (
-            Told::of_words(promised.split(' ')),
-            Told::of_producer(&format!("GNU C17 12.2.0 -O2 {other}")),
+            CompileOptions::of_words(promised.split(' ')),
+            CompileOptions::of_producer(&format!("GNU C17 12.2.0 -O2 {other}")),
         );
         let lacks = promised.lacking(&other, &|_| true);
         lacks.into_iter().map(|(flag, says)| format!("{flag} {says}")).collect()
@@ -132,10 +132,10 @@ mod tests {
 
     #[test]
     fn what_a_compiler_never_records_is_not_missed() {
-        let promised = Told::of_words("-fstrict-flex-arrays=3".split(' '));
-        let silent = Told::of_producer("GNU C17 13.2.0 -O2");
+        let promised = CompileOptions::of_words("-fstrict-flex-arrays=3".split(' '));
+        let silent = CompileOptions::of_producer("GNU C17 13.2.0 -O2");
         assert_eq!(promised.lacking(&silent, &|_| false), []);
-        let other = Told::of_producer("GNU C17 13.2.0 -O2 -fstrict-flex-arrays=1");
+        let other = CompileOptions::of_producer("GNU C17 13.2.0 -O2 -fstrict-flex-arrays=1");
         assert_eq!(promised.lacking(&other, &|_| false).len(), 1);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{CONTRADICTION, Commands, Promise, listed};
+use super::{CONTRADICTION, Commands, Expected, listed};
 use crate::elf::{self, Depth, Image};
 use crate::finding::Finding;
 use crate::verify::rules::fortify;
@@ -57,22 +57,22 @@ impl Linked {
     }
 
     /// Objects whose command or calls contradict the plan.
-    pub(super) fn faults(&self, promise: &Promise) -> Vec<Finding> {
-        let told = promise.told();
+    pub(super) fn faults(&self, expected: &Expected) -> Vec<Finding> {
+        let options = expected.options();
         let mut lacks: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         let mut plain = Vec::new();
         let mut commands = 0;
         for object in &self.objects {
             let Some(command) = self.commands.of_output(&object.name) else { continue };
             commands += 1;
-            for (flag, says) in told.lacking(&command.told, &|_| true) {
+            for (flag, says) in options.lacking(&command.options, &|_| true) {
                 lacks.entry(flag).or_default().push(format!("{} ({says})", object.name));
             }
             // A command line says all there is: no word of a level is level 0.
             let (promised, level) =
-                (told.options.fortify, command.told.options.fortify.unwrap_or(0));
+                (options.known.fortify, command.options.known.fortify.unwrap_or(0));
             if promised.is_some_and(|promised| level < promised) {
-                let flag = promise.flag("-D_FORTIFY_SOURCE");
+                let flag = expected.flag("-D_FORTIFY_SOURCE");
                 let text = format!("{} (level {level})", object.name);
                 lacks.entry(flag).or_default().push(text);
             } else if level >= 2 && !object.plain.is_empty() {

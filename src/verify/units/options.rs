@@ -3,7 +3,7 @@
 
 /// Who compiled a unit, as far as options are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::verify) enum Compiler {
+pub(crate) enum Compiler {
     Gcc,
     /// GCC at link time: its options are those of the linking, each function keeps those of its source unit.
     GccLinkTime,
@@ -18,7 +18,7 @@ pub(in crate::verify) enum Compiler {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::verify) enum StackProtector {
+pub(crate) enum StackProtector {
     No,
     /// Functions with arrays of eight bytes or more, and those with an attribute.
     Basic,
@@ -28,23 +28,23 @@ pub(in crate::verify) enum StackProtector {
 
 /// The options of a unit that rules ask for. `None`: not mentioned, so the compiler's default.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::verify) struct Options {
-    pub(in crate::verify) compiler: Compiler,
-    pub(in crate::verify) stack_protector: Option<StackProtector>,
-    pub(in crate::verify) stack_clash: Option<bool>,
+pub(crate) struct KnownOptions {
+    pub(crate) compiler: Compiler,
+    pub(crate) stack_protector: Option<StackProtector>,
+    pub(crate) stack_clash: Option<bool>,
     /// Landing pads: `-fcf-protection=branch`, `-mbranch-protection=bti`.
-    pub(in crate::verify) landing_pads: Option<bool>,
+    pub(crate) landing_pads: Option<bool>,
     /// `-fcf-protection=return`, `-mbranch-protection=pac-ret`.
-    pub(in crate::verify) return_protection: Option<bool>,
-    pub(in crate::verify) zeroed_registers: Option<bool>,
-    pub(in crate::verify) optimised: bool,
+    pub(crate) return_protection: Option<bool>,
+    pub(crate) zeroed_registers: Option<bool>,
+    pub(crate) optimised: bool,
     /// As given or implied; 0 without optimisation.
-    pub(in crate::verify) fortify: Option<u8>,
+    pub(crate) fortify: Option<u8>,
 }
 
-impl Options {
-    /// The compiler says what it was told.
-    pub(in crate::verify) fn known(&self) -> bool {
+impl KnownOptions {
+    /// True when the compiler says what it was told.
+    pub(crate) fn recorded(&self) -> bool {
         matches!(self.compiler, Compiler::Gcc | Compiler::Clang)
     }
 }
@@ -70,8 +70,8 @@ fn compiler(producer: &str) -> Compiler {
 }
 
 /// What a producer says.
-pub(in crate::verify) fn options(producer: &str) -> Options {
-    let mut out = Options {
+pub(crate) fn options(producer: &str) -> KnownOptions {
+    let mut out = KnownOptions {
         compiler: compiler(producer),
         stack_protector: None,
         stack_clash: None,
@@ -104,13 +104,13 @@ pub(in crate::verify) fn options(producer: &str) -> Options {
         imply(&mut out);
     }
     // features.h: "_FORTIFY_SOURCE requires compiling with optimization (-O)".
-    if !out.optimised && out.known() {
+    if !out.optimised && out.recorded() {
         out.fortify = Some(0);
     }
     out
 }
 
-fn one(word: &str, out: &mut Options, hardened: &mut bool) {
+fn one(word: &str, out: &mut KnownOptions, hardened: &mut bool) {
     match word {
         "-fno-stack-protector" => out.stack_protector = Some(StackProtector::No),
         "-fstack-protector" | "-fstack-protector-explicit" => {
@@ -145,7 +145,7 @@ fn one(word: &str, out: &mut Options, hardened: &mut bool) {
 }
 
 /// GCC's `-fhardened` sets what no option names.
-fn imply(out: &mut Options) {
+fn imply(out: &mut KnownOptions) {
     out.stack_protector.get_or_insert(StackProtector::Strong);
     out.stack_clash.get_or_insert(true);
     out.landing_pads.get_or_insert(true);

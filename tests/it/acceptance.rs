@@ -1,15 +1,15 @@
 //! Plan, units and code of small programs built here with ninja, each with one thing that contradicts the plan.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use quench::acceptance::{Expected, contradictions};
 use quench::finding::{Finding, Severity};
 use quench::isolate::Isolation;
 use quench::run::linked;
-use quench::verify::planned::{Promise, contradictions};
 use quench::verify::{Examination, Policy};
-use serde_json::json;
+use quench::wire::Plan;
+use quench::wire::plan::{Argument, Because};
 
 use crate::sandbox::Sandbox;
 
@@ -43,15 +43,24 @@ fn main_and(a: Source<'static>) -> Vec<Source<'static>> {
 }
 
 /// The plan of these flags.
-fn plan() -> serde_json::Value {
-    let items = |words: &str| -> Vec<serde_json::Value> {
-        let because = json!({ "kind": "hardening", "text": "", "level": "strict" });
-        words.split(' ').map(|word| json!({ "argument": word, "because": because })).collect()
+fn plan() -> Plan {
+    let items = |words: &str| -> Vec<Argument> {
+        let argument = |word: &str| Argument {
+            argument: word.to_owned(),
+            because: Because::Hardening {
+                level: "strict".to_owned(),
+                source: String::new(),
+                text: String::new(),
+            },
+        };
+        words.split(' ').map(argument).collect()
     };
-    json!({
-        "schema": "quench.plan/1", "target": "x86_64-softmmu",
-        "cflags": items(FLAGS), "ldflags": items(LINK),
-    })
+    Plan {
+        target: "x86_64-softmmu".to_owned(),
+        cflags: items(FLAGS),
+        ldflags: items(LINK),
+        ..Plan::default()
+    }
 }
 
 /// Builds `qemu-system-x86_64` of some sources with ninja.
@@ -78,7 +87,7 @@ fn run(directory: &Path) {
 
 /// What a build directory and its program have against the plan; without a directory, the program alone.
 fn faults(directory: Option<&Path>, program: &Path) -> Vec<Finding> {
-    let promise = Promise::of_plan(&plan()).unwrap();
+    let expected = Expected::of_plan(&plan()).unwrap();
     let linked = directory.map(|directory| {
         let (linked, findings) =
             linked(directory, "qemu-system-x86_64", &Isolation::default()).unwrap();
@@ -87,8 +96,8 @@ fn faults(directory: Option<&Path>, program: &Path) -> Vec<Finding> {
     });
     let bytes = std::fs::read(program).unwrap();
     let report = Examination::of("qemu-system-x86_64", &bytes, &|_| None)
-        .settle(&Policy::named("distribution").unwrap(), &BTreeMap::new());
-    contradictions(&promise, &report, linked.as_ref())
+        .settle(&Policy::named("distribution").unwrap());
+    contradictions(&expected, &report, linked.as_ref())
 }
 
 /// Messages, without those of the note that this host's start files may have lost.
@@ -273,7 +282,7 @@ fn the_command_line_takes_a_plan_and_a_record() {
     let undone = "-fno-stack-clash-protection";
     let program = build(&sandbox, &main_and(source("a.c", unit("a", ""), undone)), "");
     let file = program.to_str().unwrap();
-    let plan = sandbox.write("plan.json", plan().to_string());
+    let plan = sandbox.write("plan.json", quench::wire::text(&plan()).unwrap());
     let plan = plan.to_str().unwrap();
     let wanted = "1 of 3 units were compiled without -fstack-clash-protection";
     let ran = sandbox.quench(&["verify", "--plan", plan, file]);

@@ -1,9 +1,9 @@
-//! What is kept of each unit of an examined file: what it was told, and what its functions do. Pure.
+//! What is kept of each unit of an examined file: the options it was compiled with, and what its functions do. Pure.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Told;
+use super::CompileOptions;
 use crate::elf::{Code, Marks, Unit};
 
 /// Units kept of one file; more than any program has that we build.
@@ -13,29 +13,29 @@ const SHOWN: usize = 3;
 
 /// A unit as its debug information and its code tell it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Story {
+pub struct UnitSummary {
     /// The source file.
     pub name: String,
-    pub(in crate::verify) told: Arc<Told>,
+    pub(crate) options: Arc<CompileOptions>,
     /// The FORTIFY level its macros say.
-    pub(super) fortify: Option<u8>,
-    pub(super) functions: usize,
+    pub(crate) fortify: Option<u8>,
+    pub(crate) functions: usize,
     /// Functions that read a canary.
-    pub(super) canaries: usize,
+    pub(crate) canaries: usize,
     /// Functions that take the address of a local and read none: how many, and the first.
-    pub(super) bare: (usize, Vec<String>),
-    pub(super) returning: usize,
+    pub(crate) unprotected: (usize, Vec<String>),
+    pub(crate) returning: usize,
     /// Functions that zero a register before they return.
-    pub(super) zeroing: usize,
+    pub(crate) zeroing: usize,
     /// Places where a frame skips a page.
-    pub(super) unprobed: Vec<String>,
+    pub(crate) unprobed: Vec<String>,
     /// Possible targets of indirect branches without a landing pad.
-    pub(super) padless: Vec<String>,
+    pub(crate) padless: Vec<String>,
 }
 
-/// The stories of all units that have code.
-pub(in crate::verify) fn stories(units: &[Unit], code: Option<&Code<'_>>) -> Vec<Story> {
-    let mut known: BTreeMap<&str, Arc<Told>> = BTreeMap::new();
+/// Summaries of all units that have code.
+pub(in crate::verify) fn summaries(units: &[Unit], code: Option<&Code<'_>>) -> Vec<UnitSummary> {
+    let mut known: BTreeMap<&str, Arc<CompileOptions>> = BTreeMap::new();
     let unprobed = code.map(|code| code.unprobed.as_slice()).unwrap_or_default();
     let unprobed: Vec<u64> = unprobed.iter().map(|step| step.address).collect();
     let missing = code.map(|code| code.targets.missing.as_slice()).unwrap_or_default();
@@ -43,44 +43,44 @@ pub(in crate::verify) fn stories(units: &[Unit], code: Option<&Code<'_>>) -> Vec
     with_code
         .take(MOST)
         .map(|unit| {
-            let told = known
+            let options = known
                 .entry(&unit.producer)
-                .or_insert_with(|| Arc::new(Told::of_producer(&unit.producer)))
+                .or_insert_with(|| Arc::new(CompileOptions::of_producer(&unit.producer)))
                 .clone();
             let named = |addresses: &[u64]| names(code, addresses, &unit.ranges);
-            let mut story = Story {
+            let mut summary = UnitSummary {
                 name: unit.name.clone(),
-                told,
+                options,
                 fortify: unit.fortify,
                 functions: 0,
                 canaries: 0,
-                bare: (0, Vec::new()),
+                unprotected: (0, Vec::new()),
                 returning: 0,
                 zeroing: 0,
                 unprobed: named(&unprobed),
                 padless: named(missing),
             };
             if let Some(code) = code {
-                story.tell(code, &unit.ranges);
+                summary.tell(code, &unit.ranges);
             }
-            story
+            summary
         })
         .collect()
 }
 
-impl Story {
+impl UnitSummary {
     fn tell(&mut self, code: &Code<'_>, ranges: &[(u64, u64)]) {
         for function in code.functions_in(ranges) {
             let marks = function.marks;
             self.functions += 1;
-            self.returning += usize::from(marks.has(Marks::RETURNS));
-            self.zeroing += usize::from(marks.has(Marks::ZEROES));
-            if marks.any(Marks::LOADS_CANARY.with(Marks::CALLS_FAIL)) {
+            self.returning += usize::from(marks.contains(Marks::RETURNS));
+            self.zeroing += usize::from(marks.contains(Marks::ZEROES));
+            if marks.intersects(Marks::LOADS_CANARY | Marks::CALLS_FAIL) {
                 self.canaries += 1;
-            } else if marks.has(Marks::FRAME_ADDRESS) {
-                self.bare.0 += 1;
-                if self.bare.1.len() < SHOWN {
-                    self.bare.1.push(code.name(function.start));
+            } else if marks.contains(Marks::FRAME_ADDRESS) {
+                self.unprotected.0 += 1;
+                if self.unprotected.1.len() < SHOWN {
+                    self.unprotected.1.push(code.name(function.start));
                 }
             }
         }

@@ -1,29 +1,33 @@
-//! The three-way check of what Quench builds: the flags of the plan, how each unit was compiled, what its code does.
+//! Acceptance: what Quench built, held against what it planned and recorded. Pure.
+//!
+//! `verify` says of any file what is in it; here plan, record and measured surface are held against its reports. Flags are
+//! checked three ways: the flags of the plan, how each unit was compiled, what its code does.
 //!
 //! Each of the three can be right alone: a flag in the plan that a subproject overrides, a unit that was told and whose
 //! functions opted out, a note that the linker dropped because of one object. A contradiction names the unit or object.
 //! From a finished file units (debug information, annobin) and code are held against the plan; where the build
-//! directory is at hand ([`Linked`]), compile commands and every object that was linked are, too. Pure.
+//! directory is at hand ([`Linked`]), compile commands and every object that was linked are, too.
 
 mod commands;
+mod digests;
+mod expected;
 mod linked;
-mod story;
-mod told;
+mod note;
+mod policy;
+pub mod surface;
 mod units;
 
 pub use commands::{Command, Commands};
+pub use digests::{file_digests, package_digest};
+pub use expected::Expected;
 pub use linked::{Linked, LinkedObject, linked_names};
-pub use story::Story;
-pub(super) use story::stories;
-pub(super) use told::Told;
+pub use note::package_note;
+pub use policy::{policy_for, policy_name};
 
-use serde_json::Value;
-
-use super::Verdict;
-use super::report::{ObjectVerdict, Report};
 use crate::finding::{Code, Finding, Place};
+use crate::verify::{ObjectVerdict, Report, Verdict};
 
-pub(super) static CONTRADICTION: Code = Code {
+static CONTRADICTION: Code = Code {
     name: "verify::contradiction",
     summary: "the plan, the compilation units and the code of a file do not tell one story",
     explain: "A flag of the plan must be in the command that compiled each unit, in what the unit says of itself \
@@ -33,20 +37,32 @@ pub(super) static CONTRADICTION: Code = Code {
               drops a CET note with the first object that has none. An object of the build itself is an error, one that \
               the distribution made is a warning.",
 };
-pub(super) static UNPROVED: Code = Code {
+static UNPROVED: Code = Code {
     name: "verify::unproved",
     summary: "the flags of a plan cannot be held against how a file was compiled",
     explain: "Only debug information or annobin's notes say how units were compiled: give the debug package with --debug, or \
               install it. What the headers and the code show was held against the plan all the same.",
 };
 
-pub(super) static UNREPEATED: Code = Code {
+static UNREPEATED: Code = Code {
     name: "verify::link-not-repeated",
     summary: "what the emulator was linked from could not be told",
     explain: "Verification links the emulator once more to hear from the linker which objects go into it, and believes it \
               only when the result is the same file. With link-time optimisation the link is not repeated: it would take \
               as long as the build. Flags were held against units and code all the same.",
 };
+
+/// Finding codes of this module.
+pub const CODES: &[&Code] = &[
+    &CONTRADICTION,
+    &UNPROVED,
+    &UNREPEATED,
+    &digests::DIGEST,
+    &note::NOTE,
+    &surface::UNEXPLAINED,
+    &surface::ABSENT,
+    &surface::BUDGET,
+];
 
 /// Says why the objects of a program are not known.
 pub fn unrepeated(why: &str) -> Finding {
@@ -55,16 +71,6 @@ pub fn unrepeated(why: &str) -> Finding {
 
 /// Names shown of many.
 const SHOWN: usize = 6;
-
-/// What a plan promises of its program.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Promise {
-    /// File name of the program.
-    pub program: String,
-    /// Compiler flags of the hardening level, word by word.
-    compile: Vec<String>,
-    link: Vec<String>,
-}
 
 /// Flags and the rules that see their effect without units.
 const EFFECTS: &[(&str, &str)] = &[
@@ -82,59 +88,18 @@ const EFFECTS: &[(&str, &str)] = &[
     ("-D_FORTIFY_SOURCE=3", "fortify"),
 ];
 
-impl Promise {
-    /// Of `quench.plan/1`, as `plan --format json` prints it and the record keeps it.
-    pub fn of_plan(plan: &Value) -> Result<Self, String> {
-        if plan.get("schema").and_then(Value::as_str) != Some(crate::plan::SCHEMA) {
-            return Err(format!("no `{}` in it", crate::plan::SCHEMA));
-        }
-        let target = plan.get("target").and_then(Value::as_str).unwrap_or_default();
-        let arch = target.split('-').next().filter(|arch| !arch.is_empty());
-        let arch = arch.ok_or("the plan names no target")?;
-        let words = |key: &str| -> Vec<String> {
-            let items = plan.get(key).and_then(Value::as_array).into_iter().flatten();
-            let hardening = |item: &&Value| {
-                item.pointer("/because/kind").and_then(Value::as_str) == Some("hardening")
-            };
-            items
-                .filter(hardening)
-                .filter_map(|item| item.get("argument").and_then(Value::as_str))
-                .flat_map(|text| text.split_ascii_whitespace().map(str::to_owned))
-                .collect()
-        };
-        let (compile, link) = (words("cflags"), words("ldflags"));
-        Ok(Self { program: format!("qemu-system-{arch}"), compile, link })
-    }
-
-    fn told(&self) -> Told {
-        Told::of_words(self.compile.iter().map(String::as_str))
-    }
-
-    fn flags(&self) -> impl Iterator<Item = &str> {
-        self.compile.iter().chain(&self.link).map(String::as_str)
-    }
-
-    /// The flag whose word begins like this.
-    fn flag<'p>(&'p self, begin: &'p str) -> &'p str {
-        self.flags().find(|flag| flag.starts_with(begin)).unwrap_or(begin)
-    }
-
-    /// The objects of a report that the plan speaks of: the program by its name, or the one file that was given.
-    fn objects<'r>(&self, report: &'r Report) -> impl Iterator<Item = &'r ObjectVerdict> {
-        report.objects.iter().filter(|object| {
-            object.path == report.name || object.path.rsplit('/').next() == Some(&*self.program)
-        })
-    }
-}
-
 /// Everything in which a report contradicts a plan. `linked` is what the build directory tells, where it is at hand.
-pub fn contradictions(promise: &Promise, report: &Report, linked: Option<&Linked>) -> Vec<Finding> {
+pub fn contradictions(
+    expected: &Expected,
+    report: &Report,
+    linked: Option<&Linked>,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for object in promise.objects(report) {
-        let mut faults = units::faults(promise, object, linked.map(|linked| &linked.commands));
-        faults.extend(linked.into_iter().flat_map(|linked| linked.faults(promise)));
-        faults.extend(effects(promise, object));
-        faults.extend(note(promise, object, linked));
+    for object in expected.objects(report) {
+        let mut faults = units::faults(expected, object, linked.map(|linked| &linked.commands));
+        faults.extend(linked.into_iter().flat_map(|linked| linked.faults(expected)));
+        faults.extend(effects(expected, object));
+        faults.extend(note(expected, object, linked));
         let place = Place::Object {
             path: report.name.clone(),
             part: (object.path != report.name).then(|| object.path.clone()),
@@ -145,29 +110,29 @@ pub fn contradictions(promise: &Promise, report: &Report, linked: Option<&Linked
 }
 
 /// What keeps units from being held against a plan; for somebody who asked for it.
-pub fn unproved(promise: &Promise, report: &Report) -> Vec<Finding> {
+pub fn unproved(expected: &Expected, report: &Report) -> Vec<Finding> {
     let mut out = Vec::new();
     let mut seen = 0;
-    for object in promise.objects(report) {
+    for object in expected.objects(report) {
         seen += 1;
-        if !object.stories.iter().any(|story| story.told.options.known()) {
+        if !object.units.iter().any(|unit| unit.options.known.recorded()) {
             let message = format!("{}: no unit says how it was compiled", object.path);
             let help = "--debug with the debug package would tell";
             out.push(Finding::warning(&UNPROVED, message).with_help(help));
         }
     }
     if seen == 0 {
-        let message = format!("{} has no {}, which the plan builds", report.name, promise.program);
+        let message = format!("{} has no {}, which the plan builds", report.name, expected.program);
         out.push(Finding::error(&UNPROVED, message));
     }
     out
 }
 
 /// Flags whose effect headers and code lack.
-fn effects(promise: &Promise, object: &ObjectVerdict) -> Vec<Finding> {
+fn effects(expected: &Expected, object: &ObjectVerdict) -> Vec<Finding> {
     let mut out = Vec::new();
     for (flag, name) in EFFECTS {
-        if !promise.flags().any(|promised| promised == *flag) {
+        if !expected.flags().any(|promised| promised == *flag) {
             continue;
         }
         let Some(rule) = object.rules.iter().find(|rule| rule.rule == *name) else { continue };
@@ -183,11 +148,11 @@ fn effects(promise: &Promise, object: &ObjectVerdict) -> Vec<Finding> {
 }
 
 /// A CET note that the plan's flags would have given, and who lost it.
-fn note(promise: &Promise, object: &ObjectVerdict, linked: Option<&Linked>) -> Option<Finding> {
-    let told = promise.told().options;
+fn note(expected: &Expected, object: &ObjectVerdict, linked: Option<&Linked>) -> Option<Finding> {
+    let options = expected.options().known;
     let lost: Vec<&str> = [
-        ("IBT", told.landing_pads == Some(true) && !object.cet.0),
-        ("SHSTK", told.return_protection == Some(true) && !object.cet.1),
+        ("IBT", options.landing_pads == Some(true) && !object.cet.0),
+        ("SHSTK", options.return_protection == Some(true) && !object.cet.1),
     ]
     .into_iter()
     .filter_map(|(name, lost)| lost.then_some(name))
@@ -195,13 +160,13 @@ fn note(promise: &Promise, object: &ObjectVerdict, linked: Option<&Linked>) -> O
     if lost.is_empty() || !object.x86 {
         return None;
     }
-    let flag = promise.flag("-fcf-protection");
+    let flag = expected.flag("-fcf-protection");
     let message =
         format!("the plan asks for {flag}, and no {} note is in the file", lost.join("/"));
     let Some(linked) = linked else {
-        let all = object.stories.iter().filter(|story| story.told.options.known());
-        let without = all.filter(|story| story.told.options.landing_pads != Some(true)).count();
-        let who = if without > 0 || object.stories.is_empty() {
+        let all = object.units.iter().filter(|unit| unit.options.known.recorded());
+        let without = all.filter(|unit| unit.options.known.landing_pads != Some(true)).count();
+        let who = if without > 0 || object.units.is_empty() {
             String::new()
         } else if object.start_files.is_empty() {
             ": every unit was compiled with it, so an object without debug information lost it"

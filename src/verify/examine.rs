@@ -1,34 +1,20 @@
-//! Judges files and packages in two steps: what the rules find, and what a policy makes of it. Pure.
+//! Examines files and packages: what the rules find, before any policy. Pure.
 //!
-//! The first step knows no policy, so a package's own record may name the policy after its files were read once.
+//! No policy is known here, so a package's own record may name the policy after its files were read once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use rayon::prelude::*;
 
-use super::compare::Comparison;
 use super::file;
-use super::planned::{Story, stories};
-use super::policy::{Demand, Policy, Setting, Subject};
 use super::rules::{Object, RULES};
 use super::separate::DebugFile;
-use super::{Date, Libc, Selection, Verdict};
+use super::units::summaries;
+use super::{Libc, ObjectVerdict, RuleVerdict, Selection, Verdict};
 use crate::archive::{self, Digesting, Limits, Member, Visit};
 use crate::elf::{self, Depth, Image, Parts};
 use crate::finding::{Code, Finding, Place};
-
-pub(in crate::verify) static RULE_FAILED: Code = Code {
-    name: "verify::rule-failed",
-    summary: "a rule the policy requires does not hold",
-    explain: "`quench verify` prints the evidence; the policy lists what it requires. What cannot be told fails, too. A \
-              waiver in a policy of your own lets a file pass until a date, with a reason.",
-};
-pub(super) static DIGEST: Code = Code {
-    name: "verify::digest",
-    summary: "a file is not the one the record names",
-    explain: "The record inside the package, or the one given with --record, holds the sha256 of every staged file.",
-};
 
 pub(super) static NOT_OPENED: Code = Code {
     name: "verify::not-opened",
@@ -39,98 +25,6 @@ pub(super) static NOT_OPENED: Code = Code {
 
 /// Members are judged in parallel, no more bytes at a time; one that is larger is judged alone.
 const BATCH: u64 = 32 << 20;
-
-/// What a policy makes of a verdict.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Outcome {
-    /// Nothing to object.
-    #[default]
-    Fine,
-    Warns,
-    Objects,
-    /// It would object or warn, and a waiver lets it pass.
-    Waived {
-        reason: String,
-        expires: Date,
-    },
-}
-
-impl Outcome {
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Fine => "fine",
-            Self::Warns => "warns",
-            Self::Objects => "objects",
-            Self::Waived { .. } => "waived",
-        }
-    }
-}
-
-/// One rule's verdict on one file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RuleVerdict {
-    pub rule: &'static str,
-    pub verdict: Verdict,
-    pub evidence: String,
-    /// What the policy wants of the rule here.
-    pub setting: Setting,
-    pub outcome: Outcome,
-}
-
-impl RuleVerdict {
-    /// Before any policy.
-    pub fn new(rule: &'static str, verdict: Verdict, evidence: String) -> Self {
-        let (setting, outcome) = (Setting::default(), Outcome::Fine);
-        Self { rule, verdict, evidence, setting, outcome }
-    }
-
-    /// Required, neither holding nor out of place, and not waived.
-    pub fn objects(&self) -> bool {
-        self.outcome == Outcome::Objects
-    }
-
-    fn settle(&mut self, policy: &Policy, subject: Subject<'_>) {
-        self.setting = policy.setting(self.rule, subject);
-        let setting = &self.setting;
-        let counts_as = match &self.verdict {
-            Verdict::Holds | Verdict::NotApplicable(_) => Demand::Report,
-            Verdict::Partial { n, m, .. } if n * 100 >= m * usize::from(setting.at_least) => {
-                Demand::Report
-            }
-            Verdict::CannotTell(_) => setting.cannot_tell.min(setting.demand),
-            Verdict::Fails(_) | Verdict::Partial { .. } => setting.demand,
-        };
-        let waiver = policy.waiver(self.rule, subject);
-        self.outcome = match (counts_as, waiver) {
-            (Demand::Report, _) => Outcome::Fine,
-            (_, Some(waiver)) => {
-                Outcome::Waived { reason: waiver.reason.clone(), expires: waiver.expires }
-            }
-            (Demand::Warn, None) => Outcome::Warns,
-            (Demand::Require, None) => Outcome::Objects,
-        };
-    }
-}
-
-/// The verdicts on one file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ObjectVerdict {
-    pub path: String,
-    /// Empty when digests were not asked for.
-    pub sha256: String,
-    pub kind: String,
-    pub rules: Vec<RuleVerdict>,
-    pub build_id: Option<String>,
-    pub needed: Vec<String>,
-    pub cet: (bool, bool),
-    pub x86: bool,
-    /// Start files of the C library that have no landing pad, by what they bring.
-    pub start_files: Vec<&'static str>,
-    /// What each unit was told and does, where it is known and somebody may ask.
-    pub stories: Vec<Story>,
-    /// Set-id or capabilities: the policy's `[privileged]` applies.
-    pub privileged: bool,
-}
 
 /// What was found in one input, before any policy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -151,59 +45,6 @@ pub struct Examination {
     pub only: Vec<&'static str>,
 }
 
-/// The verdicts on one input.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Report {
-    pub name: String,
-    pub sha256: String,
-    pub policy: String,
-    /// The rules that were asked for, when not all.
-    pub only: Vec<&'static str>,
-    pub objects: Vec<ObjectVerdict>,
-    /// Other entries with something to say.
-    pub files: Vec<ObjectVerdict>,
-    /// Entries that are no ELF.
-    pub others: usize,
-    pub findings: Vec<Finding>,
-}
-
-impl Report {
-    /// True when nothing stands against it.
-    pub fn passes(&self) -> bool {
-        !crate::finding::any_error(&self.findings)
-    }
-
-    /// Everything with a verdict.
-    pub fn judged(&self) -> impl Iterator<Item = &ObjectVerdict> {
-        self.objects.iter().chain(&self.files)
-    }
-}
-
-/// All reports of one run, and what concerns them together: waivers, what was lost.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Verification {
-    pub reports: Vec<Report>,
-    pub findings: Vec<Finding>,
-    /// What other checkers said, when they were asked.
-    pub comparisons: Vec<Comparison>,
-}
-
-impl Verification {
-    /// True when nothing stands against any input.
-    pub fn passes(&self) -> bool {
-        self.reports.iter().all(Report::passes) && !crate::finding::any_error(&self.findings)
-    }
-}
-
-/// Examines and judges one ELF file.
-pub fn judge(path: &str, bytes: &[u8], policy: &Policy) -> Result<ObjectVerdict, elf::Malformed> {
-    let options = Options::new(&|_| None);
-    let mut object =
-        examine_elf(&Member::file(path, 0o644, Vec::new()), Image::Whole(bytes), &options)?;
-    settle_object(&mut object, path, policy, &mut Vec::new());
-    Ok(object)
-}
-
 /// Finds the separate debug file of a build-id.
 pub type DebugFiles<'a> = dyn Fn(&str) -> Option<DebugFile> + Sync + 'a;
 
@@ -215,8 +56,8 @@ pub struct Options<'a> {
     pub archives: bool,
     /// Verdicts that hold are kept of many files, too: somebody reads them.
     pub all: bool,
-    /// What each unit was told and does is kept: a plan may be held against it.
-    pub stories: bool,
+    /// Summaries of compilation units are kept: a plan may be held against them.
+    pub units: bool,
     /// C libraries; the first that a file can be loaded with is its own.
     pub libc: &'a [Libc],
 }
@@ -235,7 +76,7 @@ impl<'a> Options<'a> {
             selection: Selection::default(),
             archives: true,
             all: true,
-            stories: true,
+            units: true,
             libc: &[],
         }
     }
@@ -250,7 +91,7 @@ fn own_debug_file<'a>(
     (facts.build_id.as_deref() == build_id).then_some(facts)
 }
 
-fn examine_elf(
+pub(super) fn examine_elf(
     member: &Member,
     image: Image<'_>,
     options: &Options<'_>,
@@ -282,12 +123,12 @@ fn examine_elf(
     let rights = rights.filter(|rule| options.selection.has(rule.rule));
     let start_files = code.iter().flat_map(|code| &code.targets.start_files);
     let start_files = start_files.filter(|(.., marked)| !marked).map(|(name, ..)| *name).collect();
-    let units = if options.stories { units.as_slice() } else { &[] };
+    let units = if options.units { units.as_slice() } else { &[] };
     Ok(ObjectVerdict {
         path: member.path.clone(),
         x86: facts.machine == elf::Machine::X86_64,
         start_files,
-        stories: stories(units, code.as_ref()),
+        units: summaries(units, code.as_ref()),
         sha256: member.sha256.clone().unwrap_or_default(),
         kind: format!("{:?}", facts.kind),
         rules: of_elf.chain(rights).collect(),
@@ -359,6 +200,11 @@ impl Examination {
         }
     }
 
+    /// Whether the contents of the file at this path are needed, though it is no ELF file: the record of a build.
+    pub fn keeps(path: &str) -> bool {
+        path.strip_suffix(crate::record::FILE_NAME).is_some_and(|before| before.ends_with('/'))
+    }
+
     /// Examines one member.
     pub fn member(&mut self, mut member: Member, options: &Options<'_>) {
         let bytes = std::mem::take(&mut member.bytes);
@@ -375,7 +221,7 @@ impl Examination {
         if !object.rules.is_empty() {
             self.files.push(object);
         }
-        if is_record(&member.path) {
+        if Self::keeps(&member.path) {
             self.record = Some(bytes);
         }
     }
@@ -453,33 +299,6 @@ impl Examination {
             }
         }
     }
-
-    /// What a policy makes of it. `digests` are the sha256 the files must have, by path; empty asks for none.
-    pub fn settle(self, policy: &Policy, digests: &BTreeMap<String, String>) -> Report {
-        let mut report = Report {
-            name: self.name,
-            sha256: self.sha256,
-            policy: policy.name.clone(),
-            only: self.only,
-            objects: self.objects,
-            files: self.files,
-            others: self.others,
-            findings: self.findings,
-        };
-        let (name, findings) = (&report.name, &mut report.findings);
-        for object in report.objects.iter_mut().chain(&mut report.files) {
-            settle_object(object, name, policy, findings);
-        }
-        for (path, wanted) in digests {
-            let message = match self.digests.get(path) {
-                Some(is) if is == wanted => continue,
-                Some(is) => format!("{path} in {name} has sha256 {is}, the record says {wanted}"),
-                None => format!("{path} of the record is not in {name}"),
-            };
-            findings.push(Finding::error(&DIGEST, message).at(at(name, path), ""));
-        }
-        report
-    }
 }
 
 /// Members that are judged together, in parallel: as many as may be held.
@@ -498,6 +317,10 @@ impl Batch<'_> {
 }
 
 impl Visit for Batch<'_> {
+    fn keeps(&self, path: &str) -> bool {
+        Examination::keeps(path)
+    }
+
     fn holds(&mut self, bytes: u64) {
         if self.held.saturating_add(bytes) > BATCH && self.held > 0 {
             self.judge();
@@ -511,11 +334,6 @@ impl Visit for Batch<'_> {
             self.judge();
         }
     }
-}
-
-/// The record of a build, by its path.
-fn is_record(path: &str) -> bool {
-    path.strip_suffix(crate::record::FILE_NAME).is_some_and(|before| before.ends_with('/'))
 }
 
 /// True when a script that gives rights names a file: then the file is as good as privileged.
@@ -537,45 +355,6 @@ fn entry(member: &Member, kind: &str) -> ObjectVerdict {
     }
 }
 
-fn at(name: &str, path: &str) -> Place {
+pub(super) fn at(name: &str, path: &str) -> Place {
     Place::Object { path: name.to_owned(), part: (path != name).then(|| path.to_owned()) }
-}
-
-fn settle_object(
-    object: &mut ObjectVerdict,
-    input: &str,
-    policy: &Policy,
-    findings: &mut Vec<Finding>,
-) {
-    let ObjectVerdict { path, rules, privileged, .. } = object;
-    let subject = Subject { input, path, privileged: *privileged };
-    for rule in rules {
-        rule.settle(policy, subject);
-        let (name, detail) = (rule.verdict.name(), rule.verdict.detail());
-        let message = format!("{path}: {} {name}: {detail}", rule.rule);
-        let finding = match rule.outcome {
-            Outcome::Fine | Outcome::Waived { .. } => continue,
-            Outcome::Warns => Finding::warning(&RULE_FAILED, message),
-            Outcome::Objects => Finding::error(&RULE_FAILED, message),
-        };
-        let finding = finding.at(at(input, &format!("{path} {}", rule.rule)), "");
-        findings.push(match &rule.setting.because {
-            Some(because) => finding.with_note(format!("the policy says: {because}")),
-            None => finding,
-        });
-    }
-}
-
-/// A package must be one of those the record names.
-pub fn package_digest(name: &str, sha256: &str, record: &crate::record::Record) -> Vec<Finding> {
-    let file = name.rsplit('/').next().unwrap_or(name);
-    match record.packages.iter().find(|package| package.name == file) {
-        Some(package) if package.sha256 != sha256 => {
-            vec![Finding::error(
-                &DIGEST,
-                format!("{file} has sha256 {sha256}, the record says {}", package.sha256),
-            )]
-        }
-        _ => Vec::new(),
-    }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{CONTRADICTION, Commands, Promise, Story, Told, listed};
+use super::{CONTRADICTION, Commands, Expected, listed};
 use crate::finding::Finding;
-use crate::verify::report::ObjectVerdict;
-use crate::verify::rules::options::StackProtector;
+use crate::verify::units::{CompileOptions, StackProtector};
+use crate::verify::{ObjectVerdict, UnitSummary};
 
 /// Fewer functions say nothing of what the compiler does as a rule.
 const FEW: usize = 16;
@@ -14,45 +14,46 @@ const FEW_LOCALS: usize = 2;
 
 /// Every contradiction of the units of one file.
 pub(super) fn faults(
-    promise: &Promise,
+    expected: &Expected,
     object: &ObjectVerdict,
     commands: Option<&Commands>,
 ) -> Vec<Finding> {
-    let told = promise.told();
-    let known: Vec<&Story> =
-        object.stories.iter().filter(|story| story.told.options.known()).collect();
-    let mut out = against_plan(promise, &told, &known, commands);
+    let options = expected.options();
+    let known: Vec<&UnitSummary> =
+        object.units.iter().filter(|unit| unit.options.known.recorded()).collect();
+    let mut out = against_plan(expected, &options, &known, commands);
     out.extend(against_commands(&known, commands));
-    out.extend(against_code(&object.stories));
+    out.extend(against_code(&object.units));
     out
 }
 
 /// Units that say another thing than the plan.
 fn against_plan(
-    promise: &Promise,
-    told: &Told,
-    known: &[&Story],
+    expected: &Expected,
+    options: &CompileOptions,
+    known: &[&UnitSummary],
     commands: Option<&Commands>,
 ) -> Vec<Finding> {
-    let recorded = |family: &str| known.iter().any(|story| story.told.records(family));
+    let recorded = |family: &str| known.iter().any(|unit| unit.options.records(family));
     // Where compile commands are known, a unit they do not name was compiled by somebody else.
-    let own =
-        |story: &Story| commands.is_none_or(|commands| commands.of_source(&story.name).is_some());
+    let own = |unit: &UnitSummary| {
+        commands.is_none_or(|commands| commands.of_source(&unit.name).is_some())
+    };
     let mut lacks: BTreeMap<(&str, bool), Vec<(&str, String)>> = BTreeMap::new();
-    for story in known {
-        for (flag, says) in told.lacking(&story.told, &recorded) {
-            lacks.entry((flag, own(story))).or_default().push((&story.name, says));
+    for unit in known {
+        for (flag, says) in options.lacking(&unit.options, &recorded) {
+            lacks.entry((flag, own(unit))).or_default().push((&unit.name, says));
         }
-        let level = match story.fortify {
-            _ if !story.told.options.optimised => Some(0),
+        let level = match unit.fortify {
+            _ if !unit.options.known.optimised => Some(0),
             level => level,
         };
-        if let (Some(promised), Some(level)) = (told.options.fortify, level)
+        if let (Some(promised), Some(level)) = (options.known.fortify, level)
             && level < promised
         {
-            let flag = promise.flag("-D_FORTIFY_SOURCE");
+            let flag = expected.flag("-D_FORTIFY_SOURCE");
             let says = format!("has level {level}");
-            lacks.entry((flag, own(story))).or_default().push((&story.name, says));
+            lacks.entry((flag, own(unit))).or_default().push((&unit.name, says));
         }
     }
     let mut out = Vec::new();
@@ -76,17 +77,17 @@ fn against_plan(
 }
 
 /// Units that say another thing than the command that is said to have compiled them.
-fn against_commands(known: &[&Story], commands: Option<&Commands>) -> Vec<Finding> {
+fn against_commands(known: &[&UnitSummary], commands: Option<&Commands>) -> Vec<Finding> {
     let Some(commands) = commands else { return Vec::new() };
     let mut differing = Vec::new();
-    for story in known {
-        let Some(of_source) = commands.of_source(&story.name) else { continue };
+    for unit in known {
+        let Some(of_source) = commands.of_source(&unit.name) else { continue };
         let lacks: Vec<_> =
-            of_source.map(|command| command.told.lacking(&story.told, &|_| false)).collect();
+            of_source.map(|command| command.options.lacking(&unit.options, &|_| false)).collect();
         // A file may be compiled several times: one of the commands must fit.
         if let Some(lack) = lacks.iter().min_by_key(|lack| lack.len()).and_then(|lack| lack.first())
         {
-            differing.push(format!("{} (told {}, {})", story.name, lack.0, lack.1));
+            differing.push(format!("{} (told {}, {})", unit.name, lack.0, lack.1));
         }
     }
     if differing.is_empty() {
@@ -102,41 +103,41 @@ fn against_commands(known: &[&Story], commands: Option<&Commands>) -> Vec<Findin
 }
 
 /// Units whose functions do not do what the unit was told, or do what it was not.
-fn against_code(stories: &[Story]) -> Vec<Finding> {
+fn against_code(units: &[UnitSummary]) -> Vec<Finding> {
     let mut by_kind: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for story in stories.iter().filter(|story| story.told.options.known()) {
-        let options = &story.told.options;
-        let name = &story.name;
-        let (bare, shown) = (story.bare.0, story.bare.1.join(", "));
+    for unit in units.iter().filter(|unit| unit.options.known.recorded()) {
+        let options = &unit.options.known;
+        let name = &unit.name;
+        let (bare, shown) = (unit.unprotected.0, unit.unprotected.1.join(", "));
         let mut add = |kind, text| by_kind.entry(kind).or_default().push(text);
         match options.stack_protector {
             Some(level)
-                if level >= StackProtector::Strong && story.canaries == 0 && bare > FEW_LOCALS =>
+                if level >= StackProtector::Strong && unit.canaries == 0 && bare > FEW_LOCALS =>
             {
                 let kind =
                     "were told -fstack-protector-strong, and their functions check no canary";
                 add(kind, format!("{name}: none of {bare} functions with locals ({shown}, ...)"));
             }
-            None | Some(StackProtector::No) if story.canaries > 0 => {
-                let text = format!("{name}: {} of {} functions", story.canaries, story.functions);
+            None | Some(StackProtector::No) if unit.canaries > 0 => {
+                let text = format!("{name}: {} of {} functions", unit.canaries, unit.functions);
                 add("were told of no stack protector, and their functions check a canary", text);
             }
             _ => {}
         }
-        if options.stack_clash == Some(true) && !story.unprobed.is_empty() {
-            let text = format!("{name}: {}", story.unprobed.join(", "));
+        if options.stack_clash == Some(true) && !unit.unprobed.is_empty() {
+            let text = format!("{name}: {}", unit.unprobed.join(", "));
             add("were told -fstack-clash-protection, and frames skip a page", text);
         }
-        if options.landing_pads == Some(true) && !story.padless.is_empty() {
-            let text = format!("{name}: {}", story.padless.join(", "));
+        if options.landing_pads == Some(true) && !unit.padless.is_empty() {
+            let text = format!("{name}: {}", unit.padless.join(", "));
             add(
                 "were told -fcf-protection, and targets of indirect branches have no endbr64",
                 text,
             );
         }
         let zeroes = options.zeroed_registers == Some(true);
-        if zeroes && story.zeroing == 0 && story.returning >= FEW {
-            let text = format!("{name}: none of {} functions", story.returning);
+        if zeroes && unit.zeroing == 0 && unit.returning >= FEW {
+            let text = format!("{name}: none of {} functions", unit.returning);
             add("were told -fzero-call-used-regs, and their functions zero no register", text);
         }
     }

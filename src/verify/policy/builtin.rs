@@ -1,0 +1,13 @@
+//! The shipped policies, part of the program, so that an installed binary has them. Pure data.
+
+/// (name, text) of the policies in `policies/`.
+pub const POLICIES: &[(&str, &str)] = &[
+    ("debian-12", include_str!("../../../policies/debian-12.toml")),
+    ("debian-13", include_str!("../../../policies/debian-13.toml")),
+    ("distribution", include_str!("../../../policies/distribution.toml")),
+    ("fedora", include_str!("../../../policies/fedora.toml")),
+    ("openssf", include_str!("../../../policies/openssf.toml")),
+    ("quench-baseline", include_str!("../../../policies/quench-baseline.toml")),
+    ("quench-openstack", include_str!("../../../policies/quench-openstack.toml")),
+    ("quench-strict", include_str!("../../../policies/quench-strict.toml")),
+];

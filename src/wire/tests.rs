@@ -1,0 +1,213 @@
+//! The JSON Schemas of `schemas/` are those of the types, no file is forgotten, and documents are in order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::generate::SchemaSettings;
+use schemars::transform::{Transform, transform_subschemas};
+use schemars::{JsonSchema, Schema};
+use serde_json::{Value, json};
+
+use super::{Error, Finding, Format, Hinted, Label, Severity, Tag, read, schemas, text};
+
+/// Set to write the files instead of comparing with them; `cargo xtask schemas` does.
+const WRITE: &str = "QUENCH_WRITE_SCHEMAS";
+
+/// A digest as 64 lower-case hexadecimal digits: stands for the text that holds it.
+#[derive(JsonSchema)]
+#[schemars(transparent)]
+#[expect(dead_code, reason = "its schema is what counts")]
+pub(super) struct Sha256(#[schemars(regex(pattern = "^[0-9a-f]{64}$"))] String);
+
+/// The schema of a format, as this program writes it, with the name of its file.
+pub(super) fn schema_of<T: Format + JsonSchema>() -> (String, Schema) {
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    let settings = settings.with_transform(Plain).with_transform(Closed);
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    let (name, version) = T::SCHEMA.split_once('/').unwrap();
+    let name = name.strip_prefix("quench.").unwrap();
+    schema.insert("$id".to_owned(), json!(format!("urn:x-quench:schema:{name}:{version}")));
+    schema.insert("title".to_owned(), json!(T::SCHEMA));
+    (format!("{name}.schema.json"), schema)
+}
+
+/// Doc comments are broken into lines for the source's sake.
+#[derive(Clone)]
+struct Plain;
+
+impl Transform for Plain {
+    fn transform(&mut self, schema: &mut Schema) {
+        if let Some(Value::String(text)) = schema.get_mut("description") {
+            *text = text
+                .split("\n\n")
+                .map(|part| part.replace('\n', " "))
+                .collect::<Vec<_>>()
+                .join("\n\n");
+        }
+        transform_subschemas(self, schema);
+    }
+}
+
+/// An object has the keys of its type and no others.
+#[derive(Clone)]
+struct Closed;
+
+impl Transform for Closed {
+    fn transform(&mut self, schema: &mut Schema) {
+        if schema.get("properties").is_some() && schema.get("additionalProperties").is_none() {
+            schema.insert("additionalProperties".to_owned(), json!(false));
+        }
+        transform_subschemas(self, schema);
+    }
+}
+
+fn stored() -> BTreeMap<String, String> {
+    let files = std::fs::read_dir("schemas").unwrap().map(|entry| entry.unwrap().path());
+    files
+        .map(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, std::fs::read_to_string(&path).unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn schemas_are_those_of_the_types() {
+    let wanted: BTreeMap<String, String> = schemas()
+        .into_iter()
+        .map(|(name, schema)| (name, serde_json::to_string_pretty(&schema).unwrap() + "\n"))
+        .collect();
+    assert_eq!(wanted.len(), schemas().len(), "two formats have one name");
+    if std::env::var_os(WRITE).is_some() {
+        for stale in stored().keys().filter(|name| !wanted.contains_key(*name)) {
+            std::fs::remove_file(format!("schemas/{stale}")).unwrap();
+        }
+        for (name, text) in &wanted {
+            std::fs::write(format!("schemas/{name}"), text).unwrap();
+        }
+    }
+    let stored = stored();
+    let names = |files: &BTreeMap<String, String>| files.keys().cloned().collect::<BTreeSet<_>>();
+    assert_eq!(names(&stored), names(&wanted), "`cargo xtask schemas` writes schemas/ anew");
+    for (name, text) in &wanted {
+        assert!(stored[name] == *text, "schemas/{name} is not its type's: `cargo xtask schemas`");
+    }
+}
+
+/// Shows of a document that it is written in order and read back as it was, that its schema takes it, and that the schema
+/// refuses it with any value of another type or any key that is not known.
+pub(super) fn proof<T: Format + JsonSchema + PartialEq + std::fmt::Debug>(document: &T) {
+    let written = text(document).unwrap();
+    let value: Value = serde_json::from_str(&written).unwrap();
+    assert_eq!(written, serde_json::to_string_pretty(&value).unwrap() + "\n", "keys in order");
+    assert_eq!(read::<T>(&written).unwrap(), *document);
+    accepts::<T>(&value);
+}
+
+/// The part of the proof that also a document of long ago stands.
+pub(super) fn accepts<T: Format + JsonSchema>(value: &Value) {
+    let (_, schema) = schema_of::<T>();
+    let validator = jsonschema::validator_for(schema.as_value()).unwrap();
+    let faults: Vec<String> = validator
+        .iter_errors(value)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert_eq!(faults, [""; 0]);
+    let mut tried = 0;
+    for broken in broken(value) {
+        assert!(!validator.is_valid(&broken), "{} takes {broken}", T::SCHEMA);
+        tried += 1;
+    }
+    assert!(tried > 1);
+}
+
+/// The document with one fault each: a value of a type that nothing here has, or one key too many.
+fn broken(value: &Value) -> Vec<Value> {
+    let wrong = match value {
+        Value::Object(_) | Value::Array(_) => json!(0.5),
+        _ => json!({ "no": "such" }),
+    };
+    let mut out = vec![wrong];
+    match value {
+        Value::Object(map) => {
+            let mut more = map.clone();
+            more.insert("unknown".to_owned(), Value::Null);
+            out.push(Value::Object(more));
+            for (key, inner) in map {
+                out.extend(broken(inner).into_iter().map(|inner| {
+                    let mut map = map.clone();
+                    map.insert(key.clone(), inner);
+                    Value::Object(map)
+                }));
+            }
+        }
+        Value::Array(list) => {
+            for (index, inner) in list.iter().enumerate() {
+                out.extend(broken(inner).into_iter().map(|inner| {
+                    let mut list = list.clone();
+                    list[index] = inner;
+                    Value::Array(list)
+                }));
+            }
+        }
+        _ => {}
+    }
+    out
+}
+
+fn finding() -> Finding {
+    let text = "here".to_owned();
+    let label = || Label { text: text.clone(), ..Label::default() };
+    let file = Some("a.toml".to_owned());
+    let object = Some("a.deb".to_owned());
+    Finding {
+        code: "area::code".to_owned(),
+        help: None,
+        labels: vec![
+            Label { file: file.clone(), line: Some(1), column: Some(2), ..label() },
+            Label { file, line: Some(1), ..label() },
+            Label { object: object.clone(), part: Some(None), ..label() },
+            Label { object, part: Some(Some("main".to_owned())), ..label() },
+        ],
+        message: "wrong".to_owned(),
+        notes: vec!["because".to_owned()],
+        schema: Tag::default(),
+        severity: Severity::Error,
+    }
+}
+
+#[test]
+fn a_finding_is_read_as_it_was_written() {
+    proof(&finding());
+}
+
+#[test]
+fn another_format_or_version_is_refused_by_its_name_with_the_way_out() {
+    let refused = |text: &str| {
+        let error = read::<Finding>(text).unwrap_err();
+        (error.to_string(), error.hint().unwrap())
+    };
+    // The name counts before anything else: a later version may have other keys.
+    let (said, hint) = refused(r#"{"schema": "quench.finding/2", "kind": 1}"#);
+    assert_eq!(said, "schema `quench.finding/2`; this quench reads `quench.finding/1`");
+    assert!(hint.contains("a newer quench"), "{hint}");
+    let (said, hint) = refused(r#"{"schema": "quench.plan/7"}"#);
+    assert!(said.contains("quench.plan/7") && hint.contains("`quench.finding/1`"), "{said} {hint}");
+    assert!(refused("{}").0.contains("no `schema`"));
+    assert!(matches!(read::<Finding>("[]").unwrap_err(), Error::Malformed { .. }));
+    assert!(matches!(read::<Finding>("{").unwrap_err(), Error::Syntax(_)));
+    let (said, _) = refused(r#"{"schema": "quench.finding/1", "code": "a::b"}"#);
+    assert!(said.contains("missing field `"), "{said}");
+}
+
+#[test]
+fn a_document_within_another_has_its_own_name_checked() {
+    #[derive(serde::Deserialize)]
+    struct Outer {
+        _finding: Finding,
+    }
+    let mut value = json!({ "_finding": serde_json::to_value(finding()).unwrap() });
+    assert!(serde_json::from_value::<Outer>(value.clone()).is_ok());
+    value["_finding"]["schema"] = json!("quench.finding/2");
+    let error = serde_json::from_value::<Outer>(value).err().unwrap().to_string();
+    assert!(error.contains("schema `quench.finding/2`"), "{error}");
+}
