@@ -8,7 +8,7 @@ pub(crate) mod verbs;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::terminal::{Terminal, Verbosity};
 
@@ -20,6 +20,11 @@ pub(crate) struct Arguments {
     global: Global,
     #[command(subcommand)]
     verb: verbs::Verb,
+}
+
+/// The command line as a value: every verb and option, for those who list or check them.
+pub fn command() -> clap::Command {
+    Arguments::command()
 }
 
 /// Options that every verb takes.
@@ -52,11 +57,6 @@ impl Color {
         };
         choice.write_global();
     }
-}
-
-/// The whole command line as a value: verbs, options, help.
-pub fn command() -> clap::Command {
-    <Arguments as clap::CommandFactory>::command()
 }
 
 /// Parses the command line, runs the verb, reports its failure.
