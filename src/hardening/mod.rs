@@ -4,8 +4,10 @@
 //! meant literally is reported and kept in `left_out`, never silently dropped.
 
 mod levels;
+mod proof;
 
 pub use levels::candidates;
+pub use proof::{Proof, SWITCHES, proof_of};
 
 use std::collections::BTreeMap;
 
@@ -51,6 +53,8 @@ pub struct Flag {
     pub source: &'static str,
     /// First versions that have it.
     pub since: &'static str,
+    /// What shows in a build that it had its effect; all of these are demanded.
+    pub proof: &'static [Proof],
 }
 
 /// What the compiler said of flags, and who it is.

@@ -7,7 +7,7 @@
 use serde_json::json;
 
 use super::{Because, Item, SourceFacts};
-use crate::hardening::{Flag, Probes, Stage};
+use crate::hardening::{Flag, Probes, Proof, Stage};
 use crate::profile::Profile;
 
 /// What the linker is asked, to see whether it writes notes.
@@ -17,6 +17,7 @@ pub const PROBE: Flag = Flag {
     why: "a core dump names the package it came from",
     source: "UAPI.8",
     since: "binutils 2.39, lld 15",
+    proof: &[Proof::None("the note itself is read back")],
 };
 
 /// The linker flag, where the linker has it.
