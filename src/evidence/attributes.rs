@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Resource, Statement};
 use crate::record::{NamedDigest, Record};
 
-/// `predicateType`.
+/// The `predicateType` of SCAI attribute reports.
 pub(super) const PREDICATE: &str = "https://in-toto.io/attestation/scai/v0.3";
 
 /// Rules of `verify` and what SCAI's own examples call them; others are `WITH_` and the rule.
@@ -57,7 +57,7 @@ pub(super) fn judged(record: &Record) -> Vec<Judged<'_>> {
     out
 }
 
-/// The hardening of the shipped files.
+/// Makes the statement about the hardening of the shipped files.
 pub fn attributes(record: &Record, builder: &str, byproducts: &[NamedDigest]) -> Statement {
     let evidence = byproducts
         .iter()
@@ -81,7 +81,8 @@ pub fn attributes(record: &Record, builder: &str, byproducts: &[NamedDigest]) ->
     Statement::about(record, PREDICATE, report(list, record, builder))
 }
 
-/// That a rebuild gave the same bytes: `evidence` is the rebuild's own record, `varied` what was different around it.
+/// Makes the statement that a rebuild gave the same bytes: `evidence` is the rebuild's own record,
+/// `varied` what was different around it.
 pub fn reproducible(
     record: &Record,
     builder: &str,
