@@ -1,7 +1,6 @@
 //! The command line: one file per verb, typed arguments, exit codes.
 
-pub(crate) mod closed;
-pub(crate) mod session;
+pub(crate) mod source;
 #[cfg(test)]
 mod tests;
 pub(crate) mod verbs;

@@ -35,7 +35,7 @@ const OWNERS: &[(&str, Owner)] = &[
     ("duct", Rooms(&["process"])),
     ("ed25519_dalek", Rooms(&["evidence"])),
     ("fast_glob", Rooms(&["verify"])),
-    ("flate2", Rooms(&["archive", "compare", "elf", "package"])),
+    ("flate2", Rooms(&["archive"])),
     ("fs_err", Anyone),
     // What decodes ELF, DWARF and machine code is one room.
     ("gimli", Rooms(&["elf"])),
@@ -43,7 +43,7 @@ const OWNERS: &[(&str, Owner)] = &[
     ("hex", Anyone),
     ("iced_x86", Rooms(&["elf"])),
     ("indicatif", Rooms(&["terminal"])),
-    ("liblzma", Rooms(&["archive", "compare"])),
+    ("liblzma", Rooms(&["archive"])),
     ("memchr", Anyone),
     ("nix", Rooms(&["process"])),
     ("p256", Rooms(&["evidence"])),
@@ -59,13 +59,13 @@ const OWNERS: &[(&str, Owner)] = &[
     // `evidence` has a module of that name, for the documents.
     ("spdx", Rooms(&["evidence", "licence"])),
     ("strsim", Anyone),
-    ("tar", Rooms(&["archive", "compare"])),
+    ("tar", Rooms(&["archive"])),
     ("tempfile", Anyone),
     ("thiserror", Anyone),
     ("toml", Anyone),
     ("toml_writer", Rooms(&["profile"])),
     ("which", Rooms(&["process", "tool"])),
-    ("zstd", Rooms(&["archive", "compare", "elf", "verify"])),
+    ("zstd", Rooms(&["archive"])),
 ];
 
 /// Calls that have one place: the rooms that may make them.
