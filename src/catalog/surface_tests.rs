@@ -178,12 +178,18 @@ fn the_reason_is_the_alternative_that_holds() {
         "",
         "system_ss.add(when: 'CONFIG_SSI', if_true: files('input/pckbd.c'))\n",
     );
-    check(&[also], "i386", &["SSI"], &[], str![[r#"
+    check(
+        &[also],
+        "i386",
+        &["SSI"],
+        &[],
+        str![[r#"
 device i8042: forced SSI
 type SSI: forced SSI
 3 devices, 2 unrequested
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
