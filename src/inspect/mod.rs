@@ -50,7 +50,7 @@ pub fn judge(
     path: &Path,
     given: &Given<'_>,
 ) -> Result<(Report, Policy), Failure> {
-    let inside = examination.record.take();
+    let inside = examination.kept.take();
     let inside = inside.filter(|_| given.record.is_none());
     let inside = inside.map(|bytes| Record::from_text(&String::from_utf8_lossy(&bytes)));
     let (inside, unreadable) = match inside.transpose() {
@@ -76,7 +76,13 @@ pub fn judge(
     if let Some(record) = given.record {
         report.findings.extend(acceptance::package_digest(record, &report));
     }
-    let recorded = governing.and_then(|record| Expected::of_plan(&record.plan).ok());
+    let recorded = match governing.map(|record| Expected::of_plan(&record.plan)).transpose() {
+        Ok(recorded) => recorded,
+        Err(why) => {
+            report.findings.push(acceptance::unreadable_plan(&report.name, &why));
+            None
+        }
+    };
     let other = given.expected.filter(|expected| recorded.as_ref() != Some(expected));
     for expected in recorded.iter().chain(other) {
         let found = acceptance::contradictions(expected, &report, None);

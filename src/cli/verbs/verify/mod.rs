@@ -130,6 +130,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         (None, None) => None,
     };
     let options = Options {
+        keep: Some(crate::record::FILE_NAME),
         libc: &libraries,
         selection: selection(args)?,
         archives: !args.no_archives,
