@@ -48,6 +48,7 @@ pub mod verify;
 // Shell: these touch the machine.
 pub mod cli;
 pub mod deps;
+pub mod files;
 pub mod host;
 pub mod isolate;
 pub mod measure;

@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 use crate::deps;
 use crate::evidence::{self, SigningKey};
+use crate::files;
 use crate::finding::Finding;
 use crate::hint::Hinted;
 use crate::host::Packages;
@@ -326,11 +327,9 @@ impl Run<'_> {
             digests.insert(output.display().to_string(), sha256_of(output).map_err(io)?);
         }
         self.state.steps.insert(step.name().to_owned(), Done { inputs, outputs: digests });
-        let part = self.root.join("state.json.part");
         let text = serde_json::to_string_pretty(&self.state)
             .map_err(|error| Error::Record(error.to_string()))?;
-        fs_err::write(&part, text).map_err(io)?;
-        fs_err::rename(&part, self.root.join("state.json")).map_err(io)
+        files::write(&self.root.join("state.json"), text).map_err(io)
     }
 
     fn log(&self, step: StepId) -> PathBuf {
@@ -394,9 +393,7 @@ impl Run<'_> {
         if target.is_file() {
             return Ok(());
         }
-        let part = target.with_extension(format!("part{}", std::process::id()));
-        fs_err::write(&part, &self.plan.device_file.text)?;
-        fs_err::rename(part, target)
+        files::write(&target, &self.plan.device_file.text)
     }
 
     fn commands(&self, step: StepId) -> String {
@@ -485,8 +482,7 @@ impl Run<'_> {
             .map_err(|source| Error::Measure { step: "stage", source })?;
         let text =
             serde_json::to_string(&measured).map_err(|error| Error::Record(error.to_string()))?;
-        let part = cache.with_extension("part");
-        fs_err::write(&part, text).and_then(|()| fs_err::rename(&part, &cache)).map_err(io)?;
+        files::write(&cache, text).map_err(io)?;
         Ok(measured)
     }
 

@@ -27,6 +27,7 @@ mod real;
 mod root;
 mod sandbox;
 mod seeded;
+mod signals;
 mod source;
 mod truth;
 mod verify;

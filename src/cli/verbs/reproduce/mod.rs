@@ -245,11 +245,9 @@ fn diffoscope(
     let original = output.join(format!("original-{name}"));
     fs_err::write(&original, first).map_err(machine)?;
     let report = output.join(format!("{name}.diffoscope.txt"));
-    let command = Invocation::new("compare in depth", "diffoscope", output.display().to_string())
+    let command = Invocation::plain("compare in depth", "diffoscope", output.display().to_string())
         .args(["--max-report-size", "10000000", "--text"])
         .args([report.display().to_string(), original.display().to_string(), name])
-        .env("PATH", tool::PATH)
-        .env("LC_ALL", "C.UTF-8")
         .env("HOME", output.display().to_string());
     // It ends with 1 when files differ, which is why it was called.
     let _ = process::output(&command);

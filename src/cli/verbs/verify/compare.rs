@@ -122,13 +122,11 @@ fn ask(peer: &Peer, program: &str, files: &[&String], scratch: &Path) -> Result<
 
 /// Runs it for its output: several say with their exit status what they think of the file.
 fn call(name: &str, program: &str, arguments: &[String]) -> Result<String, Failure> {
-    let mut invocation = Invocation::new(format!("ask {name}"), "sh", "/")
+    let mut invocation = Invocation::plain(format!("ask {name}"), "sh", "/")
         .arg("-c")
         .arg("\"$@\" || :")
         .arg("sh")
-        .arg(program)
-        .env("PATH", tool::PATH)
-        .env("LC_ALL", "C.UTF-8");
+        .arg(program);
     invocation.arguments.extend(arguments.iter().cloned());
     let output =
         process::output(&invocation).map_err(|error| Failure::hinted(Exit::Program, error))?;
