@@ -29,6 +29,7 @@ mod sandbox;
 mod seeded;
 mod signals;
 mod source;
+mod terminal;
 mod truth;
 mod verify;
 mod verify_outputs;
