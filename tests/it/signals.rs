@@ -3,6 +3,7 @@
 //! No test asserts how long that takes: [`PATIENCE`] only bounds a hang.
 
 use std::fs::File;
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -29,10 +30,15 @@ impl<'a> Running<'a> {
     }
 
     fn with(sandbox: &'a Sandbox, signals: &str, arguments: &[&str]) -> Self {
+        let words = [&[env!("CARGO_BIN_EXE_quench")], arguments].concat();
+        Self::program(sandbox, signals, &words)
+    }
+
+    fn program(sandbox: &'a Sandbox, signals: &str, words: &[&str]) -> Self {
         let temporary = sandbox.path().join("tmp");
         std::fs::create_dir_all(&temporary).unwrap();
         let mut command = Command::new("env");
-        command.args([signals, env!("CARGO_BIN_EXE_quench")]).args(arguments);
+        command.arg(signals).args(words);
         command.current_dir(sandbox.path()).stdin(Stdio::piped()).process_group(0);
         command.env("QUENCH_WORK", sandbox.path().join("work")).env("TMPDIR", &temporary);
         command.stdout(File::create(sandbox.path().join("stdout")).unwrap());
@@ -179,6 +185,40 @@ fn verifying_is_ended() {
     let (directory, name) = large.rsplit_once('/').unwrap();
     assert!(tar.args([directory, name]).status().unwrap().success());
     at_many_moments(&["verify", archive.to_str().unwrap()], &[100, 300, 600]);
+}
+
+/// A source that is there already is hashed before it is used.
+#[test]
+fn hashing_a_large_file_is_ended() {
+    let sandbox = Sandbox::new();
+    let digest = "0".repeat(64);
+    let source = format!("{{ url = \"http://127.0.0.1:1/huge.tar\", sha256 = \"{digest}\" }}");
+    sandbox.write("u.toml", profile(&source));
+    let huge = sandbox.write("work/downloads/huge.tar", "");
+    // Sparse: it takes no space.
+    File::options().write(true).open(huge).unwrap().set_len(1 << 40).unwrap();
+    let arguments = ["build", "u.toml", "--until", "source", "--offline"];
+    let running = Running::start(&sandbox, &arguments);
+    std::thread::sleep(Duration::from_millis(500));
+    running.interrupted(Signal::TERM);
+}
+
+/// Who reads the output has gone to sleep: what is written stays in the pipe.
+#[test]
+fn output_that_nobody_takes_holds_no_end_up() {
+    let sandbox = Sandbox::new();
+    let pipe = sandbox.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // Open for reading as well, so that it opens at once and is never closed; filled, so that a first byte waits.
+    let mut full = File::options().read(true).write(true).open(&pipe).unwrap();
+    let words =
+        ["sh", "-c", "exec \"$0\" completions bash > pipe 2>&1", env!("CARGO_BIN_EXE_quench")];
+    // pipe(7): this much is in it.
+    full.write_all(&vec![b'x'; 1 << 16]).unwrap();
+    let running = Running::program(&sandbox, "--default-signal=INT,HUP", &words);
+    std::thread::sleep(Duration::from_millis(500));
+    running.send(Signal::INT);
+    assert_eq!(running.ended(), 130);
 }
 
 /// Scan, probes, plan and answer of a real tree, each time from nothing.

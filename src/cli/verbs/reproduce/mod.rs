@@ -16,6 +16,7 @@ use crate::cli::session::SourceOptions;
 use crate::cli::{Exit, Failure};
 use crate::compare::{self, Context, Difference, Hint, Named};
 use crate::evidence::{self, SigningKey};
+use crate::files::{self, Scratch};
 use crate::isolate::{self, Vary};
 use crate::plan::Invocation;
 use crate::record::{NamedDigest, Record};
@@ -242,17 +243,20 @@ fn diffoscope(
     let machine = |error| Failure::new(Exit::Machine, error);
     let output = fs_err::canonicalize(output).map_err(machine)?;
     let name = second.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let original = output.join(format!("original-{name}"));
+    let scratch = Scratch::beside(&output).map_err(machine)?;
+    let original = scratch.path().join(format!("original-{name}"));
     fs_err::write(&original, first).map_err(machine)?;
-    let report = output.join(format!("{name}.diffoscope.txt"));
+    let report = scratch.path().join(format!("{name}.diffoscope.txt"));
     let command = Invocation::plain("compare in depth", "diffoscope", output.display().to_string())
         .args(["--max-report-size", "10000000", "--text"])
         .args([report.display().to_string(), original.display().to_string(), name])
-        .env("HOME", output.display().to_string());
+        .env("HOME", scratch.path().display().to_string());
     // It ends with 1 when files differ, which is why it was called.
     let _ = process::output(&command);
-    let _ = fs_err::remove_file(&original);
-    terminal.status("Report", &report.display().to_string());
+    if report.is_file() {
+        let report = files::place(&report, &output).map_err(machine)?;
+        terminal.status("Report", &report.display().to_string());
+    }
     Ok(())
 }
 
@@ -321,7 +325,7 @@ fn state(
     let text = evidence::bundle(&[statement], key.as_ref())
         .map_err(|error| Failure::new(Exit::Machine, error))?;
     let target = output.join(name.replace(".record.json", ".rebuild.intoto.jsonl"));
-    fs_err::write(&target, text).map_err(machine)?;
+    files::write(&target, text).map_err(machine)?;
     terminal.status("Statement", &target.display().to_string());
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use crate::cli::{Exit, Failure};
+use crate::files::Scratch;
 use crate::plan::Invocation;
 use crate::process;
 use crate::terminal::Terminal;
@@ -23,7 +24,7 @@ pub(super) fn run(
     terminal: &Terminal,
 ) -> Result<Vec<Comparison>, Failure> {
     let machine = |error: std::io::Error| Failure::new(Exit::Machine, error);
-    let scratch = tempfile::tempdir().map_err(machine)?;
+    let scratch = Scratch::new().map_err(machine)?;
     let mut objects: BTreeMap<String, &ObjectVerdict> = BTreeMap::new();
     for (index, (report, path)) in reports.iter().zip(paths).enumerate() {
         let directory = scratch.path().join(index.to_string());

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::cli::{Exit, Failure};
+use crate::files;
 use crate::finding::{Finding, any_error};
 use crate::record::Record;
 use crate::terminal::{Terminal, Verbosity};
@@ -178,7 +179,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     }
     for (format, file) in &args.write {
         let text = render(&verification, *format, &texts, true)?;
-        fs_err::write(file, text).map_err(|error| Failure::new(Exit::Machine, error))?;
+        files::write(file, text).map_err(|error| Failure::new(Exit::Machine, error))?;
     }
     if args.format == OutputFormat::Human {
         // The table shows what rules say; the rest stands in no table.
