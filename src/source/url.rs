@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 
 use super::{Error, Fetched, Options, base};
+use crate::files::Scratch;
 use crate::process;
 use crate::record::AuthenticatedBy;
 use crate::terminal::Terminal;
@@ -78,7 +79,7 @@ fn version_of(name: &str) -> String {
 
 fn download(url: &str, part: &Path) -> Result<(), Error> {
     let parent = part.parent().unwrap_or(Path::new("/")).display().to_string();
-    let mut command = base("download the source", "curl", &parent)
+    let command = base("download the source", "curl", &parent)
         .args([
             "--fail",
             "--location",
@@ -92,12 +93,7 @@ fn download(url: &str, part: &Path) -> Result<(), Error> {
         ])
         .arg(part.display().to_string())
         .arg(url);
-    for (name, value) in std::env::vars() {
-        if matches!(name.as_str(), "http_proxy" | "https_proxy" | "no_proxy") {
-            command = command.env(name, value);
-        }
-    }
-    match process::output(&command) {
+    match process::output(&process::fetching(command, &[])) {
         Ok(_) => Ok(()),
         Err(process::Error::Failed { status, tail, .. }) => {
             let said = tail.last().cloned().unwrap_or_default();
@@ -125,7 +121,7 @@ fn check_signature(
     keys: &[String],
     options: &Options,
 ) -> Result<(), Error> {
-    let scratch = tempfile::tempdir_in(&options.work)?;
+    let scratch = Scratch::beside(&options.work)?;
     let signature_file = scratch.path().join("signature");
     if signature.contains("://") || !options.profile_directory.join(signature).is_file() {
         let address = if signature.contains("://") {

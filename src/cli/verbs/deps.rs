@@ -1,6 +1,6 @@
 //! `quench deps`: what exactly this plan needs to build, and how to get it.
 
-use std::io::{BufRead, IsTerminal};
+use std::io::IsTerminal;
 
 use crate::cli::session::{self, Planned, SourceOptions};
 use crate::deps;
@@ -97,10 +97,7 @@ fn install_packages(packages: &[String], yes: bool, terminal: &Terminal) -> Resu
             )
             .with_hint(Some("add --yes, or install them yourself".to_owned())));
         }
-        terminal.warn(&format!("sudo apt-get install {list} — go on? [y/N]"));
-        let mut answer = String::new();
-        let _ = std::io::stdin().lock().read_line(&mut answer);
-        if !answer.trim().eq_ignore_ascii_case("y") {
+        if !terminal.confirm(&format!("sudo apt-get install {list} — go on? [y/N]")) {
             return Err(Failure::new(Exit::Machine, "not installed"));
         }
     }

@@ -14,6 +14,7 @@ use std::str::FromStr;
 use crate::acceptance::{self, Expected};
 use crate::archive::{self, Format};
 use crate::failure::{Exit, Failure, Hinted as _};
+use crate::files;
 use crate::finding::{Finding, any_error};
 use crate::record::Record;
 use crate::terminal::{Terminal, Verbosity};
@@ -178,7 +179,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     }
     for (format, file) in &args.write {
         let text = render(&verification, *format, &texts, true)?;
-        fs_err::write(file, text).map_err(Failure::machine)?;
+        files::write(file, text).map_err(Failure::machine)?;
     }
     if args.format == OutputFormat::Human {
         // The table shows what rules say; the rest stands in no table.
