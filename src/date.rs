@@ -1,6 +1,6 @@
 //! Calendar dates of the one time Quench knows: `SOURCE_DATE_EPOCH`. Pure; reads no clock.
 
-/// Year, month, day, hour, minute, second in UTC.
+/// A calendar date and time of day in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Civil {
     pub year: i64,
@@ -13,7 +13,8 @@ pub struct Civil {
     pub days: i64,
 }
 
-/// Civil-from-days after Howard Hinnant's public description.
+/// Converts seconds since 1970 to a calendar date, after Howard Hinnant's public description of
+/// civil-from-days.
 pub fn civil(date: i64) -> Civil {
     let days = date.div_euclid(86_400);
     let seconds = date.rem_euclid(86_400);
@@ -36,7 +37,7 @@ pub fn civil(date: i64) -> Civil {
     }
 }
 
-/// `2026-08-01T13:23:45Z`
+/// Seconds since 1970 as ISO 8601 text: `2026-08-01T13:23:45Z`.
 pub fn iso8601(date: i64) -> String {
     let c = civil(date);
     format!(

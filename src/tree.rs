@@ -9,7 +9,7 @@ use std::fmt;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-/// Files of a source tree. Paths use `/`, are relative, and have no leading `./`.
+/// The files of a source tree as a value. Paths use `/`, are relative, and have no leading `./`.
 #[derive(Clone, Default)]
 pub struct Tree {
     files: BTreeMap<String, Vec<u8>>,
@@ -28,7 +28,7 @@ impl Tree {
         self.files.get(path).map(Vec::as_slice)
     }
 
-    /// Text of a file; bytes that are not UTF-8 become U+FFFD.
+    /// The text of a file; bytes that are not UTF-8 become U+FFFD.
     pub fn text(&self, path: &str) -> Option<std::borrow::Cow<'_, str>> {
         self.get(path).map(lossy)
     }
@@ -72,7 +72,8 @@ impl Tree {
     }
 }
 
-/// Nearly every file is UTF-8, and checking that is several times faster than looking for what is not.
+/// A text of bytes. Nearly every file is UTF-8, and checking that is several times faster than
+/// looking for what is not.
 fn lossy(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.into(),
@@ -92,7 +93,7 @@ impl<P: Into<String>, B: Into<Vec<u8>>> FromIterator<(P, B)> for Tree {
     }
 }
 
-/// `path` relative to `directory` of a tree, with `.` and `..` folded; it never leaves the tree.
+/// Joins `path` to `directory` of a tree, with `.` and `..` folded; it never leaves the tree.
 pub fn join(directory: &str, path: &str) -> String {
     let mut parts: Vec<&str> = directory.split('/').filter(|part| !part.is_empty()).collect();
     for part in path.split('/') {

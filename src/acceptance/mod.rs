@@ -1,7 +1,9 @@
 //! Acceptance: what Quench built, held against what it planned and recorded. Pure.
 //!
-//! `verify` says of any file what is in it; here plan, record and measured surface are held against its reports. Flags are
-//! checked three ways: the flags of the plan, how each unit was compiled, what its code does.
+//! `verify` says of any file what is in it; here plan, record and measured surface are held against its reports. Each flag
+//! and switch of a plan names its proof (`hardening::Proof`), and that is demanded whatever policy a file is judged by: a
+//! rule that does not hold, or cannot tell, is an error. Flags are also checked three ways: the flags of the plan, how each
+//! unit was compiled, what its code does.
 //!
 //! Each of the three can be right alone: a flag in the plan that a subproject overrides, a unit that was told and whose
 //! functions opted out, a note that the linker dropped because of one object. A contradiction names the unit or object.
@@ -14,8 +16,10 @@ mod expected;
 mod linked;
 mod note;
 mod policy;
+mod rules;
 pub mod surface;
 mod units;
+mod unproved;
 
 pub use commands::{Command, Commands};
 pub use digests::{file_digests, package_digest};
@@ -23,15 +27,17 @@ pub use expected::Expected;
 pub use linked::{Linked, LinkedObject, linked_names};
 pub use note::package_note;
 pub use policy::{policy_for, policy_name};
+pub use unproved::{absent, unproved};
 
 use crate::finding::{Code, Finding, Place};
-use crate::verify::{ObjectVerdict, Report, Verdict};
+use crate::verify::{ObjectVerdict, Report};
 
 static CONTRADICTION: Code = Code {
     name: "verify::contradiction",
     summary: "the plan, the compilation units and the code of a file do not tell one story",
     explain: "A flag of the plan must be in the command that compiled each unit, in what the unit says of itself \
-              (DW_AT_producer), and in what its functions do. The message names the unit or the object that differs. \
+              (DW_AT_producer), and in what its functions do; a rule that proves a flag must hold whatever policy is named, \
+              and one that cannot tell does not. The message names the rule, the unit or the object that differs. \
               Usual causes: a subproject with flags of its own, an attribute in the source, an assembler file without \
               `.note.gnu.property`, start files or static libraries of the distribution without the note: the linker \
               drops a CET note with the first object that has none. An object of the build itself is an error, one that \
@@ -72,22 +78,6 @@ pub fn unrepeated(why: &str) -> Finding {
 /// Names shown of many.
 const SHOWN: usize = 6;
 
-/// Flags and the rules that see their effect without units.
-const EFFECTS: &[(&str, &str)] = &[
-    ("-Wl,-z,relro", "relro"),
-    ("-Wl,-z,now", "bind-now"),
-    ("-Wl,-z,nodlopen", "nodlopen"),
-    ("-Wl,-z,noexecstack", "stack"),
-    ("-Wl,-z,separate-code", "separate-code"),
-    ("-fPIE", "pie"),
-    ("-fstack-protector-strong", "stack-protector"),
-    ("-fstack-protector-all", "stack-protector"),
-    ("-fstack-clash-protection", "stack-clash"),
-    ("-fzero-call-used-regs=used-gpr", "zeroed-registers"),
-    ("-D_FORTIFY_SOURCE=2", "fortify"),
-    ("-D_FORTIFY_SOURCE=3", "fortify"),
-];
-
 /// Everything in which a report contradicts a plan. `linked` is what the build directory tells, where it is at hand.
 pub fn contradictions(
     expected: &Expected,
@@ -98,8 +88,9 @@ pub fn contradictions(
     for object in expected.objects(report) {
         let mut faults = units::faults(expected, object, linked.map(|linked| &linked.commands));
         faults.extend(linked.into_iter().flat_map(|linked| linked.faults(expected)));
-        faults.extend(effects(expected, object));
-        faults.extend(note(expected, object, linked));
+        let lost = note(expected, object, linked);
+        faults.extend(rules::broken(expected, report, object, lost.is_some()));
+        faults.extend(lost);
         let place = Place::Object {
             path: report.name.clone(),
             part: (object.path != report.name).then(|| object.path.clone()),
@@ -107,44 +98,6 @@ pub fn contradictions(
         findings.extend(faults.into_iter().map(|fault| fault.at(place.clone(), "")));
     }
     findings
-}
-
-/// What keeps units from being held against a plan; for somebody who asked for it.
-pub fn unproved(expected: &Expected, report: &Report) -> Vec<Finding> {
-    let mut out = Vec::new();
-    let mut seen = 0;
-    for object in expected.objects(report) {
-        seen += 1;
-        if !object.units.iter().any(|unit| unit.options.known.recorded()) {
-            let message = format!("{}: no unit says how it was compiled", object.path);
-            let help = "--debug with the debug package would tell";
-            out.push(Finding::warning(&UNPROVED, message).with_help(help));
-        }
-    }
-    if seen == 0 {
-        let message = format!("{} has no {}, which the plan builds", report.name, expected.program);
-        out.push(Finding::error(&UNPROVED, message));
-    }
-    out
-}
-
-/// Flags whose effect headers and code lack.
-fn effects(expected: &Expected, object: &ObjectVerdict) -> Vec<Finding> {
-    let mut out = Vec::new();
-    for (flag, name) in EFFECTS {
-        if !expected.flags().any(|promised| promised == *flag) {
-            continue;
-        }
-        let Some(rule) = object.rules.iter().find(|rule| rule.rule == *name) else { continue };
-        let detail = rule.verdict.detail();
-        let message = format!("the plan asks for {flag}, {name} says: {detail}");
-        match rule.verdict {
-            Verdict::Fails(_) => out.push(Finding::error(&CONTRADICTION, message)),
-            Verdict::Partial { .. } => out.push(Finding::warning(&CONTRADICTION, message)),
-            _ => {}
-        }
-    }
-    out
 }
 
 /// A CET note that the plan's flags would have given, and who lost it.

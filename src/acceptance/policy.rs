@@ -8,7 +8,8 @@ pub fn policy_name(level: Level) -> &'static str {
     match level {
         Level::Openstack => "quench-openstack",
         Level::Baseline => "quench-baseline",
-        Level::Strict | Level::Cfi => "quench-strict",
+        Level::Strict => "quench-strict",
+        Level::Cfi => "quench-cfi",
     }
 }
 

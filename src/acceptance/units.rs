@@ -34,7 +34,10 @@ fn against_plan(
     known: &[&UnitSummary],
     commands: Option<&Commands>,
 ) -> Vec<Finding> {
-    let recorded = |family: &str| known.iter().any(|unit| unit.options.records(family));
+    let must = expected.recorded_options();
+    let recorded = |family: &str| {
+        must.records(family) || known.iter().any(|unit| unit.options.records(family))
+    };
     // Where compile commands are known, a unit they do not name was compiled by somebody else.
     let own = |unit: &UnitSummary| {
         commands.is_none_or(|commands| commands.of_source(&unit.name).is_some())

@@ -1,5 +1,7 @@
 //! `security.capability`: the extended attribute that gives a program rights, in setcap's words. Pure.
 
+use super::entry::words;
+
 /// Bits in their order. Source: kernel include/uapi/linux/capability.h.
 const NAMES: &[&str] = &[
     "chown",
@@ -45,30 +47,56 @@ const NAMES: &[&str] = &[
     "checkpoint_restore",
 ];
 
-/// Says what a `vfs_cap_data` value grants; a value that cannot be read is said to be one.
+/// `VFS_CAP_REVISION_2`, without and `VFS_CAP_REVISION_3`, with the user id of a namespace's root.
+const REVISION_2: u32 = 0x0200_0000;
+const REVISION_3: u32 = 0x0300_0000;
+
+/// Says what a `vfs_cap_data` value grants, in the words of setcap(8); a value that cannot be read is said to be one. Two
+/// values that grant different things have different words.
 pub fn capabilities(value: &[u8]) -> String {
+    read(value).unwrap_or_else(|| format!("unreadable {}", words(value)))
+}
+
+fn read(value: &[u8]) -> Option<String> {
     let word = |at: usize| {
         let bytes = value.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
         bytes.map(u32::from_le_bytes)
     };
-    let (Some(magic), Some(permitted), Some(inheritable)) = (word(0), word(4), word(8)) else {
-        return "unreadable".to_owned();
+    let root = match (word(0)? & 0xff00_0000, value.len()) {
+        (REVISION_2, 20) => None,
+        (REVISION_3, 24) => Some(word(20)?),
+        _ => return None,
     };
-    let high = |at: usize| u64::from(word(at).unwrap_or(0)) << 32;
-    let permitted = u64::from(permitted) | high(12);
-    let inheritable = u64::from(inheritable) | high(16);
-    let names: Vec<String> = (0..64)
-        .filter(|bit| (permitted | inheritable) >> bit & 1 == 1)
-        .map(|bit| match NAMES.get(bit) {
-            Some(name) => format!("cap_{name}"),
-            None => format!("cap_{bit}"),
-        })
-        .collect();
-    // The lowest bit of the first word makes the permitted set effective.
-    let effective = if magic & 1 == 1 { "e" } else { "" };
-    let permitted = if permitted == 0 { "" } else { "p" };
-    let inheritable = if inheritable == 0 { "" } else { "i" };
-    format!("{}={effective}{permitted}{inheritable}", names.join(","))
+    let set = |at: usize| Some(u64::from(word(at)?) | u64::from(word(at + 8)?) << 32);
+    let (permitted, inheritable) = (set(4)?, set(8)?);
+    // The lowest bit makes the permitted set effective.
+    let effective = match word(0)? & 0x00ff_ffff {
+        0 => "",
+        1 => "e",
+        _ => return None,
+    };
+    let groups = [
+        ("ip", permitted & inheritable),
+        ("p", permitted & !inheritable),
+        ("i", inheritable & !permitted),
+    ];
+    let words = groups.iter().filter(|(_, bits)| *bits != 0);
+    let mut words: Vec<String> =
+        words.map(|(flags, bits)| format!("{}={effective}{flags}", names(*bits))).collect();
+    if words.is_empty() {
+        words.push(format!("={effective}"));
+    }
+    words.extend(root.map(|root| format!("[rootid={root}]")));
+    Some(words.join(" "))
+}
+
+fn names(bits: u64) -> String {
+    let set = (0..64).filter(|bit| bits >> bit & 1 == 1);
+    let names = set.map(|bit| match NAMES.get(bit) {
+        Some(name) => format!("cap_{name}"),
+        None => format!("cap_{bit}"),
+    });
+    names.collect::<Vec<String>>().join(",")
 }
 
 #[cfg(test)]
@@ -82,6 +110,11 @@ mod tests {
         assert_eq!(capabilities(&raw), "cap_net_raw=ep");
         let high = [0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0];
         assert_eq!(capabilities(&high), "cap_bpf=p");
-        assert_eq!(capabilities(&raw[..7]), "unreadable");
+        let both = [1, 0, 0, 2, 3, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let wanted = "cap_chown=eip cap_dac_override=ep cap_dac_read_search=ei";
+        assert_eq!(capabilities(&both), wanted);
+        let inside = [&[1, 0, 0, 3], &raw[4..], &[0xe8, 3, 0, 0]].concat();
+        assert_eq!(capabilities(&inside), "cap_net_raw=ep [rootid=1000]");
+        assert_eq!(capabilities(&raw[..7]), "unreadable 0x01000002002000");
     }
 }

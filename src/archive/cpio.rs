@@ -1,158 +1,189 @@
-//! cpio: SVR4 `newc` by itself, and as the payload of an rpm, whose header has the last word. Pure.
+//! cpio: SVR4 `newc` and `crc`, POSIX `odc`, and the payload of an rpm, whose header has the last word. Pure.
+//!
+//! Sources: cpio(5); rpm, docs/manual/format_payload.md.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{Error, Read, Result};
 
+use super::entry::{Entry, Members};
 use super::opener::{Attributes, Opener, Seen};
 use super::rpm_header::Listed;
-use super::stream::head;
+use super::stream::{head, short};
 use super::tar::rooted;
 use super::{Kind, UNREADABLE, UNSAFE};
+use crate::finding::of_bytes;
 
 /// A path in a cpio header.
 const MOST_NAME: u64 = 64 << 10;
 /// The target of a link.
 const LONGEST_TARGET: usize = 64 << 10;
 
-/// One header of the payload.
-enum Entry {
-    /// SVR4 `newc`: everything stands in it.
-    Named {
-        name: String,
-        mode: u32,
-        size: u64,
-    },
-    /// rpm's own for large files: the number of the file in the package header.
-    Indexed(usize),
-    End,
+/// Goes through a cpio, member by member. Reads the contents of the member that [`Cpio::next`] gave last.
+pub(super) struct Cpio<'r> {
+    reader: &'r mut dyn Read,
+    /// What the header of an rpm lists; `None` for a cpio by itself.
+    listed: Option<&'r [Listed]>,
+    /// What of the member was not read.
+    left: u64,
+    padding: u64,
 }
 
-impl Opener<'_> {
-    /// A cpio that is no rpm's payload. What follows its end is named: kernels read on there.
-    pub(super) fn cpio_archive(&mut self, reader: &mut dyn Read, prefix: &str, depth: usize) {
-        if let Err(error) = self.cpio(reader, None, prefix, depth) {
-            return self.unreadable(prefix, &error);
-        }
-        match after_end(reader) {
-            Ok(true) => {
-                let kind = Kind::Closed("more after the end of a cpio archive".to_owned());
-                self.entry(format!("{prefix}/"), kind, Attributes::default());
-            }
-            Ok(false) => {}
-            Err(error) => self.unreadable(prefix, &error),
-        }
+/// The fields of a header that say more than name and size.
+struct Fields {
+    mode: u64,
+    size: u64,
+    name: u64,
+    /// Names of facts and their words.
+    facts: Vec<(&'static str, String)>,
+    /// What names and contents are padded to.
+    align: u64,
+    /// Bytes of the header.
+    length: u64,
+}
+
+impl<'r> Cpio<'r> {
+    pub(super) fn new(reader: &'r mut dyn Read, listed: Option<&'r [Listed]>) -> Self {
+        Self { reader, listed, left: 0, padding: 0 }
     }
 
-    pub(super) fn cpio(
-        &mut self,
-        payload: &mut dyn Read,
-        header: Option<&[Listed]>,
-        prefix: &str,
-        depth: usize,
-    ) -> std::io::Result<()> {
-        let listed = header.unwrap_or_default();
-        let by_path: BTreeMap<&str, &Listed> =
-            listed.iter().map(|file| (file.path.as_str(), file)).collect();
-        let alone = header.is_none();
-        let mut seen = Seen::default();
-        loop {
-            let (path, size, mode, header) = match entry(payload)? {
-                Entry::End => break,
-                Entry::Named { name, mode, size } => {
-                    let path = rooted(prefix, &name);
-                    let header = by_path.get(path.as_str()).copied();
-                    (path, size, mode, header)
-                }
-                Entry::Indexed(index) => {
-                    let file = listed.get(index).ok_or_else(|| {
-                        std::io::Error::other("the payload has a file the header does not list")
-                    })?;
-                    // A directory has a size in the header and no bytes in the payload.
-                    let directory = file.mode & 0o170_000 == 0o040_000;
-                    let size = if directory { 0 } else { file.size };
-                    (file.path.clone(), size, file.mode, Some(file))
-                }
-            };
-            if !self.next(&path) {
-                return Ok(());
-            }
-            let mut contents = payload.take(size);
-            if self.check_path(&path, &mut seen) {
-                if alone {
-                    self.cpio_file(path, mode, (&mut contents, depth), &mut seen)?;
-                } else {
-                    self.payload_file(path, mode, header, (&mut contents, depth), &mut seen);
-                }
-            }
-            std::io::copy(&mut contents, &mut std::io::sink())?;
-            if contents.limit() > 0 {
-                return Err(std::io::Error::other("the payload is cut short"));
-            }
-            skip(payload, (4 - size % 4) % 4)?;
-        }
-        for file in listed.iter().filter(|file| !file.ghost && !seen.paths.contains(&file.path)) {
-            let message = format!("{} is in the header and not in the payload", file.path);
-            self.fault(&UNREADABLE, &file.path, message);
-        }
-        Ok(())
+    /// rpm's own for large files: a header has nothing but the number of the file in the package's.
+    fn indexed(&mut self) -> Result<Entry> {
+        let index = numbers(&head(self.reader, 8)?, 8, 16)?[0];
+        // 14 bytes of header, padded to four.
+        skip(self.reader, 2)?;
+        let listed = self.listed.unwrap_or_default();
+        let file = usize::try_from(index).ok().and_then(|index| listed.get(index));
+        let file =
+            file.ok_or_else(|| Error::other("the payload has a file the header does not list"))?;
+        // A directory has a size in the header and no bytes in the payload.
+        self.left = if file.mode & 0o170_000 == 0o040_000 { 0 } else { file.size };
+        self.padding = pad(self.left, 4);
+        Ok(Entry::new(file.path.clone(), kind(file.mode, String::new()), file.mode & 0o7777))
     }
 
-    /// A member that says everything of itself; the target of a link is its contents.
-    fn cpio_file(
-        &mut self,
-        path: String,
-        mode: u32,
-        (contents, depth): (&mut dyn Read, usize),
-        seen: &mut Seen,
-    ) -> std::io::Result<()> {
-        let attributes = Attributes { mode: mode & 0o7777, capabilities: None };
-        let target = if mode & 0o170_000 == 0o120_000 {
-            String::from_utf8_lossy(&head(contents, LONGEST_TARGET)?).into_owned()
-        } else {
-            String::new()
-        };
-        match kind(mode, target) {
-            Kind::File => self.stream(path, attributes, contents, depth),
-            kind => {
-                if matches!(kind, Kind::Link(_)) {
-                    seen.links.insert(path.clone());
-                }
-                self.entry(path, kind, attributes);
-            }
+    /// A header that says everything of its member; `None` for the last one.
+    fn named(&mut self, fields: Fields) -> Result<Option<Entry>> {
+        if fields.name > MOST_NAME {
+            return Err(fault("name"));
         }
-        Ok(())
+        let name = head(self.reader, usize::try_from(fields.name).unwrap_or(0))?;
+        skip(self.reader, pad(fields.length + fields.name, fields.align))?;
+        let name = of_bytes(&name).trim_end_matches('\0').to_owned();
+        if name == "TRAILER!!!" {
+            return Ok(None);
+        }
+        (self.left, self.padding) = (fields.size, pad(fields.size, fields.align));
+        let mode = u32::try_from(fields.mode).unwrap_or(u32::MAX);
+        // In the payload of an rpm the header names the target.
+        let is_link = mode & 0o170_000 == 0o120_000 && self.listed.is_none();
+        let target = if is_link { of_bytes(&head(self, LONGEST_TARGET)?) } else { String::new() };
+        let mut entry = Entry::new(name, kind(mode, target), mode & 0o7777);
+        entry.fact("mode", format!("{:o}", mode & 0o7777));
+        for (name, words) in fields.facts {
+            entry.fact(name, words);
+        }
+        Ok(Some(entry))
     }
+}
 
-    /// rpm sets what the header says; the payload's own word counts only where there is none.
-    fn payload_file(
-        &mut self,
-        path: String,
-        mode: u32,
-        header: Option<&Listed>,
-        (contents, depth): (&mut dyn Read, usize),
-        seen: &mut Seen,
-    ) {
-        let attributes = if let Some(file) = header {
-            Attributes { mode: file.mode & 0o7777, capabilities: file.capabilities.clone() }
-        } else {
-            let message = format!("{path} is in the payload and not in the header");
-            self.fault(&UNSAFE, &path, message);
-            Attributes { mode: mode & 0o7777, capabilities: None }
-        };
-        let target = header.map(|file| file.target.clone()).unwrap_or_default();
-        match kind(header.map_or(mode, |file| file.mode), target) {
-            Kind::File => self.stream(path, attributes, contents, depth),
-            kind => {
-                if matches!(kind, Kind::Link(_)) {
-                    seen.links.insert(path.clone());
-                }
-                self.entry(path, kind, attributes);
+impl Members for Cpio<'_> {
+    fn next(&mut self) -> Result<Option<Entry>> {
+        std::io::copy(self, &mut std::io::sink())?;
+        skip(self.reader, std::mem::take(&mut self.padding))?;
+        match head(self.reader, 6)?.as_slice() {
+            b"07070X" => self.indexed().map(Some),
+            magic @ (b"070701" | b"070702") => {
+                let fields = newc(&head(self.reader, 104)?, magic == b"070702")?;
+                self.named(fields)
             }
+            b"070707" => {
+                let fields = odc(&head(self.reader, 70)?)?;
+                self.named(fields)
+            }
+            _ => Err(fault("magic")),
         }
     }
 }
 
-fn kind(mode: u32, target: String) -> Kind {
+impl Read for Cpio<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let read = (&mut *self.reader).take(self.left).read(buffer)?;
+        if read == 0 && self.left > 0 && !buffer.is_empty() {
+            return Err(short());
+        }
+        self.left -= read as u64;
+        Ok(read)
+    }
+}
+
+fn newc(bytes: &[u8], checked: bool) -> Result<Fields> {
+    let fields = numbers(bytes, 8, 16)?;
+    let &[inode, mode, uid, gid, links, time, size, major, minor, to_major, to_minor, name, sum] =
+        fields.as_slice()
+    else {
+        return Err(fault("cut short"));
+    };
+    let mut facts = facts([uid, gid, links, time, inode]);
+    facts.push(("device", format!("{to_major},{to_minor}")));
+    facts.push(("file system", format!("{major},{minor}")));
+    if checked {
+        facts.push(("sum", format!("{sum:x}")));
+    }
+    Ok(Fields { mode, size, name, facts, align: 4, length: 110 })
+}
+
+fn odc(bytes: &[u8]) -> Result<Fields> {
+    let (short, rest) = bytes.split_at_checked(42).ok_or_else(|| fault("cut short"))?;
+    let (time, rest) = rest.split_at_checked(11).ok_or_else(|| fault("cut short"))?;
+    let (name, size) = rest.split_at_checked(6).ok_or_else(|| fault("cut short"))?;
+    let (time, name, size) =
+        (numbers(time, 11, 8)?[0], numbers(name, 6, 8)?[0], numbers(size, 11, 8)?[0]);
+    let fields = numbers(short, 6, 8)?;
+    let &[system, inode, mode, uid, gid, links, to] = fields.as_slice() else {
+        return Err(fault("cut short"));
+    };
+    let mut facts = facts([uid, gid, links, time, inode]);
+    facts.push(("device", to.to_string()));
+    facts.push(("file system", system.to_string()));
+    Ok(Fields { mode, size, name, facts, align: 1, length: 76 })
+}
+
+/// What both kinds say.
+fn facts([uid, gid, links, time, inode]: [u64; 5]) -> Vec<(&'static str, String)> {
+    vec![
+        ("owner", format!("{uid}/{gid}")),
+        ("time", time.to_string()),
+        ("links", links.to_string()),
+        ("inode", inode.to_string()),
+    ]
+}
+
+/// Numbers of `width` digits one after the other; at least one.
+fn numbers(bytes: &[u8], width: usize, radix: u32) -> Result<Vec<u64>> {
+    let number = |digits: &[u8]| {
+        let text = std::str::from_utf8(digits).ok().filter(|text| text.len() == width);
+        // A sign is no digit.
+        let text = text.filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        text.and_then(|text| u64::from_str_radix(text, radix).ok()).ok_or_else(|| fault("number"))
+    };
+    let all: Result<Vec<u64>> = bytes.chunks(width).map(number).collect();
+    all.and_then(|all| if all.is_empty() { Err(fault("cut short")) } else { Ok(all) })
+}
+
+fn fault(what: &str) -> Error {
+    Error::other(format!("bad cpio header: {what}"))
+}
+
+/// Bytes up to the next multiple.
+fn pad(length: u64, align: u64) -> u64 {
+    (align - length % align) % align
+}
+
+fn skip(reader: &mut dyn Read, bytes: u64) -> Result<()> {
+    std::io::copy(&mut reader.take(bytes), &mut std::io::sink()).map(|_| ())
+}
+
+pub(super) fn kind(mode: u32, target: String) -> Kind {
     match mode & 0o170_000 {
         0o100_000 => Kind::File,
         0o040_000 => Kind::Directory,
@@ -165,8 +196,100 @@ fn kind(mode: u32, target: String) -> Kind {
     }
 }
 
+impl Opener<'_> {
+    /// A cpio that is no rpm's payload. What follows its end is named: kernels read on there.
+    pub(super) fn cpio_archive(&mut self, reader: &mut dyn Read, prefix: &str, depth: usize) {
+        if let Err(error) = self.cpio(reader, prefix, depth) {
+            return self.unreadable(prefix, &error);
+        }
+        match after_end(reader) {
+            Ok(true) => {
+                let kind = Kind::Closed("more after the end of a cpio archive".to_owned());
+                self.entry(format!("{prefix}/"), kind, Attributes::default());
+            }
+            Ok(false) => {}
+            Err(error) => self.unreadable(prefix, &error),
+        }
+    }
+
+    fn cpio(&mut self, reader: &mut dyn Read, prefix: &str, depth: usize) -> Result<()> {
+        let (mut members, mut seen) = (Cpio::new(reader, None), Seen::default());
+        while let Some(entry) = members.next()? {
+            let path = rooted(prefix, &entry.path);
+            if !self.next(&path) {
+                return Ok(());
+            }
+            if self.check_path(&path, &mut seen) {
+                let attributes = Attributes { mode: entry.mode, capabilities: None };
+                self.file_or_entry(path, entry.kind, attributes, (&mut members, depth), &mut seen);
+            }
+        }
+        Ok(())
+    }
+
+    /// The payload of an rpm. rpm sets what the header says; the payload's own word counts only where there is none.
+    pub(super) fn payload(
+        &mut self,
+        reader: &mut dyn Read,
+        listed: &[Listed],
+        prefix: &str,
+        depth: usize,
+    ) -> Result<()> {
+        let paths: BTreeMap<String, &Listed> =
+            listed.iter().map(|file| (rooted(prefix, &file.path), file)).collect();
+        let (mut members, mut seen) = (Cpio::new(reader, Some(listed)), Seen::default());
+        while let Some(entry) = members.next()? {
+            let path = rooted(prefix, &entry.path);
+            if !self.next(&path) {
+                return Ok(());
+            }
+            if !self.check_path(&path, &mut seen) {
+                continue;
+            }
+            let (kind, attributes) = if let Some(file) = paths.get(&path) {
+                let attributes = Attributes {
+                    mode: file.mode & 0o7777,
+                    capabilities: file.capabilities.clone(),
+                };
+                (kind(file.mode, file.target.clone()), attributes)
+            } else {
+                let message = format!("{path} is in the payload and not in the header");
+                self.fault(&UNSAFE, &path, message);
+                (entry.kind, Attributes { mode: entry.mode, capabilities: None })
+            };
+            self.file_or_entry(path, kind, attributes, (&mut members, depth), &mut seen);
+        }
+        for (path, _) in
+            paths.iter().filter(|(path, file)| !file.ghost && !seen.paths.contains(*path))
+        {
+            let message = format!("{path} is in the header and not in the payload");
+            self.fault(&UNREADABLE, path, message);
+        }
+        Ok(())
+    }
+
+    fn file_or_entry(
+        &mut self,
+        path: String,
+        kind: Kind,
+        attributes: Attributes,
+        (contents, depth): (&mut dyn Read, usize),
+        seen: &mut Seen,
+    ) {
+        match kind {
+            Kind::File => self.stream(path, attributes, contents, depth),
+            kind => {
+                if matches!(kind, Kind::Link(_)) {
+                    seen.links.insert(path.clone());
+                }
+                self.entry(path, kind, attributes);
+            }
+        }
+    }
+}
+
 /// True when something else than the padding follows.
-fn after_end(reader: &mut dyn Read) -> std::io::Result<bool> {
+fn after_end(reader: &mut dyn Read) -> Result<bool> {
     let mut buffer = [0; 4096];
     loop {
         let read = reader.read(&mut buffer)?;
@@ -176,47 +299,5 @@ fn after_end(reader: &mut dyn Read) -> std::io::Result<bool> {
         if buffer[..read].iter().any(|byte| *byte != 0) {
             return Ok(true);
         }
-    }
-}
-
-fn skip(reader: &mut dyn Read, bytes: u64) -> std::io::Result<()> {
-    std::io::copy(&mut reader.take(bytes), &mut std::io::sink()).map(|_| ())
-}
-
-/// Reads one cpio header with its name and padding.
-fn entry(reader: &mut dyn Read) -> std::io::Result<Entry> {
-    let fault = |what: &str| std::io::Error::other(format!("bad cpio header: {what}"));
-    let magic = head(reader, 6)?;
-    let number = |bytes: &[u8]| {
-        let text = std::str::from_utf8(bytes).map_err(|_| fault("number"))?;
-        u32::from_str_radix(text, 16).map_err(|_| fault("number"))
-    };
-    match magic.as_slice() {
-        b"07070X" => {
-            let rest = head(reader, 8)?;
-            // 14 bytes of header, padded to four.
-            skip(reader, 2)?;
-            Ok(Entry::Indexed(number(&rest)? as usize))
-        }
-        b"070701" | b"070702" => {
-            let rest = head(reader, 104)?;
-            let field = |index: usize| {
-                rest.get(index * 8..index * 8 + 8)
-                    .ok_or_else(|| fault("cut short"))
-                    .and_then(number)
-            };
-            let (mode, size, name_size) = (field(1)?, u64::from(field(6)?), u64::from(field(11)?));
-            if name_size > MOST_NAME {
-                return Err(fault("name"));
-            }
-            let name = head(reader, usize::try_from(name_size).unwrap_or(0))?;
-            skip(reader, (4 - (110 + name_size) % 4) % 4)?;
-            let name = String::from_utf8_lossy(&name).trim_end_matches('\0').to_owned();
-            if name == "TRAILER!!!" {
-                return Ok(Entry::End);
-            }
-            Ok(Entry::Named { name, mode, size })
-        }
-        _ => Err(fault("magic")),
     }
 }

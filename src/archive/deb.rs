@@ -4,7 +4,7 @@ use std::io::Read;
 
 use super::ar::Ar;
 use super::opener::Opener;
-use super::stream::{head, is_packed, unpack};
+use super::stream::{head, unpack};
 use super::{Format, HEAD, SCRIPT, UNREADABLE, format};
 use crate::finding::{Finding, Place};
 
@@ -35,10 +35,11 @@ impl Opener<'_> {
     ) -> std::io::Result<usize> {
         let mut members = Ar::new(reader)?;
         let (mut data, mut control) = (0, 0);
-        while let Some(name) = members.next()? {
+        while let Some(entry) = members.next()? {
             if !self.next(prefix) {
                 break;
             }
+            let name = &entry.path;
             if name.starts_with("data.tar") {
                 data += 1;
                 if data == 1 {
@@ -90,7 +91,7 @@ impl Opener<'_> {
         };
         let found = format(&start);
         let packed = start.as_slice().chain(control);
-        let unpacked: Box<dyn Read + '_> = if is_packed(found) {
+        let unpacked: Box<dyn Read + '_> = if found.is_stream() {
             match unpack(found, packed, &self.budget()) {
                 Some(Ok(unpacked)) => unpacked,
                 Some(Err(error)) => return self.unreadable(prefix, &error),

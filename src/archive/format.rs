@@ -19,6 +19,32 @@ pub enum Format {
     Other,
 }
 
+impl Format {
+    /// Its name in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Elf => "ELF",
+            Self::Deb => "deb",
+            Self::Rpm => "rpm",
+            Self::Ar => "ar",
+            Self::Tar => "tar",
+            Self::Gzip => "gzip",
+            Self::Xz => "xz",
+            Self::Zstd => "zstd",
+            Self::Bzip2 => "bzip2",
+            Self::Lzma => "lzma",
+            Self::Cpio => "cpio",
+            Self::Closed(what) => what,
+            Self::Other => "neither an archive nor ELF",
+        }
+    }
+
+    /// True for a compressed stream, which has no members.
+    pub fn is_stream(self) -> bool {
+        matches!(self, Self::Gzip | Self::Xz | Self::Lzma | Self::Bzip2 | Self::Zstd)
+    }
+}
+
 /// How many bytes `format` looks at.
 pub const HEAD: usize = 512;
 
@@ -37,6 +63,7 @@ pub fn format(bytes: &[u8]) -> Format {
         (b"7z\xbc\xaf\x27\x1c", Format::Closed("a 7z archive")),
         (b"070701", Format::Cpio),
         (b"070702", Format::Cpio),
+        (b"070707", Format::Cpio),
         (b"hsqs", Format::Closed("a squashfs image")),
         (b"\x04\x22\x4d\x18", Format::Closed("an lz4 stream")),
     ];

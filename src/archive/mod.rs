@@ -1,20 +1,27 @@
-//! Opens packages and archives as they are read: `.deb`, `.rpm`, tar (gzip, xz, lzma, zstd, bzip2), cpio, ar, one in
-//! another.
+//! Reads packages and archives: `.deb`, `.rpm`, tar, cpio and ar, and streams of gzip, xz, lzma, zstd and bzip2, one in
+//! another. The only room that names the crates for them; it knows nothing of what is done with what it reads.
+//!
+//! There is one reader of each format ([`entry::Members`], `stream::unpack`, `rpm_header::package`) and there are two
+//! ways to go: [`open`] streams everything within everything to a visitor, keeps little, and names what is wrong with an
+//! archive; [`contents`] opens one level and keeps all of it, for who compares two.
 //!
 //! Pure over bytes; nothing is written to disk. Bytes, members and nesting are bounded, so a bomb is a finding and not a
-//! full machine. Contents are streamed: only what a judge must see (ELF files, and what it asks for) is kept. Paths that lead out
-//! of the package, devices and links are findings or rules; an archive that cannot be opened is named.
+//! full machine. Paths that lead out of the package, devices and links are findings or rules of who judges; an archive
+//! that cannot be opened is named.
 
 mod ar;
 mod capability;
 pub mod compress;
 mod cpio;
 mod deb;
+mod entry;
 mod format;
 mod limits;
 mod opener;
+mod parts;
 mod rpm;
 mod rpm_header;
+mod rpm_tags;
 mod stream;
 mod tar;
 
@@ -24,9 +31,11 @@ use crate::finding::{Code, Finding};
 
 pub(crate) use ar::Ar;
 pub use capability::capabilities;
+pub use entry::Facts;
 pub use format::{Format, HEAD, format};
 pub use limits::Limits;
 pub use opener::path_leaves;
+pub use parts::{Allowance, Contents, Part, contents};
 pub(crate) use rpm_header::signed_header;
 pub(crate) use stream::{Digesting, head};
 

@@ -3,25 +3,21 @@
 use std::io::Read;
 
 use super::opener::Opener;
-use super::rpm_header::{Listed, package};
-use super::stream::{head, unpack};
-use super::tar::rooted;
+use super::rpm_header::{Listed, files, package};
+use super::stream::{Budget, head, unpack};
 use super::{Format, HEAD, format};
 
 impl Opener<'_> {
     pub(super) fn rpm(&mut self, reader: &mut dyn Read, prefix: &str, depth: usize) {
-        let package = match package(reader) {
-            Ok(package) => package,
+        let package = package(reader);
+        let read = package.and_then(|package| Ok((files(&package.header)?, package.header)));
+        let (listed, header) = match read {
+            Ok(read) => read,
             Err(error) => return self.unreadable(prefix, &error),
         };
-        for (name, text) in &package.scripts {
-            self.script(name, text);
+        for (name, text) in header.scripts() {
+            self.script(name, &text);
         }
-        let listed: Vec<Listed> = package
-            .files
-            .into_iter()
-            .map(|file| Listed { path: rooted(prefix, &file.path), ..file })
-            .collect();
         if let Err(error) = self.rpm_payload(reader, &listed, prefix, depth) {
             self.unreadable(prefix, &error);
         }
@@ -34,15 +30,22 @@ impl Opener<'_> {
         prefix: &str,
         depth: usize,
     ) -> std::io::Result<()> {
-        let start = head(reader, HEAD)?;
-        let found = format(&start);
-        let mut packed = start.as_slice().chain(reader);
-        if found == Format::Cpio {
-            return self.cpio(&mut packed, Some(listed), prefix, depth);
-        }
-        match unpack(found, packed, &self.budget()) {
-            Some(unpacked) => self.cpio(&mut unpacked?, Some(listed), prefix, depth),
-            None => Err(std::io::Error::other("unknown payload compression")),
-        }
+        let mut unpacked = unpacked_payload(reader, &self.budget())?;
+        self.payload(&mut unpacked, listed, prefix, depth)
     }
+}
+
+/// The cpio that stands behind the headers, unpacked where it is compressed.
+pub(super) fn unpacked_payload<'a>(
+    reader: &'a mut dyn Read,
+    budget: &Budget,
+) -> std::io::Result<Box<dyn Read + 'a>> {
+    let start = head(reader, HEAD)?;
+    let found = format(&start);
+    let packed = std::io::Cursor::new(start).chain(reader);
+    if found == Format::Cpio {
+        return Ok(Box::new(packed));
+    }
+    let unpacked = unpack(found, packed, budget);
+    unpacked.unwrap_or_else(|| Err(std::io::Error::other("unknown payload compression")))
 }

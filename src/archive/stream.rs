@@ -1,12 +1,13 @@
 //! Readers that stop: decompressors behind a budget, and digests on the way. Pure.
 
 use std::cell::Cell;
-use std::io::{Error, Read, Result};
+use std::io::{BufRead, BufReader, Error, Read, Result};
 use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
 
 use super::Format;
+use super::entry::{Facts, words};
 
 /// A dictionary larger than this is a bomb: `xz -9` needs 65 MiB.
 const XZ_MEMORY: u64 = 512 << 20;
@@ -44,11 +45,6 @@ impl<R: Read> Read for Bounded<R> {
     }
 }
 
-/// True for what [`unpack`] unpacks.
-pub(super) fn is_packed(format: Format) -> bool {
-    matches!(format, Format::Gzip | Format::Xz | Format::Lzma | Format::Bzip2 | Format::Zstd)
-}
-
 /// Unpacks a stream, within the budget. `None` when the format is not a compression.
 pub(super) fn unpack<'a>(
     format: Format,
@@ -66,7 +62,10 @@ pub(super) fn unpack<'a>(
             Err(error) => return Some(Err(error.into())),
         },
         Format::Lzma => match liblzma::stream::Stream::new_lzma_decoder(XZ_MEMORY) {
-            Ok(stream) => Box::new(liblzma::read::XzDecoder::new_stream(packed, stream)),
+            Ok(stream) => Box::new(Alone(liblzma::bufread::XzDecoder::new_stream(
+                BufReader::new(packed),
+                stream,
+            ))),
             Err(error) => return Some(Err(error.into())),
         },
         Format::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(packed)),
@@ -77,6 +76,42 @@ pub(super) fn unpack<'a>(
         _ => return None,
     };
     Some(Ok(Box::new(Bounded { inner: unpacked, budget })))
+}
+
+/// The old lzma format, of which one stream is one file: what follows is an error, as it is to `xz`.
+struct Alone<R>(liblzma::bufread::XzDecoder<R>);
+
+impl<R: BufRead> Read for Alone<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let read = self.0.read(buffer)?;
+        if read == 0 && !buffer.is_empty() && !self.0.get_mut().fill_buf()?.is_empty() {
+            return Err(Error::other("more after the end of an lzma stream"));
+        }
+        Ok(read)
+    }
+}
+
+/// What the header of a compressed stream says beside how it is packed: the first member's, of gzip (RFC 1952).
+pub(super) fn stream_facts(format: Format, packed: &[u8]) -> Facts {
+    let mut facts = Facts::new();
+    let reader = flate2::bufread::GzDecoder::new(packed);
+    if let (Format::Gzip, Some(header)) = (format, reader.header()) {
+        facts.insert("gzip time".into(), header.mtime().to_string());
+        facts.insert("gzip system".into(), header.operating_system().to_string());
+        for (name, value) in [
+            ("gzip name", header.filename()),
+            ("gzip comment", header.comment()),
+            ("gzip extra field", header.extra()),
+        ] {
+            facts.extend(value.map(|value| (name.into(), words(value))));
+        }
+    }
+    facts
+}
+
+/// Less is there than was announced.
+pub(super) fn short() -> Error {
+    Error::other("the archive is cut short")
 }
 
 /// Digests what is read through it.

@@ -9,7 +9,7 @@ use super::condition::Condition;
 use super::macros::matching;
 use super::qom::{Fields, Scan};
 
-/// A backend as a file registers it.
+/// A backend (netdev, display, audio or block driver) as a source file registers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Backend {
     pub kind: Kind,
@@ -23,14 +23,15 @@ pub(super) struct Backend {
 pub(super) const MARKS: [&[u8]; 4] =
     [b"BlockDriver ", b"QemuDisplay ", b"audio_driver ", b"available_netdevs["];
 
-/// `struct` name, the field with its name, the call that registers it, the kind.
+/// How kinds of backends are registered: name of the `struct`, field with the backend's name,
+/// registering call, kind.
 const STRUCTS: [(&str, &str, &str, Kind); 3] = [
     ("BlockDriver ", "format_name", "bdrv_register(&", Kind::Block),
     ("QemuDisplay ", "type", "qemu_display_register(&", Kind::Display),
     ("audio_driver ", "name", "audio_driver_register(&", Kind::Audio),
 ];
 
-/// All backends of a file.
+/// Reads all backends that a source file registers.
 pub(super) fn backends(scan: &Scan<'_>) -> Vec<Backend> {
     let mut out = netdevs(scan);
     for (word, field, call, kind) in STRUCTS {
@@ -41,7 +42,7 @@ pub(super) fn backends(scan: &Scan<'_>) -> Vec<Backend> {
     out
 }
 
-/// One `struct` with an initialiser that the file registers.
+/// Reads one `struct` with an initialiser, when the file registers it.
 fn registered(
     scan: &Scan<'_>,
     at: usize,
@@ -78,7 +79,7 @@ fn registered(
     })
 }
 
-/// The strings of `available_netdevs[]`, each under its preprocessor condition.
+/// Reads the strings of `available_netdevs[]`, each under its preprocessor condition.
 fn netdevs(scan: &Scan<'_>) -> Vec<Backend> {
     let Some(start) = scan.text.find("available_netdevs[") else { return Vec::new() };
     let Some(open) = scan.text[start..].find('{').map(|n| start + n) else { return Vec::new() };

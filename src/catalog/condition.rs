@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A condition; `Unknown` is what we could not read, with its text.
+/// The condition under which code is compiled; `Unknown` holds the text of what could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Condition {
     Always,
@@ -75,7 +75,7 @@ impl Condition {
         }
     }
 
-    /// The condition with every symbol replaced by what `meaning` says of it; `None` keeps the symbol.
+    /// Replaces every symbol by what `meaning` says of it; `None` keeps the symbol.
     #[must_use]
     pub(super) fn with_symbols(self, meaning: &dyn Fn(&str) -> Option<Self>) -> Self {
         self.replaced(&|leaf| match leaf {
@@ -84,7 +84,7 @@ impl Condition {
         })
     }
 
-    /// The same for macros.
+    /// Replaces every macro by what `meaning` says of it; `None` keeps the macro.
     #[must_use]
     pub(super) fn with_macros(self, meaning: &dyn Fn(&str) -> Option<Self>) -> Self {
         self.replaced(&|leaf| match leaf {
@@ -106,7 +106,7 @@ impl Condition {
         }
     }
 
-    /// Macros that appear anywhere.
+    /// The macros that appear anywhere in the condition.
     pub(super) fn macros(&self) -> Vec<&str> {
         match self {
             Self::Macro(name) => vec![name],
@@ -116,7 +116,7 @@ impl Condition {
         }
     }
 
-    /// `None` when it turns on something we could not read.
+    /// Evaluates the condition; `None` when the answer depends on something that could not be read.
     pub fn holds(&self, with: &dyn Configuration) -> Option<bool> {
         match self {
             Self::Always => Some(true),
@@ -143,7 +143,7 @@ impl Condition {
         }
     }
 
-    /// Symbols that appear without a negation.
+    /// The symbols that appear in the condition without a negation.
     pub fn symbols(&self) -> Vec<&str> {
         let mut found = Vec::new();
         self.walk(&mut |condition| {
@@ -154,7 +154,7 @@ impl Condition {
         found
     }
 
-    /// Options that appear without a negation.
+    /// The build options that appear in the condition without a negation.
     pub fn options(&self) -> Vec<&str> {
         let mut found = Vec::new();
         self.walk(&mut |condition| {
@@ -165,7 +165,8 @@ impl Condition {
         found
     }
 
-    /// Alternatives, each a list of leaves that all must hold; negations and unknowns are left out. Bounded.
+    /// Ways to fulfil the condition, each a list of leaves that all must hold; negations and
+    /// unknowns are left out. Bounded.
     pub fn alternatives(&self) -> Vec<Vec<&Condition>> {
         match self {
             Self::Never => Vec::new(),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Catalog, Kind};
 
-/// Changes of one kind of name.
+/// What appeared, went, or was renamed among names of one kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
     pub appeared: Vec<String>,
@@ -48,11 +48,11 @@ impl Changes {
     }
 }
 
-/// From this likeness on two names are taken for a rename.
+/// The likeness (0 to 1) from which on two names are taken for a rename.
 const ALIKE: f64 = 0.93;
 
-/// Jaro-Winkler likeness, better for names of the same file; names that differ only in a number are siblings
-/// (`pc-q35-9.1`, `pc-q35-9.2`) and never a rename.
+/// The Jaro-Winkler likeness of two names, better for names of the same file; names that differ
+/// only in a number are siblings (`pc-q35-9.1`, `pc-q35-9.2`) and never a rename.
 fn likeness(a: &str, a_kin: &BTreeSet<String>, b: &str, b_kin: &BTreeSet<String>) -> f64 {
     let letters = |name: &str| name.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
     if letters(a) == letters(b) {
@@ -62,7 +62,8 @@ fn likeness(a: &str, a_kin: &BTreeSet<String>, b: &str, b_kin: &BTreeSet<String>
     strsim::jaro_winkler(a, b) + if kin { 0.08 } else { 0.0 }
 }
 
-/// Changes of every kind of catalog entry, by the kind's name. Only what a user can name: no abstract types.
+/// Compares two catalogs: the changes of every kind of entry, by the kind's name. Only what a user
+/// can name: no abstract types.
 pub fn diff(old: &Catalog, new: &Catalog) -> BTreeMap<&'static str, Changes> {
     let kinds = [
         Kind::Device,

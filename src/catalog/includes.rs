@@ -11,11 +11,12 @@ use rayon::prelude::*;
 use super::condition::Condition;
 use crate::tree::Tree;
 
-/// Architectures by file that leads to their `cpu.h`.
+/// The architecture of each file that leads to a `cpu.h`, by the file's path.
 pub(super) struct Architectures<'a>(BTreeMap<&'a str, BTreeSet<&'a str>>);
 
 impl<'a> Architectures<'a> {
-    /// Follows the includes of `files`, which are paths of the tree.
+    /// Follows the includes of `files` (paths of the tree) to the architectures whose `cpu.h` they
+    /// need.
     pub(super) fn of(tree: &'a Tree, files: &[&'a str]) -> Self {
         let found: Vec<(&str, Vec<&str>)> = files
             .par_iter()
@@ -40,7 +41,7 @@ impl<'a> Architectures<'a> {
         out
     }
 
-    /// What a file's includes ask of the target.
+    /// The condition that a file's includes put on the target.
     pub(super) fn condition(&self, file: &str) -> Condition {
         let all = self.0.get(file).into_iter().flatten();
         all.fold(Condition::Always, |all, arch| all.and(Condition::Arch((*arch).to_owned())))
@@ -76,7 +77,7 @@ const ARCHITECTURES: &[&str] = &[
     "xtensa",
 ];
 
-/// Where the compiler finds `#include "name"` of a file.
+/// The path at which the compiler finds `#include "name"` of a file.
 fn place(tree: &Tree, file: &str, name: &str) -> String {
     let beside = file.rsplit_once('/').map(|(directory, _)| format!("{directory}/{name}"));
     beside.filter(|path| tree.get(path).is_some()).unwrap_or_else(|| format!("include/{name}"))

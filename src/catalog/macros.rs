@@ -18,7 +18,7 @@ const WORDS: usize = 4096;
 struct Macro<'a>(Cow<'a, str>);
 
 impl Macro<'_> {
-    /// Parameters, if it is one that takes arguments, and the body.
+    /// Splits a macro into its parameters, where it takes arguments, and its body.
     fn parts(&self) -> Option<(Option<Vec<&str>>, &str)> {
         match self.0.strip_prefix('(') {
             Some(rest) => {
@@ -29,7 +29,8 @@ impl Macro<'_> {
         }
     }
 
-    /// A string can come of it: other macros and literals side by side, and nothing that calculates.
+    /// Tells whether a macro can become a string: other macros and literals side by side, and
+    /// nothing that calculates.
     fn may_be_string(&self) -> bool {
         let Some((_, body)) = self.parts() else { return false };
         let calculates = |c: u8| !(c.is_ascii_alphanumeric() || b"_ \t(),#".contains(&c));
@@ -45,7 +46,7 @@ pub(super) struct Macros<'a> {
 }
 
 impl<'a> Macros<'a> {
-    /// The macros of many texts; of the same name, that of the first text.
+    /// Joins the macros of many texts; of several with one name, that of the first text counts.
     pub(super) fn of(texts: &'a [Cow<'a, str>]) -> Self {
         let each: Vec<Vec<(&str, Macro<'_>)>> =
             texts.par_iter().map(|text| defined(text).collect()).collect();
@@ -63,7 +64,7 @@ impl<'a> Macros<'a> {
         }
     }
 
-    /// The string a constant expression means, if it is one.
+    /// Evaluates a constant expression to the string it means; `None` when it is none.
     pub(super) fn evaluate(&self, expression: &str, own: Option<&Macros<'_>>) -> Option<String> {
         self.eval(expression, own, 0, &mut { WORDS })
     }
@@ -140,7 +141,7 @@ impl<'a> Macros<'a> {
     }
 }
 
-/// Every `#define` of a text that could matter to a string.
+/// Finds every `#define` of a text that could matter to a string.
 fn defined(text: &str) -> impl Iterator<Item = (&str, Macro<'_>)> {
     memchr::memmem::find_iter(text.as_bytes(), b"define").filter_map(|start| {
         let directive = text.as_bytes()[..start].trim_ascii_end().ends_with(b"#");

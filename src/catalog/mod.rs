@@ -136,7 +136,7 @@ const DIRECTORIES: [&str; 22] = [
     "util",
 ];
 
-/// Whether [`scan`] reads a file of a tree.
+/// Tells whether [`scan`] reads a file of a tree.
 pub fn reads(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
@@ -239,8 +239,8 @@ fn is_kconfig(path: &str) -> bool {
     path.rsplit('/').next().is_some_and(|name| name.starts_with("Kconfig"))
 }
 
-/// Versioned machines past their age are compiled and not registered: `MACHINE_VER_DELETION` of `include/hw/boards.h`,
-/// which says itself that it is without effect before 10.1.
+/// The rule by which old versioned machines are compiled and not registered: `MACHINE_VER_DELETION`
+/// of `include/hw/boards.h`, which says itself that it is without effect before 10.1.
 struct Deletion {
     /// Age in major versions.
     cutoff: u32,
@@ -259,14 +259,15 @@ impl Deletion {
         (body.contains("return;") && version >= (10, 1)).then_some(Self { cutoff, version })
     }
 
-    /// `_MACHINE_VER_IS_CURRENT_EXPIRED`.
+    /// Tells whether a version is past its age, as `_MACHINE_VER_IS_CURRENT_EXPIRED` does.
     fn expired(&self, (major, minor): (u32, u32)) -> bool {
         let age = self.version.0.saturating_sub(major);
         age > self.cutoff || age == self.cutoff && self.version.1 >= minor
     }
 }
 
-/// Where macros that are no `CONFIG_` names come from: `config-host.h` and the header every file includes first.
+/// The files that define macros which are no `CONFIG_` names: `config-host.h` and the header every
+/// file includes first.
 struct Places<'a> {
     osdep: preprocess::Preprocessed,
     defines: &'a BTreeMap<String, Condition>,
@@ -322,7 +323,7 @@ impl Catalog {
         self.entries.push(entry);
     }
 
-    /// A backend that is no QOM type.
+    /// Makes a catalog entry of a backend that is no QOM type.
     fn backend(
         &self,
         backend: backends::Backend,
@@ -400,17 +401,18 @@ impl Catalog {
         }
     }
 
-    /// All entries of a name.
+    /// All entries of a name: a type may be in several architectures' files.
     pub fn named<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Entry> + use<'a> {
         self.by_name.get(name).into_iter().flatten().filter_map(|index| self.entries.get(*index))
     }
 
-    /// Concrete entries of a kind, by their own name; aliases are not names.
+    /// Finds concrete entries of a kind by their own name; aliases do not count.
     pub fn find<'a>(&'a self, kind: Kind, name: &str) -> Vec<&'a Entry> {
         self.named(name).filter(|entry| entry.kind == kind && !entry.is_abstract).collect()
     }
 
-    /// Entries of a machine family as the profile names it: `q35`, `pc`, `microvm`, `virt`.
+    /// Finds the entries of a machine family as the profile names it: `q35`, `pc`, `microvm`,
+    /// `virt`.
     pub fn machines(&self, family: &str) -> Vec<&Entry> {
         let prefix = match family {
             "q35" => "pc-q35-",
@@ -428,17 +430,17 @@ impl Catalog {
             .collect()
     }
 
-    /// When a source file is compiled into an emulator.
+    /// The condition under which a source file is compiled into an emulator.
     pub fn file_condition(&self, path: &str) -> Option<&Condition> {
         self.files.get(path)
     }
 
-    /// `CONFIG_` macros of `config-host.h`, without the prefix, with what defines them.
+    /// The `CONFIG_` macros of `config-host.h`, without that prefix, with what defines each.
     pub fn defines(&self) -> &BTreeMap<String, Condition> {
         &self.defines
     }
 
-    /// The name someone probably meant.
+    /// Suggests the name of a kind that someone probably meant.
     pub fn suggest(&self, kind: Kind, wrong: &str) -> Option<&str> {
         if let Some(entry) = self
             .entries
@@ -466,7 +468,7 @@ impl Catalog {
     }
 }
 
-/// `qdev_alias_table` of `system/qdev-monitor.c`: (alias, type).
+/// Reads aliases of devices from `qdev_alias_table` of `system/qdev-monitor.c`, as (alias, type).
 fn aliases(tree: &Tree) -> Vec<(String, String)> {
     let text =
         ["system/qdev-monitor.c", "softmmu/qdev-monitor.c"].iter().find_map(|path| tree.text(path));
@@ -484,7 +486,8 @@ fn aliases(tree: &Tree) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Bus names as `-device help` prints them, by the class every device on the bus derives from.
+/// The bus of a device as `-device help` prints it, by the class every device on the bus derives
+/// from.
 fn bus(parents: &[String]) -> Option<&'static str> {
     const BUSES: [(&str, &str); 14] = [
         ("pci-device", "PCI"),

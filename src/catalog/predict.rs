@@ -26,7 +26,7 @@ impl Class {
     }
 }
 
-/// A type the binary will have.
+/// A type that the binary is predicted to have, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Predicted {
     pub kind: Kind,
@@ -64,12 +64,13 @@ impl Surface {
         })
     }
 
-    /// Number of non-CPU device types: the measure the smallest selection minimises.
+    /// The number of device types, CPU models left out: the measure the smallest selection
+    /// minimises.
     pub fn size(&self) -> usize {
         self.devices.values().filter(|device| device.kind == Kind::Device).count()
     }
 
-    /// Backends of a kind; empty when there is none.
+    /// The predicted backends of a kind; empty when there is none.
     pub fn backends(&self, kind: Kind) -> impl Iterator<Item = &String> {
         self.backends.get(&kind).into_iter().flat_map(BTreeMap::keys)
     }
@@ -127,7 +128,7 @@ fn predicted(entry: &Entry, with: &dyn Configuration, requested: &Requested) -> 
     }
 }
 
-/// The leaves of the first alternative that holds.
+/// The symbols and options of the first alternative of a condition that holds.
 fn through(condition: &Condition, with: &dyn Configuration) -> Vec<String> {
     let holds = |leaf: &&Condition| leaf.holds(with) == Some(true);
     let alternatives = condition.alternatives();

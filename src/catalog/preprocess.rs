@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::condition::Condition;
 use super::macros::matching;
 
-/// Comments replaced by spaces; offsets and lines stay.
+/// Replaces comments by spaces, so that offsets and lines stay.
 fn without_comments(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = bytes.to_vec();
@@ -42,7 +42,8 @@ fn without_comments(text: &str) -> String {
     text_of(out)
 }
 
-/// What was blanked were whole characters, but for a comment that a stray quote cut.
+/// Makes a text of bytes of which some were blanked: whole characters, but for a comment that a
+/// stray quote cut.
 fn text_of(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
@@ -64,14 +65,15 @@ pub(super) struct Preprocessed {
     pub regions: Vec<(usize, Condition)>,
 }
 
-/// Reads comments and conditions. A macro the text defines itself stands for the condition of its definition.
+/// Reads a text's comments and preprocessor conditions. A macro the text defines itself stands for
+/// the condition of its definition.
 pub(super) fn preprocess(text: &str) -> Preprocessed {
     let text = without_comments(text);
     let regions = regions(&text);
     Preprocessed { text: masked(text, &regions), regions }
 }
 
-/// When a text defines a macro; `None` when it never does.
+/// The condition under which a text defines a macro; `None` when it never does.
 pub(super) fn definition(
     text: &str,
     regions: &[(usize, Condition)],
@@ -88,20 +90,20 @@ pub(super) fn definition(
     found
 }
 
-/// The macro a line defines.
+/// The macro that a line defines, if it is a `#define`.
 fn defined_by(line: &str) -> Option<&str> {
     let directive = line.trim_start_matches([' ', '\t']).strip_prefix('#')?;
     let rest = directive.trim_start_matches([' ', '\t']).strip_prefix("define")?;
     rest.starts_with([' ', '\t']).then(|| rest.split_whitespace().next()).flatten()
 }
 
-/// The condition that holds at an offset.
+/// The preprocessor condition that holds at an offset of the text.
 pub(super) fn condition_at(regions: &[(usize, Condition)], offset: usize) -> Condition {
     let index = regions.partition_point(|(start, _)| *start <= offset);
     index.checked_sub(1).map_or(Condition::Always, |i| regions[i].1.clone())
 }
 
-/// Blanks conditional directives and regions that are never compiled.
+/// Blanks preprocessor directives of conditions, and regions that are never compiled.
 fn masked(text: String, regions: &[(usize, Condition)]) -> String {
     let mut bytes = text.into_bytes();
     for (index, (start, condition)) in regions.iter().enumerate() {
@@ -117,13 +119,13 @@ fn masked(text: String, regions: &[(usize, Condition)]) -> String {
     text_of(bytes)
 }
 
-/// An open `#if`: the condition of the branch, and "no branch before".
+/// A preprocessor branch that is open: the condition of the branch, and "no branch before".
 type Branch = (Condition, Condition);
 
-/// How many `#if`s may be open.
+/// The largest number of `#if`s that may be open.
 const NESTING: usize = 64;
 
-/// Preprocessor conditions by offset.
+/// Finds the offsets at which the preprocessor condition changes, each with the new one.
 fn regions(text: &str) -> Vec<(usize, Condition)> {
     let mut out = vec![(0, Condition::Always)];
     let mut stack: Vec<Branch> = Vec::new();
@@ -152,7 +154,7 @@ fn regions(text: &str) -> Vec<(usize, Condition)> {
     out
 }
 
-/// Lines that begin with `#`, each with the offset behind it.
+/// The lines that begin with `#`, each with the offset behind it.
 fn directives(text: &str) -> impl Iterator<Item = (&str, usize)> {
     let bytes = text.as_bytes();
     memchr::memchr_iter(b'#', bytes).filter_map(move |at| {
@@ -162,7 +164,7 @@ fn directives(text: &str) -> impl Iterator<Item = (&str, usize)> {
     })
 }
 
-/// Opens, changes or closes a branch; false for other directives.
+/// Follows a directive that opens, changes or closes a branch; false for other directives.
 fn conditional(
     line: &str,
     rest: &str,
@@ -203,7 +205,7 @@ fn conditional(
     true
 }
 
-/// `defined(NAME)`.
+/// Reads `defined(NAME)` as a condition.
 fn defined(name: &str) -> Condition {
     let name = name.split_whitespace().next().unwrap_or("");
     if let Some(symbol) = name.strip_prefix("CONFIG_") {
@@ -225,7 +227,7 @@ fn defined(name: &str) -> Condition {
     }
 }
 
-/// An `#if` expression of `defined()`s; anything else is unknown.
+/// Reads an `#if` expression of `defined()`s as a condition; anything else is unknown.
 fn expression(text: &str) -> Condition {
     if text == "0" {
         return Condition::Never;

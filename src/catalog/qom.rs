@@ -13,7 +13,7 @@ use super::condition::Condition;
 use super::macros::{Macros, matching, split_commas};
 use super::preprocess::{condition_at, preprocess};
 
-/// A type as a file registers it.
+/// A QOM type as a source file registers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TypeDef {
     pub name: String,
@@ -43,7 +43,7 @@ pub struct Unseen {
     pub expression: String,
 }
 
-/// Words that make a file worth reading for types.
+/// Words of which a file must have one to be read for types.
 const MARKS: [&[u8]; 6] = [
     b"TypeInfo",
     b"OBJECT_DEFINE_",
@@ -53,7 +53,7 @@ const MARKS: [&[u8]; 6] = [
     b"ARMCPUInfo ",
 ];
 
-/// What one file registers.
+/// The types and backends that one source file registers.
 #[derive(Debug, Default)]
 pub(super) struct Registered {
     pub types: Vec<TypeDef>,
@@ -61,16 +61,17 @@ pub(super) struct Registered {
     pub backends: Vec<Backend>,
 }
 
-/// All marks in one pass, at the speed of memory where the processor has vectors; `None` where it has not.
+/// A search for all marks in one pass, at the speed of memory where the processor has vectors;
+/// `None` where it has not.
 static WORDS: LazyLock<Option<packed::Searcher>> =
     LazyLock::new(|| packed::Searcher::new(MARKS.iter().chain(&backends::MARKS)));
 
-/// Whether a file has a word that registering a type or a backend takes.
+/// Tells whether a file has a word that registering a type or a backend takes.
 pub(super) fn may_register(bytes: &[u8]) -> bool {
     WORDS.as_ref().is_none_or(|words| words.find(bytes).is_some())
 }
 
-/// Types and backends of one file. `global` holds the macros of all headers.
+/// Reads the types and backends of one source file. `global` holds the macros of all headers.
 pub(super) fn read(path: &str, text: &str, global: &Macros<'_>) -> Registered {
     let has = |mark: &&[u8]| find(text, mark).is_some();
     let (types, others) = (MARKS.iter().any(has), backends::MARKS.iter().any(has));
@@ -137,7 +138,7 @@ impl<'a> Scan<'a> {
         condition_at(&self.regions, offset)
     }
 
-    /// Every `TypeInfo name = {…}` and `TypeInfo name[] = {{…}, …}`.
+    /// Reads every `TypeInfo name = {…}` and `TypeInfo name[] = {{…}, …}` of the file.
     fn type_infos(&mut self) {
         let text = self.text;
         for at in memchr::memmem::find_iter(text.as_bytes(), b"TypeInfo ") {
@@ -176,7 +177,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// The line at `offset` belongs to a `#define`.
+    /// Tells whether the line at `offset` belongs to a `#define`.
     fn in_macro(&self, offset: usize) -> bool {
         let mut start = offset;
         loop {
@@ -189,7 +190,7 @@ impl<'a> Scan<'a> {
             || self.text[start..offset].trim_start().starts_with("# define")
     }
 
-    /// Where `variable` is registered.
+    /// The offset of the call that registers `variable`.
     fn call(&self, variable: &str) -> Option<usize> {
         const CALLS: [&str; 4] = [
             "type_register_static(&",
@@ -206,7 +207,8 @@ impl<'a> Scan<'a> {
         self.call(variable).map_or(Condition::Always, |at| self.condition(at))
     }
 
-    /// The call stands in an `if` of its function: whether the type exists is decided when the program starts.
+    /// Tells whether the registering call stands in an `if` of its function, so that the type's
+    /// existence is decided when the program starts.
     fn at_start(&self, variable: &str) -> bool {
         let Some(at) = self.call(variable) else { return false };
         let Some(start) = self.text[..at].rfind("\n{") else { return false };
@@ -247,7 +249,8 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// `type_info.name = info->name;` in a loop over a table; other fields may be assigned there, too.
+    /// Reads types that a loop over a table registers: `type_info.name = info->name;`. Other fields
+    /// may be assigned there, too.
     fn looped(
         &mut self,
         offset: usize,
@@ -316,7 +319,8 @@ impl<'a> Scan<'a> {
             .collect()
     }
 
-    /// A string, or the first argument of a macro around the fields: `INFO("name", …)`.
+    /// The leading name of a table's row: a string, or the first argument of a macro around the
+    /// fields: `INFO("name", …)`.
     fn leading(&self, part: &str) -> Option<String> {
         self.string(part).or_else(|| {
             let open = part.find('(')?;
@@ -383,7 +387,7 @@ impl<'a> Scan<'a> {
             .collect()
     }
 
-    /// What the class initialiser says of `user_creatable`.
+    /// What a class initialiser says of `user_creatable`; `None` when it does not say.
     fn creatable(&self, function: &str) -> Option<bool> {
         let body = self.function_body(function.trim().trim_start_matches('&'))?;
         if body.contains("user_creatable = false") {
@@ -421,7 +425,8 @@ impl<'a> Scan<'a> {
         });
     }
 
-    /// `virtio_pci_types_register`: a base type and up to three creatable ones (hw/virtio/virtio-pci.c).
+    /// Reads `virtio_pci_types_register`: a base type and up to three creatable ones
+    /// (hw/virtio/virtio-pci.c).
     fn virtio_pci(&mut self, offset: usize, fields: &Fields<'_>, condition: &Condition) {
         let name = |field: &str| fields.get(field).and_then(|expression| self.string(expression));
         let generic = name("generic_name");
@@ -446,7 +451,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// `OBJECT_DEFINE_*TYPE*(Name, name, UPPER, PARENT, …)` registers `TYPE_UPPER`.
+    /// Reads `OBJECT_DEFINE_*TYPE*(Name, name, UPPER, PARENT, …)`, which registers `TYPE_UPPER`.
     fn object_macros(&mut self) {
         let text = self.text;
         for at in memchr::memmem::find_iter(text.as_bytes(), b"OBJECT_DEFINE_") {
@@ -482,7 +487,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Machine macros; the type is `NAME-machine`.
+    /// Reads machine macros; the type is `NAME-machine`.
     fn machines(&mut self) {
         let text = self.text;
         for at in memchr::memmem::find_iter(text.as_bytes(), b"DEFINE_") {
@@ -528,7 +533,8 @@ impl<'a> Scan<'a> {
             .then(|| format!("{family}-{}", version.join(".")))
     }
 
-    /// `ARMCPUInfo cpus[]`: the loop over it registers each model as `NAME-arm-cpu` (target/arm/cpu.c, cpu64.c).
+    /// Reads Arm's CPU models from `ARMCPUInfo cpus[]`: the loop over it registers each model as
+    /// `NAME-arm-cpu` (target/arm/cpu.c, cpu64.c).
     fn arm_models(&mut self) {
         let text = self.text;
         for at in memchr::memmem::find_iter(text.as_bytes(), b"ARMCPUInfo ") {
@@ -560,7 +566,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// A concrete type without interfaces.
+    /// Makes a concrete type without interfaces.
     fn plain(&self, name: String, parent: Option<String>, condition: Condition) -> TypeDef {
         TypeDef {
             name,
@@ -577,7 +583,8 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// `builtin_x86_defs`: each model has an unversioned alias type and one type per version (target/i386/cpu.c).
+    /// Reads x86's CPU models from `builtin_x86_defs`: each model has an unversioned alias type and
+    /// one type per version (target/i386/cpu.c).
     fn x86_models(&mut self) {
         let Some(offset) = find(self.text, b"builtin_x86_defs[]") else { return };
         let mut names = Vec::new();
@@ -622,7 +629,7 @@ fn up_to(text: &str, end: usize) -> &str {
     &text[..end]
 }
 
-/// The first two numbers of `4.2.1`.
+/// The first two numbers of a version (`4.2.1` gives 4 and 2).
 pub(super) fn numbers(version: &str) -> Option<(u32, u32)> {
     let mut parts = version.split('.').map(str::parse);
     match (parts.next(), parts.next()) {
@@ -631,7 +638,7 @@ pub(super) fn numbers(version: &str) -> Option<(u32, u32)> {
     }
 }
 
-/// Values of every `.field = value,` in a text.
+/// The values of a field in every `.field = value,` of a text.
 fn field_values(text: &str, field: &str) -> Vec<String> {
     text.match_indices(field)
         .filter_map(|(at, _)| {

@@ -9,7 +9,7 @@ use super::macros::Macros;
 use super::qom::TypeDef;
 use crate::tree::Tree;
 
-/// Types of all crates below `rust/`.
+/// Reads the types of all Rust crates below `rust/`.
 pub(super) fn types(
     tree: &Tree,
     files: &BTreeMap<String, Condition>,
@@ -94,13 +94,14 @@ fn object(tree: &Tree, path: &str, text: &str, at: usize, macros: &Macros<'_>) -
     })
 }
 
-/// `pub const TYPE_X: &CStr = c"x";` in the same file or the crate's `lib.rs`.
+/// The value of a constant `pub const TYPE_X: &CStr = c"x";` in the same file or the crate's
+/// `lib.rs`.
 fn constant_of(tree: &Tree, path: &str, text: &str, constant: &str) -> Option<String> {
     let find = |text: &str| c_string(text.split_once(&format!("const {constant}:"))?.1);
     find(text).or_else(|| find(&tree.text(&format!("{}/lib.rs", directory(path)))?))
 }
 
-/// The first `c"…"` of a statement.
+/// The first C string (`c"…"`) of a statement.
 fn c_string(text: &str) -> Option<String> {
     let statement = text.split(';').next()?;
     Some(statement.split_once("c\"")?.1.split('"').next()?.to_owned())

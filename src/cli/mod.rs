@@ -8,7 +8,7 @@ pub(crate) mod verbs;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::process::signals;
 use crate::terminal::{self, Terminal, Verbosity};
@@ -21,6 +21,11 @@ pub(crate) struct Arguments {
     global: Global,
     #[command(subcommand)]
     verb: verbs::Verb,
+}
+
+/// The command line as a value: every verb and option, for those who list or check them.
+pub fn command() -> clap::Command {
+    Arguments::command()
 }
 
 /// Options that every verb takes.

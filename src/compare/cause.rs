@@ -3,6 +3,8 @@
 //! The list is that of reproducible-builds.org and of what was met with QEMU: paths through `__FILE__`, dates, host and
 //! user names, locale, kernel, modes by umask, times without a clamp, compiler versions.
 
+use crate::finding::visible;
+
 /// A text only one of the builds can have put in, and what it means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hint {
@@ -12,19 +14,27 @@ pub struct Hint {
 
 /// Lines of a report stay readable.
 pub(super) fn shorten(text: &str) -> String {
-    let mut short: String = text.chars().take(160).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short
+    let short: String = text.chars().take(160).collect();
+    let more = if short.len() < text.len() { "…" } else { "" };
+    format!("{}{more}", visible(&short))
 }
 
-pub(super) fn of_metadata(key: &str, old: &str, new: &str, hints: &[Hint]) -> Vec<String> {
+pub(super) fn of_fact(name: &str, old: &str, new: &str, hints: &[Hint]) -> Vec<String> {
     let mut out = of_texts(&[old.to_owned()], &[new.to_owned()], hints);
-    let known = match key {
+    let known = match name {
         "mode" => Some("umask: a mode was left to the umask"),
         "owner" => Some("user: the owner of the build is in the archive"),
         "time" => Some("clock: a time is newer than SOURCE_DATE_EPOCH and was not clamped"),
+        "gzip time" => Some("gzip-time: the gzip header holds a time; gzip -n leaves it out"),
+        "inode" | "file system" => Some(
+            "inode: numbers of the build's file system are in the archive; cpio --reproducible leaves them out",
+        ),
+        "capabilities" => {
+            Some("capabilities: one build set them, or one file system does not keep them")
+        }
+        name if name.starts_with("attribute ") => Some(
+            "attributes: extended attributes of the build's files are in the archive; tar --no-xattrs leaves them out",
+        ),
         _ => None,
     };
     out.extend(known.map(str::to_owned));

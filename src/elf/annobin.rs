@@ -12,15 +12,16 @@ use super::dwarf::Unit;
 use super::notes::word;
 use super::{Facts, Kind, SegmentKind};
 
-/// `NT_GNU_BUILD_ATTRIBUTE_OPEN` and `_FUNC`.
+/// Note types of annobin: `NT_GNU_BUILD_ATTRIBUTE_OPEN` and `NT_GNU_BUILD_ATTRIBUTE_FUNC`.
 const OPEN: u32 = 0x100;
 const FUNC: u32 = 0x101;
-/// `GNU_BUILD_ATTRIBUTE_STACK_PROT`.
+/// Number of the attribute that holds the kind of stack protector
+/// (`GNU_BUILD_ATTRIBUTE_STACK_PROT`).
 const STACK_PROTECTOR: u8 = 2;
-/// Ranges we keep of one file.
+/// The largest number of annotated ranges that is kept of one file.
 const MOST: usize = 200_000;
 
-/// What was recorded of a range.
+/// The options that annobin recorded for one range of code; `None` where it recorded nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Recorded {
     stack_protector: Option<u64>,
@@ -43,7 +44,8 @@ impl Recorded {
         }
     }
 
-    /// A unit; `None` when nothing is said of the options rules ask for.
+    /// Makes a compilation unit of what was recorded; `None` when none of it is an option that
+    /// rules ask for.
     fn unit(self, name: String, ranges: Vec<(u64, u64)>) -> Option<Unit> {
         let mut producer = "GNU options recorded by annobin:".to_owned();
         // Bits 9 and 10 of the word are the level, bit 13 is -Og.
@@ -88,7 +90,7 @@ impl Recorded {
     }
 }
 
-/// Units of the notes, else of the strings.
+/// Compilation units made of annobin's notes, or of its strings where a file has no notes.
 pub(super) fn units(facts: &Facts<'_>) -> Vec<Unit> {
     let ctx = Ctx::new(
         if facts.is_64 { Container::Big } else { Container::Little },
@@ -144,7 +146,8 @@ fn notes(data: &[u8], ctx: Ctx, relocatable: bool) -> Vec<Unit> {
         .collect()
 }
 
-/// Start and end; an empty description repeats the last one.
+/// Start and end address of a note's range; an empty description means the range of the note
+/// before.
 fn addresses(body: &[u8], ctx: Ctx) -> Option<(u64, u64)> {
     let number = |at: usize| {
         if ctx.container == Container::Little {
@@ -160,8 +163,8 @@ fn addresses(body: &[u8], ctx: Ctx) -> Option<(u64, u64)> {
     Some((number(0)?, number(8)?))
 }
 
-/// `GA`, a sign for the type, the attribute's number or name, its value: `*` a number of little-endian bytes, `+` true,
-/// `!` false.
+/// Reads an attribute from a note's name: `GA`, a sign for the type, the attribute's number or
+/// name, its value: `*` a number of little-endian bytes, `+` true, `!` false.
 fn attribute(name: &[u8]) -> Option<(&[u8], u64)> {
     let (sign, rest) = name.strip_prefix(b"GA")?.split_first()?;
     let (name, value) = match rest.first()? {
@@ -182,7 +185,8 @@ fn attribute(name: &[u8]) -> Option<(&[u8], u64)> {
     }
 }
 
-/// `XX:VALUE`, with a file name after a space where a file differs from the rest.
+/// Reads the strings of `.annobin.notes`: `XX:VALUE`, with a file name after a space where a file
+/// differs from the rest.
 fn strings(data: &[u8], facts: &Facts<'_>) -> Vec<Unit> {
     let mut found: BTreeMap<&str, Recorded> = BTreeMap::new();
     for text in data.split(|byte| *byte == 0) {

@@ -14,15 +14,16 @@ use goblin::container::{Container, Ctx, Endian};
 use super::relocate::relocated;
 use super::{Facts, Kind, Sections, annobin};
 
-/// Units and ranges we read of one file.
+/// The largest numbers of units and of ranges that are read of one file.
 const MOST_UNITS: usize = 200_000;
 const MOST_RANGES: usize = 1_000_000;
-/// Macro entries we look at: a table is read once, however often it is imported.
+/// The largest number of macro entries that are looked at: a table is read once, however often it
+/// is imported.
 const MOST_MACROS: usize = 20_000_000;
 
 pub(super) type Slice<'s> = EndianSlice<'s, RunTimeEndian>;
 
-/// A compilation unit.
+/// A compilation unit: one source file, how it was compiled, and where its code is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unit {
     /// The source file.
@@ -43,8 +44,9 @@ pub fn supplement(sections: &Sections<'_>) -> Option<String> {
     Some(hex::encode(build_id))
 }
 
-/// All compilation units, of a linked file or an object. `debug` is the separate debug file, `supplement` what dwz made of
-/// several. Where there is no debug information, what annobin recorded.
+/// Reads all compilation units of a linked file or an object. `debug` is the separate debug file,
+/// `supplement` what dwz made of several. Where there is no debug information, what annobin
+/// recorded.
 pub fn units(
     facts: &Facts<'_>,
     debug: Option<&Sections<'_>>,
@@ -146,7 +148,8 @@ fn read(dwarf: &Dwarf<Slice<'_>>) -> Vec<Unit> {
     out
 }
 
-/// Code of a unit: a list, or start and length. (gimli's own `die_ranges` adds the two unchecked.)
+/// Ranges of code that belong to a unit: a list, or start and length. (gimli's own `die_ranges`
+/// adds the two unchecked.)
 fn ranges(
     dwarf: &Dwarf<Slice<'_>>,
     unit: &gimli::Unit<Slice<'_>>,
@@ -177,7 +180,7 @@ fn ranges(
     low.zip(end).filter(|(low, end)| low < end).into_iter().collect()
 }
 
-/// Levels by table, so that a table imported by a thousand units is read once.
+/// FORTIFY levels by macro table, so that a table imported by a thousand units is read once.
 #[derive(Default)]
 struct Macros {
     known: BTreeMap<usize, Option<u8>>,
@@ -185,7 +188,8 @@ struct Macros {
 }
 
 impl Macros {
-    /// The last definition of a table and of those it imports; `None` when there is none.
+    /// The FORTIFY level that a macro table and those it imports define last; `None` when they
+    /// define none.
     fn level(
         &mut self,
         unit: UnitRef<'_, Slice<'_>>,
@@ -219,7 +223,8 @@ impl Macros {
     }
 }
 
-/// `__USE_FORTIFY_LEVEL` is what features.h made of `_FORTIFY_SOURCE`, -O0 considered.
+/// The FORTIFY level that a macro definition states: `__USE_FORTIFY_LEVEL` is what features.h made
+/// of `_FORTIFY_SOURCE`, -O0 considered.
 fn defined(text: &[u8]) -> Option<u8> {
     let value = text.strip_prefix(b"__USE_FORTIFY_LEVEL ")?;
     match value {

@@ -13,7 +13,7 @@ use super::mapping::{Places, offset_of};
 use super::notes::word;
 use super::symbols::{LONGEST, MOST_ENTRIES, Symbol, symbol, text_at};
 
-/// More versions than a file asks for: chromium has 60.
+/// The largest number of symbol versions that are read of one file; chromium asks for 60.
 const MOST_VERSIONS: usize = 4096;
 const DT_CONFIG: u64 = 0x6fff_fefa;
 const DT_DEPAUDIT: u64 = 0x6fff_fefb;
@@ -33,7 +33,7 @@ pub struct Slot {
     pub symbol: usize,
 }
 
-/// A table of relocations: address and size.
+/// Place and form of a relocation table: address and size in bytes, with or without addends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RelocationTable {
     pub address: u64,
@@ -41,7 +41,7 @@ pub struct RelocationTable {
     pub with_addend: bool,
 }
 
-/// The dynamic table.
+/// What the dynamic table says: libraries, flags, search paths, and the slots the loader fills in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dynamic {
     pub needed: Vec<String>,
@@ -76,7 +76,8 @@ pub struct Dynamic {
     version_needs: Option<(u64, u64)>,
 }
 
-/// A relocation of data: where, and what the loader adds the load address to; `None` when a symbol is bound there.
+/// A relocation of data: its place, and the address that the loader adds the load address to;
+/// `None` when a symbol is bound there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct DataRelocation {
     pub address: u64,
@@ -164,7 +165,8 @@ pub(super) fn read_dynamic<'a>(
     out
 }
 
-/// Some version of a symbol that the file asks for is one of those. Read only when somebody asks.
+/// Tells whether the file asks for a symbol version that `wanted` accepts. The table is read at
+/// each call, since few rules ask.
 pub fn asks_for_version(facts: &Facts<'_>, wanted: &dyn Fn(&str) -> bool) -> bool {
     let Some(needs) = facts.dynamic.as_ref().and_then(|dynamic| dynamic.version_needs) else {
         return false;
@@ -310,7 +312,8 @@ fn entries(
     }
 }
 
-/// Of several entries with a tag the loaders keep the last (glibc elf/get-dynamic-info.h, musl `decode_vec`).
+/// The value of a tag; of several entries with one tag the loaders keep the last (glibc
+/// elf/get-dynamic-info.h, musl `decode_vec`).
 fn last(table: &[Dyn], tag: u64) -> Option<u64> {
     table.iter().rfind(|entry| entry.d_tag == tag).map(|entry| entry.d_val)
 }
@@ -338,8 +341,9 @@ fn symbol_count(image: Image<'_>, table: &[Dyn], segments: &[Segment], ctx: Ctx)
     }
 }
 
-/// Header: buckets, index of the first hashed symbol, words of the bloom filter, shift. The chain of the highest bucket
-/// ends at the last symbol.
+/// Number of dynamic symbols by `DT_GNU_HASH`. Its header: buckets, index of the first hashed
+/// symbol, words of the bloom filter, shift. The chain of the highest bucket ends at the last
+/// symbol.
 fn gnu_hash_count(image: Image<'_>, start: u64, ctx: Ctx) -> Option<usize> {
     let number = |at: u64| Some(word(image.slice(start.checked_add(at)?, 4)?, ctx));
     let (buckets, first, bloom) = (number(0)?, number(4)?, number(8)?);
@@ -431,7 +435,8 @@ fn meaning(machine: super::Machine, kind: u32) -> Option<Meaning> {
     }
 }
 
-/// `DT_RELR`: an even word is an address, an odd one a bit map of the words that follow the last address.
+/// Reads the packed relative relocations of `DT_RELR`: an even word is an address, an odd one a bit
+/// map of the words that follow the last address.
 fn relr(
     image: Image<'_>,
     segments: &[Segment],

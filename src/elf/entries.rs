@@ -13,15 +13,15 @@ use goblin::container::{Container, Ctx, Endian};
 use super::dwarf::{Slice, load};
 use super::{Facts, Kind, facts};
 
-/// Units we read of one file, and entries of all of them.
+/// The largest numbers of units, and of entries of all units, that are read of one file.
 const MOST_UNITS: usize = 200_000;
 const MOST_ENTRIES: usize = 50_000_000;
-/// Units whose first difference is looked for.
+/// The largest number of units whose first difference is searched for.
 const MOST_SHOWN: usize = 8;
-/// Entries of a unit in which it is looked for.
+/// The largest number of entries of a unit in which its first difference is searched for.
 const MOST_SEARCHED: usize = 1_000_000;
 
-/// One unit that is not the same in both.
+/// A compilation unit whose debug information differs between two files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnitDifference {
     /// The source file.
@@ -32,7 +32,8 @@ pub struct UnitDifference {
 
 type Loaded<'a> = (DwarfSections<Cow<'a, [u8]>>, RunTimeEndian);
 
-/// Units whose entries differ; `None` where one file has no debug information.
+/// Compares the debug information of two files unit by unit; `None` where one file has no debug
+/// information.
 pub fn differences(a: &[u8], b: &[u8]) -> Option<Vec<UnitDifference>> {
     let (a, b) = (facts(a).ok()?, facts(b).ok()?);
     let (left, right) = (loaded(&a)?, loaded(&b)?);
@@ -72,14 +73,14 @@ fn dwarf<'a>((sections, endian): &'a Loaded<'_>) -> Dwarf<Slice<'a>> {
     sections.borrow(|section| EndianSlice::new(section, *endian))
 }
 
-/// What the entries of a unit say, in short.
+/// A digest of what the entries of a unit say.
 struct Digest {
     /// Of its header among all.
     index: usize,
     digest: u64,
 }
 
-/// Digests by source file and, for several units of one file, number.
+/// Digests of all units, by source file and, for several units of one file, a number.
 fn digests(dwarf: &Dwarf<Slice<'_>>) -> BTreeMap<(String, usize), Digest> {
     let mut out = BTreeMap::new();
     let mut left = MOST_ENTRIES;

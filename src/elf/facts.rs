@@ -12,7 +12,8 @@ use super::notes::{Properties, notes};
 use super::sections::Sections;
 use super::symbols::{Symbol, static_symbols};
 
-/// The largest number of program headers we read; the kernel refuses more than 64 KiB of them.
+/// The largest number of program headers that are read; the kernel refuses more than 64 KiB of
+/// them.
 const MOST_SEGMENTS: usize = 2048;
 
 /// The file is not an ELF that could be loaded or linked.
@@ -20,7 +21,7 @@ const MOST_SEGMENTS: usize = 2048;
 #[error("malformed ELF: {0}")]
 pub struct Malformed(pub String);
 
-/// What a file is, told by what loads it.
+/// What kind of file this is, told by what loads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// `ET_EXEC` with an interpreter.
@@ -39,7 +40,7 @@ pub enum Kind {
     Core,
 }
 
-/// Instruction sets we have a word to say about.
+/// The instruction set of a file, as far as some rule treats it specially.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Machine {
     X86,
@@ -80,7 +81,7 @@ pub enum SegmentKind {
     Other(u32),
 }
 
-/// One program header.
+/// One program header: a part of the file, where it is mapped, and with which rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segment {
     pub kind: SegmentKind,
@@ -118,7 +119,7 @@ pub struct Facts<'a> {
     pub image: Image<'a>,
 }
 
-/// How much of a file is read.
+/// How much of a file is read to make facts of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Depth {
     /// Headers, notes, the dynamic table and its relocations.
@@ -275,7 +276,8 @@ fn kind(header: &Header, interpreter: bool, dynamic: Option<&Dynamic>, empty: bo
     }
 }
 
-/// `objcopy --only-keep-debug` keeps the headers and drops the bytes: code segments without content.
+/// Tells a separate debug file: `objcopy --only-keep-debug` keeps the headers and drops the bytes:
+/// code segments without content.
 fn is_debug_file(segments: &[Segment], sections: &Sections<'_>, image: Image<'_>) -> bool {
     // Code that a section claims is enough to judge the file as one that is loaded.
     let claimed = sections.list.iter().any(|section| section.executable() && section.has_bytes());
@@ -293,8 +295,9 @@ fn is_debug_file(segments: &[Segment], sections: &Sections<'_>, image: Image<'_>
         })
 }
 
-/// eu-strip keeps the program headers of the file it was made of, whose offsets lead anywhere in the debug file. That sections
-/// have no code may be a lie: believed where neither kernel nor loader finds what it is told of.
+/// Tells a debug file that eu-strip made: it keeps the program headers of the original, whose
+/// offsets lead anywhere in the debug file. Section headers without code may be a lie, so they
+/// count only where neither kernel nor loader would find what the program headers promise.
 fn is_left_over(
     segments: &[Segment],
     sections: &Sections<'_>,

@@ -9,17 +9,19 @@ use super::facts::{Facts, Kind, SegmentKind};
 use super::memory::Memory;
 use super::symbols::{MOST_ENTRIES, NamedFunction};
 
-/// An entry of `.eh_frame` has some hundred bytes; what is longer may hold anything.
+/// The longest entry of `.eh_frame` that is read, in bytes; real ones have some hundred, and what
+/// is longer may hold anything.
 const LONGEST_ENTRY: usize = 4096;
 
-/// A range of code.
+/// A range of code addresses; the end is not part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Range {
     pub(super) start: u64,
     pub(super) end: u64,
 }
 
-/// All functions by address, none overlapping the next: those that are unwound, and those with names.
+/// Joins the functions that `.eh_frame` describes with those that have names: by address, none
+/// overlapping the next.
 pub(super) fn ranges(
     memory: &Memory<'_>,
     mut out: Vec<Range>,
@@ -45,7 +47,7 @@ pub(super) fn ranges(
     out
 }
 
-/// Bytes between functions that are no padding (zeros, int3, nop).
+/// Counts the bytes between functions that are no padding (zeros, int3, nop).
 pub(super) fn uncovered(memory: &Memory<'_>, ranges: &[Range]) -> u64 {
     let mut count = 0;
     for region in memory.code() {
@@ -79,7 +81,7 @@ fn padded(memory: &Memory<'_>, start: u64, end: u64) -> u64 {
     count
 }
 
-/// How many bytes are none that compilers and linkers fill gaps with.
+/// Counts the bytes that are none compilers and linkers fill gaps with.
 pub(super) fn no_padding(bytes: &[u8]) -> u64 {
     // Sums of bytes over short runs: what a compiler makes vector code of.
     let run =
@@ -87,7 +89,7 @@ pub(super) fn no_padding(bytes: &[u8]) -> u64 {
     bytes.chunks(192).map(|bytes| u64::from(run(bytes))).sum()
 }
 
-/// What `.eh_frame` says.
+/// The functions that `.eh_frame` describes, and where the table itself lies.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     /// Functions by address.
@@ -96,7 +98,7 @@ pub(super) struct Frames {
     pub(super) place: Option<Range>,
 }
 
-/// Reads `.eh_frame`.
+/// Reads `.eh_frame`, found through its header or its section.
 pub(super) fn from_eh_frame(memory: &Memory<'_>, facts: &Facts<'_>) -> Frames {
     // In an object the addresses are still relocations.
     if facts.kind == Kind::Relocatable {
@@ -134,7 +136,8 @@ pub(super) fn from_eh_frame(memory: &Memory<'_>, facts: &Facts<'_>) -> Frames {
     Frames { functions, place }
 }
 
-/// A row of entries, each with its length before it, that ends with a length of zero.
+/// The bytes of a table of entries, each with its length before it, up to the length of zero that
+/// ends it.
 fn terminated(bytes: &[u8], little_endian: bool) -> bool {
     let mut at = 0_usize;
     while let Some(length) = bytes.get(at..at.saturating_add(4)) {
@@ -151,7 +154,8 @@ fn terminated(bytes: &[u8], little_endian: bool) -> bool {
     false
 }
 
-/// Functions, and where the last entry ends that describes one, as far as all before it do.
+/// Reads functions from the entries; also gives the end of the last entry that describes one, as
+/// far as all before it do.
 fn read_entries(
     section: &EhFrame<EndianSlice<'_, RunTimeEndian>>,
     bases: &BaseAddresses,

@@ -11,20 +11,23 @@ use super::facts::{Facts, Kind, Machine};
 use super::functions::{self, Range};
 use super::memory::Memory;
 
-/// A table of a program has one entry per function: the largest Go programs have some hundred thousand.
+/// The largest number of functions a Go table may have: the largest Go programs have some hundred
+/// thousand.
 const MOST_FUNCTIONS: u64 = 2_000_000;
-/// Places that look like the beginning of a table and are tried.
+/// The largest number of places that look like the beginning of a table and are tried.
 const MOST_TRIED: usize = 16;
-/// The runtime alone has a thousand.
+/// The smallest number of functions a Go program may have; the runtime alone has a thousand.
 const FEWEST_FUNCTIONS: usize = 64;
-/// The check is in the first instructions; a large frame is computed before it.
+/// Bytes of a function in which the check of the stack's bound must begin; a large frame is
+/// computed before it.
 const PROLOGUE: u64 = 40;
-/// Of Go's functions 72 to 80 % check: the others have small frames and call nothing, or are assembly.
+/// The smallest share, in percent, of Go's functions that must check the stack's bound. 72 to 80 %
+/// do; the others have small frames and call nothing, or are assembly.
 const LEAST_CHECKED_PERCENT: usize = 50;
-/// What table entries are read in one go.
+/// Bytes of table entries that are read at once.
 const CHUNK: u64 = 32 << 10;
 
-/// Versions of the table, by what they begin with.
+/// Versions of Go's function table, told by the number they begin with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Layout {
     /// Go 1.2: absolute addresses, no header to speak of.
@@ -47,7 +50,7 @@ pub struct GoCode {
     pub others: u64,
 }
 
-/// Functions of a believed table.
+/// The functions of a Go table that agrees with the code.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     /// Go's own, by address.
@@ -58,7 +61,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// What is Go's, beside other functions.
+    /// Counts Go's functions beside those of other compilers.
     pub(super) fn with(&self, memory: &Memory<'_>, others: &[Range]) -> GoCode {
         let mut all = [others, &self.own].concat();
         all.sort_by_key(|range| range.start);
@@ -70,14 +73,14 @@ impl Table {
         }
     }
 
-    /// An address lies in one of Go's functions.
+    /// Tells whether an address lies in one of Go's functions.
     pub(super) fn owns(&self, address: u64) -> bool {
         let after = self.own.partition_point(|range| range.start <= address);
         self.own[..after].last().is_some_and(|range| address < range.end)
     }
 }
 
-/// The first table that can be believed. Names only say where to look first.
+/// Finds the first table that agrees with the code. Names of sections only say where to look first.
 pub(super) fn table(memory: &Memory<'_>, facts: &Facts<'_>, unwound: &[Range]) -> Option<Table> {
     let machine = matches!(facts.machine, Machine::X86_64 | Machine::Aarch64);
     if !machine || !facts.is_64 || !facts.little_endian || facts.kind == Kind::Relocatable {
@@ -110,7 +113,8 @@ fn places(memory: &Memory<'_>) -> Vec<u64> {
     out
 }
 
-/// Magic, two zeros, the smallest instruction, the size of a pointer.
+/// The version of the table that begins with these bytes: magic number, two zeros, smallest
+/// instruction, size of a pointer.
 fn layout(head: &[u8]) -> Option<Layout> {
     let [magic, 0xff, 0xff, 0xff, 0, 0, 1 | 4, 8, ..] = head else { return None };
     match magic {
@@ -158,7 +162,7 @@ fn header(memory: &Memory<'_>, address: u64) -> Option<Header> {
     plausible.then_some(Header { layout, count, text, list, base })
 }
 
-/// Numbers of four or eight bytes that follow each other, in pieces.
+/// Reads consecutive numbers of four or eight bytes, a chunk at a time.
 fn numbers(memory: &Memory<'_>, address: u64, size: u64, count: u64) -> Option<Vec<u64>> {
     let mut out = Vec::new();
     let total = count.checked_mul(size)?;
@@ -284,7 +288,7 @@ fn description(memory: &Memory<'_>, address: u64, size: u64) -> Option<(u64, u32
     })?
 }
 
-/// One of the ranges, which are sorted, has a byte of this one.
+/// Tells whether one of the sorted ranges shares a byte with this one.
 fn overlaps(ranges: &[Range], range: Range) -> bool {
     let after = ranges.partition_point(|other| other.start < range.end);
     ranges[..after].last().is_some_and(|other| other.end > range.start)
@@ -295,7 +299,7 @@ fn checks_stack(memory: &Memory<'_>, machine: Machine, range: Range) -> bool {
     memory.look(range.start, length, |code| check(machine, code)) == Some(true)
 }
 
-/// The stack pointer is compared with the bound that the goroutine's descriptor holds.
+/// Tells whether code compares the stack pointer with the bound in the goroutine's descriptor.
 fn check(machine: Machine, code: &[u8]) -> bool {
     match machine {
         // cmp rsp, [r14+16]; cmp r12 or r13, [r14+16]; before Go 1.17 mov rcx, fs:[-8].

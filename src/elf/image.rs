@@ -7,17 +7,17 @@
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 
-/// What is read at once at least, and where reads begin.
+/// The unit of reading in bytes: reads begin at a multiple of it and have at least this size.
 const PAGE: u64 = 4096;
-/// More ranges than any linker's file needs.
+/// The largest number of ranges that are kept of a file; no linker's file needs as many.
 const MOST_PARTS: usize = 64;
-/// What is searched at once.
+/// Bytes that are searched at once.
 const CHUNK: u64 = 256 << 10;
 
-/// Reads at an offset into a buffer and says how many bytes there were.
+/// A function that reads at an offset into a buffer and gives the number of bytes read.
 pub type ReadAt<'s> = dyn Fn(u64, &mut [u8]) -> usize + 's;
 
-/// A file as rules see it.
+/// A file as rules see it: whole in memory, or read range by range.
 #[derive(Debug, Clone, Copy)]
 pub enum Image<'a> {
     Whole(&'a [u8]),
@@ -49,7 +49,7 @@ impl std::fmt::Debug for Parts<'_> {
 }
 
 impl<'s> Parts<'s> {
-    /// A file of a length, of which the first bytes were read already.
+    /// Makes a file of a known length, of which the first bytes were read already.
     pub fn new(length: u64, head: Vec<u8>, read_at: &'s ReadAt<'s>) -> Self {
         let held = Cell::new(head.len() as u64);
         let first = OnceCell::new();
@@ -66,14 +66,14 @@ impl<'s> Parts<'s> {
         }
     }
 
-    /// Tells somebody each time before so many bytes more are kept.
+    /// Sets a function that is told the number of bytes each time before more are kept.
     #[must_use]
     pub fn announcing(mut self, announce: &'s dyn Fn(u64)) -> Self {
         self.announce = Some(announce);
         self
     }
 
-    /// What is kept of it is told to the one who is told of another.
+    /// Announces what is kept to the function that another file announces to.
     #[must_use]
     pub fn like(mut self, other: Image<'s>) -> Self {
         if let Image::Parts(other) = other {
@@ -154,7 +154,7 @@ impl<'a> Image<'a> {
         }
     }
 
-    /// The bytes of a range that lies in the file.
+    /// The bytes of a range; `None` when it does not lie in the file whole.
     pub fn slice(self, offset: u64, size: u64) -> Option<&'a [u8]> {
         match self {
             Self::Whole(bytes) => cut(bytes, offset, size),
@@ -162,13 +162,13 @@ impl<'a> Image<'a> {
         }
     }
 
-    /// As many bytes of a range as the file has.
+    /// The bytes of a range, as far as the file has them.
     pub fn up_to(self, offset: u64, size: u64) -> Option<&'a [u8]> {
         let left = self.length().checked_sub(offset)?;
         self.slice(offset, size.min(left))
     }
 
-    /// As many bytes of a range as the file has; they are not kept.
+    /// Copies the bytes of a range, as far as the file has them, without keeping them.
     pub(super) fn peek(self, offset: u64, size: u64) -> Cow<'a, [u8]> {
         let size = size.min(self.length().saturating_sub(offset));
         match self {
@@ -177,7 +177,7 @@ impl<'a> Image<'a> {
         }
     }
 
-    /// The same for a range that may be large: that it is held is announced.
+    /// Copies a range that may be large; its size is announced before.
     pub(super) fn copy(self, offset: u64, size: u64) -> Cow<'a, [u8]> {
         let size = size.min(self.length().saturating_sub(offset));
         match self {
@@ -186,7 +186,8 @@ impl<'a> Image<'a> {
         }
     }
 
-    /// Puts as many bytes of a range as the file has into a buffer that is used again; nothing else is kept.
+    /// Reads a range, as far as the file has it, into a buffer that is used again; nothing else is
+    /// kept.
     pub(super) fn refill(self, offset: u64, size: u64, buffer: &mut Cow<'a, [u8]>) {
         let size = size.min(self.length().saturating_sub(offset));
         match self {
@@ -202,7 +203,7 @@ impl<'a> Image<'a> {
         }
     }
 
-    /// All of it is in memory.
+    /// Tells whether the whole file is in memory.
     pub(super) fn is_whole(self) -> bool {
         matches!(self, Self::Whole(_))
     }
@@ -213,7 +214,7 @@ impl<'a> Image<'a> {
         self.search_in((0, self.length()), overlap, look)
     }
 
-    /// The same for a range, offset and size, as far as the file has it.
+    /// Searches a range (offset and size, as far as the file has it) like [`Self::search`].
     pub(super) fn search_in<T>(
         self,
         (offset, size): (u64, u64),
@@ -247,14 +248,14 @@ impl<'a> Image<'a> {
         }
     }
 
-    /// True when the bytes stand somewhere in the file.
+    /// Tells whether the bytes stand somewhere in the file.
     pub fn contains(self, needle: &[u8]) -> bool {
         let finder = memchr::memmem::Finder::new(needle);
         let found = self.search(needle.len(), &mut |bytes| finder.find(bytes));
         found.is_some()
     }
 
-    /// The whole file.
+    /// The whole file: borrowed where it is in memory, else read.
     pub fn whole(self) -> Cow<'a, [u8]> {
         match self {
             Self::Whole(bytes) => Cow::Borrowed(bytes),

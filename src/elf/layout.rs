@@ -9,12 +9,12 @@ use goblin::strtab::Strtab;
 use super::facts::{Malformed, context};
 use super::sections::Compression;
 
-/// The largest number of sections we read.
+/// The largest number of sections that are read of one file.
 const MOST_SECTIONS: usize = 100_000;
-/// The largest number of symbols we read of one table.
+/// The largest number of symbols that are read of one table.
 const MOST_SYMBOLS: usize = 4_000_000;
 
-/// One section.
+/// A section with its contents, for comparing two files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section<'a> {
     pub name: String,
@@ -34,7 +34,7 @@ impl<'a> Section<'a> {
     }
 }
 
-/// A function or a variable by its symbol.
+/// A function or a variable that a symbol names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Function {
     pub address: u64,
@@ -42,7 +42,7 @@ pub struct Function {
     pub name: String,
 }
 
-/// What the section headers lead to.
+/// The sections of a file, and the functions and variables its symbols name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Layout<'a> {
     /// In file order.

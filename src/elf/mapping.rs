@@ -16,13 +16,14 @@ pub(super) struct Part {
     pub(super) write: bool,
 }
 
-/// First and last page of a segment: begin and end.
+/// The pages a segment is mapped to: address of the first, and of the end.
 fn pages(segment: &Segment) -> (u64, u64) {
     let end = segment.address.saturating_add(segment.memory_size.max(segment.file_size));
     (segment.address & !(PAGE - 1), end.saturating_add(PAGE - 1) & !(PAGE - 1))
 }
 
-/// What of its pages comes out of the file: begin, end, and the offset of the begin.
+/// The part of a segment's pages that comes out of the file: begin, end, and the file offset of the
+/// begin.
 fn filled(segment: &Segment) -> (u64, u64, u64) {
     let (first, _) = pages(segment);
     let end = segment.address.saturating_add(segment.file_size);
@@ -46,7 +47,7 @@ fn loads(segments: &[Segment]) -> impl DoubleEndedIterator<Item = &Segment> {
         .filter(|segment| segment.memory_size > 0 || segment.file_size > 0)
 }
 
-/// The first pair of segments that share a page, as the addresses of the two.
+/// Finds the first pair of segments that share a page, as their addresses.
 pub fn shared_page(segments: &[Segment]) -> Option<(u64, u64)> {
     let mut sorted: Vec<&Segment> = loads(segments).collect();
     sorted.sort_by_key(|segment| segment.address);
@@ -55,7 +56,7 @@ pub fn shared_page(segments: &[Segment]) -> Option<(u64, u64)> {
     shared.next().map(|(one, other)| (one.address, other.address))
 }
 
-/// File offset of an address.
+/// The file offset of an address, by the segment that is mapped there last.
 pub fn offset_of(segments: &[Segment], address: u64) -> Option<u64> {
     let segment = loads(segments).rfind(|segment| {
         let (first, end) = pages(segment);
@@ -65,7 +66,8 @@ pub fn offset_of(segments: &[Segment], address: u64) -> Option<u64> {
     (first..end).contains(&address).then(|| offset.checked_add(address - first))?
 }
 
-/// The same for many addresses: a file may have a thousand segments and millions of relocations.
+/// File offsets for many addresses: an index by address, since a file may have a thousand segments
+/// and millions of relocations.
 #[derive(Debug)]
 pub(super) struct Places {
     /// Begin, end and offset, by address; none overlap.
@@ -113,7 +115,7 @@ pub(super) fn parts(segments: &[Segment]) -> Vec<Part> {
     out
 }
 
-/// What is left of a part when a range is taken out of it.
+/// Takes a range out of a part and gives what is left.
 fn without(part: Part, first: u64, end: u64) -> impl Iterator<Item = Part> {
     let before = Part { end: part.end.min(first), ..part };
     let address = part.address.max(end);

@@ -9,13 +9,14 @@ use super::facts::{Facts, Kind};
 use super::image::Image;
 use super::mapping;
 
-/// What is held of code at a time: it stays in a core's own cache while it is looked at.
+/// Bytes of code that are held at a time, so few that they stay in a core's own cache while they
+/// are looked at.
 const WINDOW: u64 = 256 << 10;
 
-/// What is read around an address that is looked at alone.
+/// Bytes that are read around an address that is looked at alone.
 const AROUND: u64 = 16 << 10;
 
-/// A mapped part with bytes in the file. None are held: whoever wants some says which.
+/// A mapped part of the file. It holds no bytes: whoever wants some asks for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Region {
     pub(super) address: u64,
@@ -34,7 +35,7 @@ impl Region {
         address >= self.address && address < self.end()
     }
 
-    /// What lies between two addresses; all of it when it is one piece anyway.
+    /// The part of a region between two addresses; the whole region when it is one piece anyway.
     pub(super) fn part(&self, start: u64, end: u64) -> Option<Self> {
         if self.size <= WINDOW {
             return Some(*self);
@@ -46,7 +47,8 @@ impl Region {
     }
 }
 
-/// All regions by address. In objects, where nothing is placed yet, addresses are file offsets.
+/// All mapped regions of a file by address. In objects, where nothing is placed yet, addresses are
+/// file offsets.
 #[derive(Debug)]
 pub(super) struct Memory<'a> {
     pub(super) regions: Vec<Region>,
@@ -117,7 +119,8 @@ impl<'a> Memory<'a> {
         self.regions.iter().find(|region| region.contains(address))
     }
 
-    /// Up to so many bytes from an address, as far as its region goes; they are not kept with the file.
+    /// Copies up to `length` bytes from an address, as far as its region goes, without keeping
+    /// them.
     pub(super) fn copy(&self, address: u64, size: u64) -> Option<Cow<'a, [u8]>> {
         let region = self.region(address)?;
         let skipped = address - region.address;
@@ -189,7 +192,7 @@ impl<'a> Memory<'a> {
         }
     }
 
-    /// Up to so many bytes from an address.
+    /// The bytes from an address on, up to `length`.
     pub(super) fn at(&self, address: u64, size: u64) -> Option<&'a [u8]> {
         let region = self.region(address)?;
         let skipped = address - region.address;
@@ -233,7 +236,7 @@ impl<'a> Memory<'a> {
     }
 }
 
-/// True for machines whose code we read.
+/// Tells whether the code of a machine is read: x86-64's and AArch64's is.
 pub(super) fn readable(machine: Machine) -> bool {
     matches!(machine, Machine::X86_64 | Machine::Aarch64)
 }

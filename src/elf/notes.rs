@@ -29,7 +29,8 @@ pub(super) fn word(bytes: &[u8], ctx: Ctx) -> u32 {
     }
 }
 
-/// Build-id and properties, from segments; objects have none, there the sections count.
+/// Reads build-id and properties from segments, or from sections in objects, which have no
+/// segments.
 pub(super) fn notes(
     image: Image<'_>,
     segments: &[Segment],
@@ -83,8 +84,9 @@ fn read(data: &[u8], align: usize, ctx: Ctx, found: &mut (Option<String>, Proper
     }
 }
 
-/// `GNU_PROPERTY_X86_FEATURE_1_AND` (x86-64 psABI): IBT is bit 0, SHSTK bit 1.
-/// `GNU_PROPERTY_AARCH64_FEATURE_1_AND` (ELF for the Arm 64-bit architecture): BTI 0, PAC 1, GCS 2.
+/// Reads the feature bits of a property note. `GNU_PROPERTY_X86_FEATURE_1_AND` (x86-64 psABI): IBT
+/// is bit 0, SHSTK bit 1. `GNU_PROPERTY_AARCH64_FEATURE_1_AND` (ELF for the Arm 64-bit
+/// architecture): BTI 0, PAC 1, GCS 2.
 fn properties(body: &[u8], ctx: Ctx, out: &mut Properties) {
     const X86_FEATURE_1_AND: u32 = 0xc000_0002;
     const AARCH64_FEATURE_1_AND: u32 = 0xc000_0000;

@@ -12,10 +12,10 @@ use super::layout::{self, Function};
 use super::memory::Memory;
 use super::{Facts, Machine, facts, units};
 
-/// Bytes of functions that are decoded to answer one question.
+/// The largest number of bytes of functions that are decoded to answer one question.
 const MOST_DECODED: usize = 64 << 20;
 
-/// What is known of a file's places.
+/// Names for the places of a file: its functions, variables and compilation units.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origins {
     pub functions: Vec<Function>,
@@ -62,7 +62,7 @@ impl Origins {
         self.names.get(*name).map(String::as_str)
     }
 
-    /// `work (hw/core/qdev.c)`
+    /// A function for people, with its unit: `work (hw/core/qdev.c)`.
     fn function_text(&self, function: &Function) -> String {
         match self.unit_at(function.address) {
             Some(unit) => format!("{} ({unit})", function.name),
@@ -70,7 +70,8 @@ impl Origins {
         }
     }
 
-    /// Variables that lie in one of the ranges, and functions and variables that point there.
+    /// Finds the variables that lie in one of the ranges, and the functions and variables that
+    /// point there.
     pub fn users(&self, bytes: &[u8], ranges: &[(u64, u64)]) -> Vec<String> {
         let mut out = Vec::new();
         let Ok(facts) = facts(bytes) else { return out };
@@ -98,8 +99,8 @@ impl Origins {
         out
     }
 
-    /// Functions with an instruction that addresses a range relative to itself. Bytes that could be such a distance are
-    /// looked for first; only functions with some are decoded.
+    /// Finds functions with an instruction that addresses a range relative to itself. Bytes that
+    /// could be such a distance are looked for first; only functions with some are decoded.
     fn code_users(
         &self,
         facts: &Facts<'_>,
@@ -143,7 +144,7 @@ impl Origins {
         }
     }
 
-    /// The function's name with its unit, by name.
+    /// A text for the function of a name: with its unit, where that is known.
     pub fn named(&self, name: &str) -> String {
         let found = self.functions.iter().find(|function| function.name == name);
         found.map_or_else(|| name.to_owned(), |function| self.function_text(function))

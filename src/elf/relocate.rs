@@ -12,7 +12,8 @@ use goblin::elf::sym::Symtab;
 use super::symbols::{MOST_ENTRIES, text_at};
 use super::{Facts, Machine, Sections};
 
-/// A debug section of an object. Addresses of code become file offsets, as everywhere with objects.
+/// Reads a debug section of an object with its relocations applied. Addresses of code become file
+/// offsets, as everywhere with objects.
 pub(super) fn relocated<'a>(
     sections: &Sections<'a>,
     machine: Machine,
@@ -55,7 +56,8 @@ pub(super) fn relocated<'a>(
     Some(out)
 }
 
-/// Functions of others that the code of an object calls: a function whose address is only taken is none.
+/// Names of undefined functions that the code of an object calls; one whose address is only taken
+/// is not among them.
 pub fn calls<'a>(facts: &Facts<'a>) -> BTreeSet<&'a str> {
     let mut out = BTreeSet::new();
     of_code(facts, &mut |Named { kind, name, defined, .. }| {
@@ -72,7 +74,7 @@ pub fn calls<'a>(facts: &Facts<'a>) -> BTreeSet<&'a str> {
     out
 }
 
-/// What an instruction of an object gets of a variable.
+/// What an AArch64 instruction of an object gets of a variable: its address, or its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
     /// Its address: from the GOT, or added up.
@@ -81,8 +83,9 @@ pub(super) enum Use {
     Value,
 }
 
-/// AArch64 instructions that get a variable's address or value, by their place in the file. The instruction that gets the
-/// page before is none. Source: ELF for the Arm 64-bit Architecture, static relocations.
+/// Finds AArch64 instructions of an object that get a variable's address or value, by their place
+/// in the file. The instruction that gets the page before is none. Source: ELF for the Arm 64-bit
+/// Architecture, static relocations.
 pub(super) fn uses_of(facts: &Facts<'_>, variable: &str) -> BTreeMap<u64, Use> {
     let mut out = BTreeMap::new();
     of_code(facts, &mut |Named { place, kind, name, .. }| {
@@ -100,7 +103,7 @@ pub(super) fn uses_of(facts: &Facts<'_>, variable: &str) -> BTreeMap<u64, Use> {
     out
 }
 
-/// A relocation of code with a symbol.
+/// A relocation of code that names a symbol.
 struct Named<'a> {
     /// Its place in the file.
     place: u64,

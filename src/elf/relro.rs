@@ -5,12 +5,13 @@ use super::{Facts, Machine, Segment, SegmentKind};
 /// The page size of x86-64, and the smallest of the others.
 pub const PAGE: u64 = 4096;
 
-/// The header the loaders keep: of several the last.
+/// The `PT_GNU_RELRO` that the loaders obey: of several the last.
 pub fn segment<'f>(facts: &'f Facts<'_>) -> Option<&'f Segment> {
     facts.segments.iter().rfind(|segment| segment.kind == SegmentKind::GnuRelro)
 }
 
-/// What the loader protects, as glibc rounds it (elf/dl-reloc.c `_dl_protect_relro`): both ends down to a page.
+/// Addresses that the loader makes read-only, rounded as glibc does (elf/dl-reloc.c
+/// `_dl_protect_relro`): both ends down to a page.
 pub fn range(facts: &Facts<'_>, page: u64) -> Option<(u64, u64)> {
     let segment = segment(facts)?;
     let start = segment.address & !(page - 1);
@@ -18,7 +19,7 @@ pub fn range(facts: &Facts<'_>, page: u64) -> Option<(u64, u64)> {
     Some((start, end))
 }
 
-/// Looks at pieces of code until it has seen enough.
+/// A search that is given pieces of code until it answers `true`.
 type Search = Box<dyn FnMut(&[u8]) -> bool>;
 
 /// Numbers of program headers in AArch64 registers: `mov wN, 0xe551; movk wN, 0x6474, lsl 16`. GCC adds to one of a
@@ -55,8 +56,8 @@ impl Numbers {
     }
 }
 
-/// Code of the file asks for program headers of this kind: a static program has to protect itself. `None` for machines
-/// whose code is not read.
+/// Tells whether code of the file looks for `PT_GNU_RELRO` headers: a static program has to protect
+/// itself. `None` for machines whose code is not read.
 pub fn is_looked_for(facts: &Facts<'_>) -> Option<bool> {
     let mut numbers = Numbers::default();
     let mut found: Search = match facts.machine {

@@ -11,12 +11,12 @@ use super::notes::word;
 use super::symbols::text_at;
 use crate::archive::compress;
 
-/// `SHF_COMPRESSED`
+/// Flag of a compressed section (`SHF_COMPRESSED`).
 const COMPRESSED: u64 = 0x800;
-/// What one compressed section may unpack to; hostile sizes are cut here.
+/// The largest size in bytes a compressed section may unpack to; what is longer is cut.
 const MOST_UNPACKED: u64 = 1 << 30;
 
-/// One section header.
+/// One section header: name, kind, flags, and where the section lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Section<'a> {
     pub name: &'a str,
@@ -42,7 +42,7 @@ impl Section<'_> {
         self.flags & 4 != 0
     }
 
-    /// It has bytes in the file.
+    /// Tells whether the section has bytes in the file.
     pub fn has_bytes(&self) -> bool {
         self.kind != SHT_NOBITS && self.size > 0
     }
@@ -110,7 +110,7 @@ impl<'a> Sections<'a> {
         self.list.iter().find(|section| section.name == name)
     }
 
-    /// The bytes of a section as they stand in the file.
+    /// The bytes of a section as they stand in the file; `None` when it has none there.
     pub fn bytes_of(&self, section: &Section<'_>) -> Option<&'a [u8]> {
         if section.has_bytes() { self.image.slice(section.offset, section.size) } else { None }
     }

@@ -6,12 +6,12 @@ use goblin::elf::sym::{STB_LOCAL, STT_FILE, STT_FUNC, STT_GNU_IFUNC, Sym, Symtab
 
 use super::sections::Sections;
 
-/// The largest number of symbols and relocations we read of one table.
+/// The largest number of symbols, and of relocations, that are read of one table.
 pub(super) const MOST_ENTRIES: usize = 4_000_000;
-/// The longest name we show.
+/// The longest name of a symbol that is kept, in bytes.
 pub(super) const LONGEST: usize = 4096;
 
-/// A symbol.
+/// A symbol: name, address, and whether it is a function and defined here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Symbol<'a> {
     pub name: &'a str,
@@ -52,7 +52,7 @@ pub(super) fn static_symbols<'a>(sections: &Sections<'a>, ctx: Ctx) -> Vec<Symbo
         .collect()
 }
 
-/// `.symtab` and its string table.
+/// The symbol table `.symtab` and its string table.
 fn tables<'a>(sections: &Sections<'a>) -> Option<(&'a [u8], &'a [u8])> {
     let table = sections.list.iter().find(|section| section.kind == SHT_SYMTAB)?;
     let names = sections.list.get(usize::try_from(table.link).ok()?)?;
@@ -65,7 +65,7 @@ fn parse(table: &[u8], ctx: Ctx) -> impl Iterator<Item = Sym> {
     Symtab::parse(table, 0, count, ctx).ok().into_iter().flat_map(|symbols| symbols.to_vec())
 }
 
-/// A function of `.symtab`.
+/// A function that `.symtab` names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NamedFunction<'a> {
     pub address: u64,
@@ -75,7 +75,8 @@ pub struct NamedFunction<'a> {
     pub file: &'a str,
 }
 
-/// Functions of `.symtab` by address. In objects, whose sections have no address yet, addresses are file offsets.
+/// Reads the functions of `.symtab`, by address. In objects, whose sections have no address yet,
+/// addresses are file offsets.
 pub(super) fn functions<'a>(
     sections: &Sections<'a>,
     relocatable: bool,

@@ -5,9 +5,11 @@
 
 mod render;
 mod visible;
+mod wrap;
 
 pub use render::{human, line_and_column, place, reference, wire};
 pub use visible::{of_bytes, visible};
+pub use wrap::wrapped;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -4,8 +4,10 @@
 //! meant literally is reported and kept in `left_out`, never silently dropped.
 
 mod levels;
+mod proof;
 
 pub use levels::candidates;
+pub use proof::{Proof, SWITCHES, proof_of};
 
 use std::collections::BTreeMap;
 
@@ -29,7 +31,7 @@ static CONTRADICTION: Code = Code {
               the reason is in the plan and the record.",
 };
 
-/// Where a flag goes.
+/// The stage of a build that a hardening flag belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     Compile,
@@ -40,7 +42,7 @@ pub enum Stage {
     Idle,
 }
 
-/// One flag of a level.
+/// One flag of a hardening level, with its reason and source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flag {
     /// One or more words.
@@ -51,9 +53,11 @@ pub struct Flag {
     pub source: &'static str,
     /// First versions that have it.
     pub since: &'static str,
+    /// What shows in a build that it had its effect; all of these are demanded.
+    pub proof: &'static [Proof],
 }
 
-/// What the compiler said of flags, and who it is.
+/// What the compiler answered about flags, and which compiler it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Probes {
     /// First line of `--version`.
@@ -62,7 +66,7 @@ pub struct Probes {
     pub accepted: BTreeMap<String, bool>,
 }
 
-/// The flags a build uses.
+/// The hardening flags that a build uses, and those it leaves out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
     pub level: String,

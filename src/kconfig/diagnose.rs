@@ -4,7 +4,7 @@ use super::resolve::{Solver, clause_place, collect};
 use super::{CONTRADICTION, Clause, Expr, Kconfig, Rule, SymbolId};
 use crate::finding::Finding;
 
-/// The finding for a symbol that clauses set both ways.
+/// Makes the finding for a symbol that clauses set both ways.
 pub(super) fn contradiction(solver: &Solver<'_>, symbol: SymbolId, clauses: &[&Clause]) -> Finding {
     let kconfig = &solver.kconfig;
     let name = kconfig.name(symbol);
@@ -25,7 +25,7 @@ pub(super) fn contradiction(solver: &Solver<'_>, symbol: SymbolId, clauses: &[&C
     }
 }
 
-/// "X needs a board that selects Y: A, B, …; the profile has C".
+/// Words a way out: "X needs a board that selects Y: A, B, …; the profile has C".
 fn remedy(solver: &Solver<'_>, name: &str, expr: &Expr) -> Option<String> {
     let missing = first_unmet(solver, expr)?;
     let kconfig = &solver.kconfig;
@@ -52,7 +52,7 @@ fn remedy(solver: &Solver<'_>, name: &str, expr: &Expr) -> Option<String> {
     Some(format!("{name} needs {wanted}, which is selected by {}", selectors.join(", ")))
 }
 
-/// A symbol whose being `y` would help a false expression.
+/// Finds a symbol whose being `y` would help to make a false expression true.
 fn first_unmet(solver: &Solver<'_>, expr: &Expr) -> Option<SymbolId> {
     match expr {
         Expr::Symbol(id) => (solver.values[*id] == Some(false)).then_some(*id),
@@ -63,7 +63,7 @@ fn first_unmet(solver: &Solver<'_>, expr: &Expr) -> Option<SymbolId> {
     }
 }
 
-/// Symbols that select `symbol` directly.
+/// The symbols that select `symbol` directly.
 fn selectors(solver: &Solver<'_>, symbol: SymbolId) -> Vec<SymbolId> {
     let mut found: Vec<SymbolId> = solver
         .tree_clauses()
@@ -77,7 +77,7 @@ fn selectors(solver: &Solver<'_>, symbol: SymbolId) -> Vec<SymbolId> {
     found
 }
 
-/// Boards that reach `symbol` by `select`, and whose own dependencies hold on this target.
+/// The boards that reach `symbol` by `select`, and whose own dependencies hold on this target.
 fn providing_boards(solver: &Solver<'_>, symbol: SymbolId, boards: &[SymbolId]) -> Vec<SymbolId> {
     let mut reached = vec![symbol];
     let mut at = 0;
@@ -96,7 +96,8 @@ fn providing_boards(solver: &Solver<'_>, symbol: SymbolId, boards: &[SymbolId]) 
         .collect()
 }
 
-/// No `depends on` of the board is already false: another architecture's board is not offered.
+/// Tells whether a board fits the target: none of its `depends on` is already false, as another
+/// architecture's would be.
 fn fits_target(solver: &Solver<'_>, board: SymbolId) -> bool {
     solver.tree_clauses().all(|clause| match &clause.rule {
         Rule::DependsOn(expr) if clause.symbol == board => {
@@ -134,7 +135,7 @@ fn boards(solver: &Solver<'_>) -> Vec<SymbolId> {
     defaults
 }
 
-/// A declared symbol with a similar name.
+/// Suggests a declared symbol with a similar name.
 pub(super) fn similar<'a>(kconfig: &'a Kconfig, name: &str) -> Option<&'a str> {
     kconfig
         .symbols()

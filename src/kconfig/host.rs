@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::Assignment;
 use crate::tree::Tree;
 
-/// What `configs/targets/TARGET.mak` says.
+/// The facts of a target that `configs/targets/TARGET.mak` states.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     pub name: String,
@@ -21,12 +21,13 @@ impl Target {
         self.values.get(key).map(String::as_str)
     }
 
-    /// `TARGET_NEED_FDT=y`: `configure` refuses the target without libfdt.
+    /// Tells whether the target needs libfdt (`TARGET_NEED_FDT=y`): `configure` refuses it without.
     pub fn needs_fdt(&self) -> bool {
         self.get("TARGET_NEED_FDT") == Some("y")
     }
 
-    /// `i386` for x86_64, `arm` for aarch64: the key of `hw_arch` and `target_arch` in meson.build.
+    /// The base architecture, `i386` for x86_64 and `arm` for aarch64: the key of `hw_arch` and
+    /// `target_arch` in meson.build.
     pub fn base_arch(&self) -> &str {
         self.get("TARGET_BASE_ARCH").or_else(|| self.get("TARGET_ARCH")).unwrap_or("")
     }
@@ -44,7 +45,8 @@ pub fn target(tree: &Tree, name: &str) -> Option<Target> {
     Some(Target { name: name.to_owned(), values })
 }
 
-/// Host and target symbols. `enabled` says whether a build option (its configure name) is on.
+/// Makes the assignments of host and target symbols that meson passes. `enabled` says whether a
+/// build option (its configure name) is on.
 pub fn host_symbols(
     tree: &Tree,
     target: &Target,
@@ -75,8 +77,9 @@ pub fn host_symbols(
     symbols
 }
 
-/// Symbols of accelerators, which meson passes where `--enable-` with the same name found what it needs. A device file
-/// must not ask for one itself: Kconfig would take it, and half of the code it selects would not be compiled.
+/// The symbols of accelerators, which meson passes where `--enable-` with the same name found what
+/// it needs. A device file must not ask for one itself: Kconfig would take it, and half of the code
+/// it selects would not be compiled.
 fn accelerators(tree: &Tree) -> Vec<String> {
     let text = tree.text("meson.build").unwrap_or_default();
     let added = text.split("accelerators += 'CONFIG_").skip(1);
@@ -101,7 +104,7 @@ fn yes(symbol: &str) -> Assignment {
     Assignment { symbol: symbol.to_owned(), value: true, origin: None }
 }
 
-/// The `(CONDITION ? ['CONFIG_X=y'] : [])` entries of `host_kconfig`, as (condition, X).
+/// Reads the `(CONDITION ? ['CONFIG_X=y'] : [])` entries of `host_kconfig`, as (condition, X).
 fn conditions(tree: &Tree) -> Vec<(String, String)> {
     let text = tree.text("meson.build").unwrap_or_default();
     let Some((_, block)) = text.split_once("host_kconfig =") else { return Vec::new() };

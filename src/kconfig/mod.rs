@@ -49,7 +49,7 @@ pub(crate) static CYCLE: Code = Code {
     explain: "The clauses form a loop, so no order of evaluation exists (`cycle found` in minikconf).",
 };
 
-/// Index of a symbol.
+/// Index of a symbol in [`Kconfig`].
 pub(crate) type SymbolId = usize;
 
 /// A boolean expression over symbols.
@@ -81,7 +81,7 @@ pub enum Rule {
     },
 }
 
-/// One clause with its place in the tree.
+/// One clause of a symbol, with its place in the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clause {
     pub symbol: SymbolId,
@@ -90,7 +90,7 @@ pub struct Clause {
     pub line: u32,
 }
 
-/// All symbols and clauses of a tree.
+/// All Kconfig symbols and clauses of a tree.
 #[derive(Debug, Clone, Default)]
 pub struct Kconfig {
     names: Vec<String>,
@@ -119,7 +119,7 @@ impl Kconfig {
         self.by_name.get(name).copied()
     }
 
-    /// Where a symbol is declared: file and line.
+    /// The file and line where a symbol is declared.
     pub fn declaration(&self, name: &str) -> Option<(&str, u32)> {
         let id = self.id(name)?;
         self.declared.get(id)?.as_ref().map(|(file, line)| (file.as_str(), *line))
@@ -138,8 +138,8 @@ impl Kconfig {
         &self.clauses
     }
 
-    /// Symbols that must be `y` beside `asked`: what they and everything they select unconditionally depend on, as far
-    /// as the dependency is a plain conjunction.
+    /// Finds symbols that must be `y` beside `asked`: what they and everything they select
+    /// unconditionally depend on, as far as the dependency is a plain conjunction.
     pub fn demands(&self, asked: &[String]) -> Vec<(String, String)> {
         let mut queue: Vec<SymbolId> = asked.iter().filter_map(|name| self.id(name)).collect();
         let mut out = Vec::new();
@@ -177,7 +177,7 @@ impl Kconfig {
         }
     }
 
-    /// A clause as one line, without its place.
+    /// A clause as one line of Kconfig's language, without its place.
     pub fn show_clause(&self, clause: &Clause) -> String {
         let name = self.name(clause.symbol);
         let yn = |value: &bool| if *value { "y" } else { "n" };
@@ -222,7 +222,7 @@ pub struct Assignment {
     pub origin: Option<Origin>,
 }
 
-/// What is asked of the resolver.
+/// The question to the resolver: mode and assignments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     pub mode: Mode,

@@ -7,10 +7,10 @@ use crate::finding::{Finding, Place};
 use crate::profile::Origin;
 use crate::tree::{Tree, join};
 
-/// How deep expressions and includes may nest before we refuse; QEMU's own stay below ten.
+/// The largest depth to which expressions and includes may nest; QEMU's own stay below ten.
 const DEPTH: usize = 64;
 
-/// Reads `root` and everything it sources.
+/// Reads the Kconfig file `root` and everything it sources.
 pub fn parse(tree: &Tree, root: &str) -> (Kconfig, Vec<Finding>) {
     let mut reader =
         Reader { tree, kconfig: Kconfig::default(), seen: BTreeSet::new(), stack: Vec::new() };
@@ -202,7 +202,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// `if EXPR` joined with the symbol whose clause it is.
+    /// Reads `if EXPR` of a clause and joins it with the symbol whose clause it is.
     fn guarded(&mut self, lexer: &mut Lexer, by: SymbolId) -> Parsed<Expr> {
         Ok(match self.condition(lexer)? {
             Some(condition) => Expr::And(Box::new(condition), Box::new(Expr::Symbol(by))),

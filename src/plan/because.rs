@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::profile::Origin;
 
-/// The reason for one item.
+/// The reason why one item is in a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Because {
     /// A line of the profile asks for it.
@@ -75,7 +75,7 @@ impl fmt::Display for Because {
     }
 }
 
-/// A value with its reason.
+/// A text of a plan (symbol, flag, argument, …) with its reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
     pub text: String,

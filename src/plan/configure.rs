@@ -8,7 +8,7 @@ use crate::profile::{Profile, Sourced};
 /// Directories QEMU looks for firmware in, after the package's own: Debian's and Fedora's.
 const FIRMWARE_PATH: &str = "/usr/share/qemu:/usr/share/seabios:/usr/lib/ipxe/qemu:/usr/share/seavgabios:/usr/share/ipxe/qemu";
 
-/// All arguments but compiler flags.
+/// Makes all arguments of `configure` but compiler flags.
 pub(super) fn arguments(
     profile: &Profile,
     options: &Options,
@@ -83,7 +83,7 @@ pub(super) fn arguments(
     out
 }
 
-/// Every switch of the tree, on or off.
+/// States every switch of the tree's `configure`, on or off.
 fn switches(options: &Options, features: &Features, stated: &[String]) -> Vec<Item> {
     let mut out = Vec::new();
     for name in options.switches() {
@@ -111,7 +111,7 @@ pub(super) fn writable(profile: &Profile) -> Vec<&str> {
     write
 }
 
-/// The block driver allowlists.
+/// Makes the arguments of the block driver allowlists.
 fn block(profile: &Profile) -> Vec<Item> {
     let write = writable(profile);
     let origin = profile.block_read_write.first().map(|format| format.origin.clone());

@@ -4,7 +4,7 @@
 
 use crate::profile::{Arch, Distribution};
 
-/// One thing under its names; `None`: the distribution has no package with it.
+/// The names of one package in each distribution; `None` where a distribution has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Names {
     pub debian: Option<&'static str>,

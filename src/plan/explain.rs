@@ -15,7 +15,8 @@ pub fn explain(plan: &Plan, catalog: &Catalog, what: &str) -> Option<String> {
     })
 }
 
-/// A type or backend of the predicted surface. A name that is several things (`socket`) is explained as each of them.
+/// Explains a type or backend of the predicted surface. A name that is several things (`socket`) is
+/// explained as each of them.
 fn type_in(plan: &Plan, what: &str) -> Option<String> {
     let surface = &plan.surface;
     let machine = what.trim_end_matches("-machine");
@@ -125,7 +126,7 @@ fn symbol(plan: &Plan, what: &str) -> Option<String> {
     Some(format!("CONFIG_{name} is on\n{}{brings}", chain(plan, name)))
 }
 
-/// Options, arguments, flags and firmware.
+/// Explains an option, argument, flag or firmware file of the plan.
 fn listed(plan: &Plan, what: &str) -> Option<String> {
     let option = what.trim_start_matches("--enable-").trim_start_matches("--disable-");
     let find = |items: &[Item], what: &str| items.iter().find(|item| item.text == what).cloned();
@@ -169,7 +170,7 @@ fn provider(provider: Provider) -> String {
     format!("from the package {}", packages.join(", "))
 }
 
-/// Names the tree knows but the plan does not have.
+/// Explains a name that the tree knows and the plan does not have.
 fn absent(catalog: &Catalog, what: &str) -> Option<String> {
     let entries: Vec<_> = catalog.named(what).collect();
     let entry = entries.first()?;

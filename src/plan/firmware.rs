@@ -30,7 +30,7 @@ const MICROVM: Provider = Provider::Package(&distribution::SEABIOS_MICROVM);
 const VGABIOS: Provider = Provider::Package(&distribution::VGABIOS);
 const IPXE: Provider = Provider::Package(&distribution::IPXE);
 
-/// (machine as the profile names it, file, provider, why)
+/// Firmware of machines: machine as the profile names it, file, provider, reason.
 const MACHINES: &[(&str, &str, Provider, &str)] = &[
     ("q35", "bios-256k.bin", SEABIOS, "machine BIOS"),
     ("q35", "linuxboot_dma.bin", Provider::Built, "option ROM for -kernel"),
@@ -47,7 +47,7 @@ const MACHINES: &[(&str, &str, Provider, &str)] = &[
     ("microvm", "pvh.bin", Provider::Built, "option ROM for -kernel with a PVH image"),
 ];
 
-/// (device type, file, provider)
+/// Firmware of devices: device type, file, provider.
 const DEVICES: &[(&str, &str, Provider)] = &[
     ("virtio-net-pci", "efi-virtio.rom", IPXE),
     ("e1000", "efi-e1000.rom", IPXE),
@@ -68,7 +68,7 @@ const DEVICES: &[(&str, &str, Provider)] = &[
     ("ati-vga", "vgabios-ati.bin", VGABIOS),
 ];
 
-/// Firmware of the machines asked for and of every device that is in.
+/// Finds the firmware of the machines asked for and of every device that is in.
 pub(super) fn needed(profile: &Profile, surface: &Surface) -> Vec<Firmware> {
     let mut out: Vec<Firmware> = Vec::new();
     let mut add = |file: &str, provider: Provider, because: Because| {

@@ -27,7 +27,7 @@ pub struct Definition {
     pub condition: Condition,
 }
 
-/// Symbols that compile a definition.
+/// A selection of symbols that compiles a missing definition, with its cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remedy {
     pub definition: Definition,
@@ -49,7 +49,7 @@ impl fmt::Display for Remedy {
     }
 }
 
-/// Where the tree defines `name` at the start of a line, in files of an emulator.
+/// Finds where the tree defines `name` at the start of a line, in files of an emulator.
 pub fn definitions(tree: &Tree, catalog: &Catalog, name: &str) -> Vec<Definition> {
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return Vec::new();
@@ -94,7 +94,7 @@ fn defined_at(bytes: &[u8], name: &str) -> Option<u32> {
     None
 }
 
-/// A declaration ends with `;` before any `{`.
+/// Tells whether a text ends as a declaration does, with `;` before any `{`.
 fn statement_ends<'a>(line: &'a str, rest: &mut dyn Iterator<Item = &'a str>) -> bool {
     std::iter::once(line)
         .chain(rest.take(20))
@@ -103,7 +103,8 @@ fn statement_ends<'a>(line: &'a str, rest: &mut dyn Iterator<Item = &'a str>) ->
         .is_none_or(|c| c == ';')
 }
 
-/// What would define `name`, smallest surface first. Definitions that no selection of symbols reaches are left out.
+/// Finds selections that would define `name`, smallest predicted surface first. Definitions that no
+/// selection of symbols reaches are left out.
 pub fn remedies(inputs: &Inputs<'_>, name: &str) -> Vec<Remedy> {
     let (Some(base), _) = super::make(inputs.clone()) else { return Vec::new() };
     let mut out = Vec::new();
@@ -136,7 +137,8 @@ pub fn remedies(inputs: &Inputs<'_>, name: &str) -> Vec<Remedy> {
     out
 }
 
-/// The symbols with what they depend on, as far as that is a plain conjunction (`CXL depends on PXB`).
+/// Adds to symbols what they depend on, as far as that is a plain conjunction (`CXL depends on
+/// PXB`).
 fn with_demands(inputs: &Inputs<'_>, base: &Plan, mut symbols: Vec<String>) -> Vec<String> {
     let mut at = 0;
     while let Some(symbol) = symbols.get(at).cloned() {
@@ -155,10 +157,10 @@ fn is_on(plan: &Plan, symbol: &str) -> bool {
     plan.symbols.iter().any(|item| item.text == symbol)
 }
 
-/// How many missing functions one failed link is explained for.
+/// The largest number of missing functions that are explained of one failed link.
 const EXPLAINED: usize = 10;
 
-/// Findings for the output of a linker that failed.
+/// Makes findings of the output of a linker that failed.
 pub fn explain_failure(inputs: &Inputs<'_>, log: &str) -> Vec<Finding> {
     let mut names: Vec<&str> = log
         .split("undefined reference to `")

@@ -115,7 +115,8 @@ pub(super) fn make_with(inputs: Inputs<'_>, symbols: &[String]) -> (Option<Plan>
     (Some(plan), findings)
 }
 
-/// How many rounds of remedies a selection gets; each round adds symbols, so a real tree needs two or three.
+/// The largest number of rounds of remedies a selection gets; each round adds symbols, so a real
+/// tree needs two or three.
 const ROUNDS: usize = 12;
 
 /// Selects, and selects again with the remedies of known link trouble and with missing parents until there is none.

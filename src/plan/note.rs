@@ -7,19 +7,20 @@
 use serde_json::json;
 
 use super::{Because, Item, SourceFacts};
-use crate::hardening::{Flag, Probes, Stage};
+use crate::hardening::{Flag, Probes, Proof, Stage};
 use crate::profile::Profile;
 
-/// What the linker is asked, to see whether it writes notes.
+/// The text given to the linker to see whether it writes package notes.
 pub const PROBE: Flag = Flag {
     text: "-Xlinker --package-metadata={}",
     stage: Stage::Link,
     why: "a core dump names the package it came from",
     source: "UAPI.8",
     since: "binutils 2.39, lld 15",
+    proof: &[Proof::None("the note itself is read back")],
 };
 
-/// The linker flag, where the linker has it.
+/// The linker flag that writes the package note, where the linker has it.
 pub(super) fn flag(profile: &Profile, source: &SourceFacts, probes: &Probes) -> Option<Item> {
     if probes.accepted.get(PROBE.text) != Some(&true) {
         return None;
@@ -49,7 +50,7 @@ pub fn planned(plan: &super::Plan) -> Option<serde_json::Value> {
     serde_json::from_str(flag).ok()
 }
 
-/// Without the distribution's epoch and suffix.
+/// A version without the distribution's epoch and suffix.
 fn upstream(version: &str) -> &str {
     let version = version.split_once(':').map_or(version, |(_, rest)| rest);
     let end = version.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(version.len());

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::tree::Tree;
 
-/// File that lists the options.
+/// The file of a tree that lists its build options.
 pub(super) const OPTIONS_FILE: &str = "scripts/meson-buildoptions.sh";
 
 /// Words of `configure` that choose what is built; `--target-list` has chosen.
@@ -72,7 +72,7 @@ impl Options {
         self.names.get(name).copied()
     }
 
-    /// Names that can be turned on and off.
+    /// The names of options that can be turned on and off.
     pub fn switches(&self) -> impl Iterator<Item = &str> {
         self.names
             .iter()

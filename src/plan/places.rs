@@ -39,7 +39,7 @@ impl Variable {
     }
 }
 
-/// Absolute paths for the variables.
+/// Absolute paths of this machine for the variables of a plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Places {
     values: BTreeMap<Variable, String>,
@@ -70,7 +70,7 @@ impl Places {
             .fold(text.to_owned(), |text, (variable, value)| text.replace(variable.name(), value))
     }
 
-    /// The command as it runs here.
+    /// A command with its variables replaced by paths of this machine.
     pub fn apply(&self, invocation: &Invocation) -> Invocation {
         Invocation {
             wrapper: invocation.wrapper.clone(),

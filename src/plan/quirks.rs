@@ -13,7 +13,7 @@ struct Quirks {
     quirk: Vec<Quirk>,
 }
 
-/// A selection that resolves and does not link.
+/// A known selection that resolves and does not link, with its remedies.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Quirk {
@@ -31,7 +31,7 @@ pub(super) struct Quirk {
     remedy: Vec<Remedy>,
 }
 
-/// A text in a file of the tree.
+/// A text whose presence in a file of the tree proves a quirk.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Evidence {
@@ -64,7 +64,7 @@ pub(super) fn known() -> Vec<Quirk> {
 }
 
 impl Quirk {
-    /// The selection has this trouble, as far as versions and symbols go.
+    /// Tells whether a selection has this trouble, as far as versions and symbols go.
     pub(super) fn concerns(&self, version: &str, on: &dyn Fn(&str) -> bool) -> bool {
         let after = series(version) >= series(&self.first);
         let before = self.last.as_ref().is_none_or(|last| series(version) <= series(last));
@@ -74,12 +74,13 @@ impl Quirk {
             && !self.without.iter().any(|symbol| on(symbol))
     }
 
-    /// The tree's file is evidence for this quirk.
+    /// Tells whether a file of the tree is evidence for this quirk.
     pub(super) fn reads(&self, path: &str) -> bool {
         self.calls.file == path || self.lacks.file == path
     }
 
-    /// What to do; `None` when the tree does not have the trouble. `patches` are the names of those applied to it.
+    /// Decides what to do about the quirk; `None` when the tree does not have the trouble.
+    /// `patches` are the names of those applied to it.
     pub(super) fn answer(&self, tree: &Tree, patches: &[String]) -> Option<Answer> {
         if !has(tree, &self.calls) {
             return None;
@@ -115,7 +116,7 @@ fn has(tree: &Tree, evidence: &Evidence) -> bool {
     tree.text(&evidence.file).is_some_and(|text| text.contains(&evidence.text))
 }
 
-/// `10.2.50` → (10, 2).
+/// The series of a version: `10.2.50` gives (10, 2).
 fn series(version: &str) -> (u32, u32) {
     let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
     (parts.next().unwrap_or(0), parts.next().unwrap_or(0))

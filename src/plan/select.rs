@@ -15,7 +15,7 @@ use crate::kconfig::{
 use crate::profile::{Origin, Profile, Sourced};
 use crate::tree::Tree;
 
-/// Everything the selection was made from and what came out.
+/// The outcome of a selection: options, symbols, predicted surface, and what was not chosen.
 pub(super) struct Selected {
     pub features: Features,
     pub asked: Vec<Item>,
@@ -99,8 +99,9 @@ impl Selector<'_> {
         (Some(Selected { features, asked, resolution, surface, alternatives }), findings)
     }
 
-    /// Symbols that bring the parents of types that are in. QEMU checks parents when it starts, not when it links: a
-    /// type without its parent ends it there ("Type 'm25p80-generic' is missing its parent 'ssi-peripheral'").
+    /// Finds symbols that bring the parents of types that are in. QEMU checks parents when it
+    /// starts, not when it links: a type without its parent ends it there ("Type 'm25p80-generic'
+    /// is missing its parent 'ssi-peripheral'").
     pub(super) fn missing_parents(&self, found: &Selected) -> Vec<(String, Because)> {
         let config = self.config(&found.resolution, &found.features);
         let holds = |entry: &Entry| entry.condition.holds(&config);
@@ -153,7 +154,7 @@ impl Selector<'_> {
             .collect()
     }
 
-    /// Alternatives of all entries of a name on this architecture, without repetitions.
+    /// The alternatives of all entries of a name on this architecture, without repetitions.
     fn alternatives(&self, entries: &[&Entry]) -> Vec<(Vec<String>, Vec<String>)> {
         let base = self.target.base_arch();
         let mut out: Vec<(Vec<String>, Vec<String>)> = Vec::new();
@@ -190,7 +191,8 @@ impl Selector<'_> {
         out
     }
 
-    /// Index of the alternative with the smallest predicted surface on top of what is asked already.
+    /// The index of the alternative with the smallest predicted surface on top of what is asked
+    /// already.
     fn smallest(&self, demand: &Demand<'_>, asked: &Asked, features: &Features) -> usize {
         let sizes = (0..demand.alternatives.len()).map(|index| {
             let (mut asked, mut features) = (asked.clone(), features.clone());

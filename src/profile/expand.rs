@@ -10,7 +10,7 @@ use crate::finding::visible;
 /// TOML 1.0 that [`load`](super::load) reads as the same profile; a comment after a value is `FILE:LINE:COLUMN` or the
 /// default's rule.
 pub fn expanded(profile: &Profile) -> String {
-    Writer { out: String::new(), origin: |origin| origin.to_string() }.profile(profile)
+    Writer { out: String::new(), origin: ToString::to_string }.profile(profile)
 }
 
 /// The same with file names instead of paths: one profile gives one text, wherever it lies.

@@ -84,6 +84,11 @@ pub enum Level {
     Cfi,
 }
 
+impl Level {
+    /// Every level.
+    pub const ALL: [Self; 4] = [Self::Openstack, Self::Baseline, Self::Strict, Self::Cfi];
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Compiler {
     Gcc,

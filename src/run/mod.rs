@@ -630,6 +630,7 @@ impl Run<'_> {
             let mut report = examination.settle(&policy);
             report.findings.extend(acceptance::file_digests(record, &report));
             report.findings.extend(acceptance::contradictions(&expected, &report, linked.as_ref()));
+            report.findings.extend(acceptance::unproved(&expected, &report, linked.as_ref()));
             findings.extend(report.findings.iter().cloned());
             reports.push(report);
         }

@@ -3,6 +3,7 @@
 use super::RuleVerdict;
 use super::Verdict;
 use crate::archive::{Kind, Member, path_leaves};
+use crate::verify::pages::{self, Page};
 
 /// A rule's name and meaning, whatever it looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub struct RuleInfo {
     pub summary: &'static str,
     /// Where the rule comes from.
     pub source: &'static str,
+    /// What `quench explain` says of it.
+    pub page: &'static Page,
 }
 
 /// Rules about entries, in the order reports show them.
@@ -20,36 +23,43 @@ pub static FILE_RULES: &[RuleInfo] = &[
         name: "readable",
         summary: "a file that begins like an ELF file can be judged",
         source: "a loader might start what a checker cannot read",
+        page: &pages::READABLE,
     },
     RuleInfo {
         name: "opened",
         summary: "every archive within is opened and judged",
         source: "what is not opened is not judged",
+        page: &pages::OPENED,
     },
     RuleInfo {
         name: "set-id",
         summary: "the file is not set-user-id or set-group-id",
         source: "execve(2)",
+        page: &pages::SET_ID,
     },
     RuleInfo {
         name: "capabilities",
         summary: "the file has no capabilities",
         source: "capabilities(7)",
+        page: &pages::CAPABILITIES,
     },
     RuleInfo {
         name: "world-writable",
         summary: "not everybody may write the file; directories that all may write are sticky",
         source: "Debian Policy 10.9",
+        page: &pages::WORLD_WRITABLE,
     },
     RuleInfo {
         name: "device",
         summary: "the package holds no device, fifo or socket",
         source: "Debian Policy 10.6",
+        page: &pages::DEVICE,
     },
     RuleInfo {
         name: "link",
         summary: "no symbolic link leads out of the package's root or into a directory all may write",
         source: "Debian Policy 10.5",
+        page: &pages::LINK,
     },
 ];
 

@@ -9,6 +9,7 @@ mod examine;
 mod file;
 mod judge;
 mod libc;
+mod pages;
 pub mod payload;
 pub mod policy;
 pub(crate) mod rules;
@@ -22,6 +23,7 @@ pub use examine::{DebugFiles, Examination, Options};
 pub use file::{FILE_RULES, RuleInfo};
 pub use judge::{Report, Verification, judge};
 pub use libc::Libc;
+pub use pages::{Page, rule_page, rules_reference};
 pub use policy::{Date, Demand, Policy};
 pub use rules::{RULES, Rule};
 pub use selection::Selection;
@@ -38,6 +40,7 @@ pub fn rule_infos() -> impl Iterator<Item = RuleInfo> {
         name: rule.name,
         summary: rule.summary,
         source: rule.source,
+        page: rule.page,
     });
     of_elf.chain(FILE_RULES.iter().copied())
 }

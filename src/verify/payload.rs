@@ -37,9 +37,10 @@ fn deb(reader: &mut dyn Read) -> Result<Payload, String> {
     let mut hash = Sha256::new();
     for wanted in ["debian-binary", "control.tar", "data.tar"] {
         loop {
-            let name = members.next().map_err(fault)?;
-            let name = name.ok_or_else(|| format!("no {wanted} in its place in the package"))?;
-            if name.starts_with(wanted) {
+            let member = members.next().map_err(fault)?;
+            let member =
+                member.ok_or_else(|| format!("no {wanted} in its place in the package"))?;
+            if member.path.starts_with(wanted) {
                 break;
             }
         }

@@ -6,16 +6,12 @@ use std::process::Command;
 use quench::acceptance::{Expected, contradictions};
 use quench::finding::{Finding, Severity};
 use quench::isolate::Isolation;
+use quench::plan::{Because, Item, Plan, show};
 use quench::run::linked;
 use quench::verify::{Examination, Policy};
-use quench::wire::Plan;
-use quench::wire::plan::{Argument, Because};
 
 use crate::sandbox::Sandbox;
-
-const FLAGS: &str = "-O2 -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fstack-clash-protection \
-                     -fcf-protection=full -fzero-call-used-regs=used-gpr -fno-delete-null-pointer-checks";
-const LINK: &str = "-pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,separate-code";
+use crate::small;
 
 /// Three functions with a local array each; `mark` stands before each of them.
 fn unit(name: &str, mark: &str) -> String {
@@ -42,31 +38,26 @@ fn main_and(a: Source<'static>) -> Vec<Source<'static>> {
     vec![source("main.c", MAIN, ""), a, source("b.c", unit("b", ""), "")]
 }
 
-/// The plan of these flags.
+/// A plan of level `strict` for the compilers that have all but the newest flags.
 fn plan() -> Plan {
-    let items = |words: &str| -> Vec<Argument> {
-        let argument = |word: &str| Argument {
-            argument: word.to_owned(),
-            because: Because::Hardening {
-                level: "strict".to_owned(),
-                source: String::new(),
-                text: String::new(),
-            },
-        };
-        words.split(' ').map(argument).collect()
-    };
-    Plan {
-        target: "x86_64-softmmu".to_owned(),
-        cflags: items(FLAGS),
-        ldflags: items(LINK),
-        ..Plan::default()
-    }
+    small::plan("strict", "", &["-fstrict-flex-arrays=3", "-fzero-init-padding-bits=all"])
+}
+
+/// What the hardening level of a plan asks for.
+fn of_level(items: &[Item]) -> String {
+    let hardening = |item: &&Item| matches!(item.because, Because::Hardening { .. });
+    let words: Vec<&str> = items.iter().filter(hardening).map(|item| item.text.as_str()).collect();
+    words.join(" ")
 }
 
 /// Builds `qemu-system-x86_64` of some sources with ninja.
 fn build(sandbox: &Sandbox, sources: &[Source<'_>], link: &str) -> PathBuf {
+    // --enable-pie
+    let plan = plan();
+    let (flags, link_flags) = (of_level(&plan.cflags), of_level(&plan.ldflags));
     let mut ninja = format!(
-        "rule cc\n  command = gcc -g {FLAGS} $more -c -o $out $in\nrule ld\n  command = gcc {LINK} {link} -o $out $in\n"
+        "rule cc\n  command = gcc -g -fPIE {flags} $more -c -o $out $in\n\
+         rule ld\n  command = gcc -pie {link_flags} {link} -o $out $in\n"
     );
     let mut objects = String::new();
     for Source { name, text, more } in sources {
@@ -87,7 +78,7 @@ fn run(directory: &Path) {
 
 /// What a build directory and its program have against the plan; without a directory, the program alone.
 fn faults(directory: Option<&Path>, program: &Path) -> Vec<Finding> {
-    let expected = Expected::of_plan(&plan()).unwrap();
+    let expected = Expected::of_plan(&show::wire(&plan())).unwrap();
     let linked = directory.map(|directory| {
         let (linked, findings) =
             linked(directory, "qemu-system-x86_64", &Isolation::default()).unwrap();
@@ -159,7 +150,7 @@ fn fortify_is_known_by_the_command_and_by_the_calls_of_the_object() {
     only(
         &messages(&faults(Some(sandbox.path()), &program)),
         &[
-            "error: 1 of 3 compile commands lack -D_FORTIFY_SOURCE=2, which the plan asks for: a.c.o (level 1)",
+            "error: 1 of 3 compile commands lack -D_FORTIFY_SOURCE=3, which the plan asks for: a.c.o (level 1)",
         ],
     );
     let sandbox = Sandbox::new();
@@ -282,7 +273,7 @@ fn the_command_line_takes_a_plan_and_a_record() {
     let undone = "-fno-stack-clash-protection";
     let program = build(&sandbox, &main_and(source("a.c", unit("a", ""), undone)), "");
     let file = program.to_str().unwrap();
-    let plan = sandbox.write("plan.json", quench::wire::text(&plan()).unwrap());
+    let plan = sandbox.write("plan.json", quench::wire::text(&show::wire(&plan())).unwrap());
     let plan = plan.to_str().unwrap();
     let wanted = "1 of 3 units were compiled without -fstack-clash-protection";
     let ran = sandbox.quench(&["verify", "--plan", plan, file]);

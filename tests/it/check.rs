@@ -139,6 +139,21 @@ fn a_profile_that_extends_itself_and_one_with_a_missing_parent_are_findings() {
 }
 
 #[test]
+fn a_profile_s_name_leads_out_of_no_directory() {
+    let sandbox = Sandbox::new();
+    for name in ["../x", "a/b", "My profile", "", "-x"] {
+        let text = format!("schema = 1\nname = {name:?}\nextends = [\"cloud-virtio\"]\n");
+        sandbox.write("p.toml", text);
+        let ran = sandbox.quench(&["check", "--text-only", "p.toml"]);
+        assert!(
+            ran.code == 2 && ran.stderr.contains("profile::bad-value"),
+            "{name}: {}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
 fn passthrough_needs_an_acknowledgement() {
     let sandbox = Sandbox::new();
     let text = "schema = 1\nname = \"p\"\nextends = [\"cloud-virtio\"]\n[devices]\nallow = [\"vfio-pci\"]\n";
@@ -174,6 +189,24 @@ fn codes_of_findings_are_unique_and_explained() {
         let ran = Sandbox::new().quench(&["explain", code.name]);
         assert!(ran.code == 0 && ran.stdout.contains(code.summary));
     }
+}
+
+#[test]
+fn rules_are_explained_without_a_profile_or_a_tree() {
+    let sandbox = Sandbox::new();
+    for rule in quench::verify::rule_infos() {
+        let ran = sandbox.quench(&["explain", rule.name]);
+        assert!(
+            ran.code == 0 && ran.stdout.starts_with(&format!("{}: ", rule.name)),
+            "{}",
+            rule.name
+        );
+        assert_eq!(sandbox.quench(&["explain", &format!("rule/{}", rule.name)]).stdout, ran.stdout);
+    }
+    let both = sandbox.quench(&["explain", "relro", "verify::limit"]);
+    assert!(both.code == 0 && both.stdout.contains("\nverify::limit: "), "{}", both.stdout);
+    let ran = sandbox.quench(&["explain", "reelro"]);
+    assert!(ran.code == 2 && ran.stderr.contains("no rule and no finding code"), "{}", ran.stderr);
 }
 
 proptest::proptest! {

@@ -10,7 +10,10 @@ const WRITE: &str = "QUENCH_GENERATE";
 
 /// Every generated file: its path from the top of the tree, and what it has to be.
 fn files() -> Vec<(&'static str, String)> {
-    vec![("docs/findings.md", finding::reference(&codes::codes()))]
+    vec![
+        ("docs/findings.md", finding::reference(&codes::codes())),
+        ("docs/rules.md", quench::verify::rules_reference()),
+    ]
 }
 
 #[test]

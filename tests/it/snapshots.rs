@@ -108,9 +108,7 @@ const ON_MINI: &str = "schema = 1\nname = \"mini\"\nsummary = \"on the small tre
 fn answers_of_explain_are_what_they_were() {
     let sandbox = Sandbox::new();
     sandbox.write("mini.toml", ON_MINI);
-    let ran = sandbox.quench(&[
-        "explain",
-        "mini.toml",
+    let what = [
         "virtio-blk-pci",
         "CONFIG_PCKBD",
         "seccomp",
@@ -119,9 +117,10 @@ fn answers_of_explain_are_what_they_were() {
         "bios-256k.bin",
         "ufs",
         "scsi_req_new",
-        "--source",
-        &mini(),
-    ]);
+    ];
+    let source = mini();
+    let first = ["explain", "mini.toml", "--source", &source, "--"];
+    let ran = sandbox.quench(&[&first[..], &what].concat());
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     check("explain.txt", &ran.stdout);
     check("explain-code.txt", &at_top(&["explain", "profile::tcg"]).stdout);

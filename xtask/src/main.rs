@@ -8,6 +8,7 @@
 
 mod bench;
 mod cost;
+mod dist;
 mod fixtures;
 mod fuzz;
 mod generate;
@@ -38,6 +39,11 @@ const TASKS: &[Task] = &[
         "cost",
         "what building with quench costs over the sh plan by hand, and what packaging adds: [PROFILE]",
         cost::run,
+    ),
+    (
+        "dist",
+        "make quench's own packages, judged by quench, in the target directory: [--again]",
+        dist::run,
     ),
     ("fuzz", "run the fuzz targets, each for a while: [SECONDS] [TARGET...]", fuzz::run),
     (

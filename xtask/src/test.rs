@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::workspace::Workspace;
-use crate::{needs, reproducible, schemas, sh, surface, tidy};
+use crate::{dist, needs, reproducible, schemas, sh, surface, tidy};
 
 /// Profiles whose source trees the tests scan, and the name of the link to each.
 const TREES: &[(&str, &str)] = &[
@@ -51,6 +51,7 @@ pub(crate) fn run(_arguments: &[String]) -> Result<(), String> {
                 sh("cargo", &["test", "--locked", "--workspace", "--", "--nocapture"], &environment)
             }),
         ),
+        ("own package", Box::new(|| dist::check(&Workspace::find()?.target.join("debug/quench")))),
         ("reproducible", Box::new(|| reproducible::run(&[]))),
         ("surface", Box::new(|| surface::build(&work, "10.2", "2", "1"))),
     ];

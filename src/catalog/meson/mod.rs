@@ -18,7 +18,8 @@ use syntax::{DEPTH, Token, Value, end_of_loop, parse, statement_end, tokens};
 /// How many statements loops may unroll to before the rest of a file is skipped.
 const UNROLLED: usize = 20_000;
 
-/// What the `meson.build` files of a tree say.
+/// What the `meson.build` files of a tree say: a condition for each source file, and what defines
+/// macros.
 #[derive(Debug, Default)]
 pub(super) struct Build {
     /// Condition of every C or Rust file that a source set names.
@@ -27,7 +28,7 @@ pub(super) struct Build {
     pub defines: BTreeMap<String, Condition>,
 }
 
-/// Reads all `meson.build` files.
+/// Reads all `meson.build` files of a tree.
 pub(super) fn read(tree: &Tree) -> Build {
     let mut reader = Reader { options: options(tree), ..Reader::default() };
     let mut builds: Vec<&str> = tree
@@ -52,14 +53,14 @@ pub(super) fn read(tree: &Tree) -> Build {
     Build { files: reader.conditions(), defines: reader.defines }
 }
 
-/// `option('NAME', …)` of `meson_options.txt`.
+/// Reads the names of options (`option('NAME', …)`) from `meson_options.txt`.
 fn options(tree: &Tree) -> BTreeSet<String> {
     let text = tree.text("meson_options.txt").unwrap_or_default();
     let names = text.lines().filter_map(|line| line.strip_prefix("option('")?.split('\'').next());
     names.map(str::to_owned).collect()
 }
 
-/// One `add`: files or other sets under a condition.
+/// One `add` of a source set: files or other sets under a condition.
 #[derive(Debug)]
 struct Rule {
     condition: Condition,
@@ -105,7 +106,8 @@ impl Reader {
         }
     }
 
-    /// The set that a name means in a directory's file: that of the nearest directory above, or the only one there is.
+    /// Finds the source set that a name means in a directory's file: that of the nearest directory
+    /// above, or the only one there is.
     fn set(&self, directory: &str, name: &str) -> String {
         let Some(makers) = self.makers.get(name) else { return name.to_owned() };
         let mut at = Some(directory);
@@ -148,7 +150,7 @@ impl Reader {
         }
     }
 
-    /// `if`, `elif`, `else`, `endif`; false for any other statement.
+    /// Follows `if`, `elif`, `else` and `endif`; false for any other statement.
     fn branch(&mut self, directory: &str, statement: &[Token], ifs: &mut Vec<Branch>) -> bool {
         let Some(Token::Word(word)) = statement.first() else { return false };
         let condition = || {
@@ -182,7 +184,8 @@ impl Reader {
         true
     }
 
-    /// `foreach m : [[…], […]]`: the body once per element of a literal list; other loops are skipped.
+    /// Unrolls a loop `foreach m : [[…], […]]`: the body once per element of a literal list; other
+    /// loops are skipped.
     fn unroll(&mut self, directory: &str, head: &[Token], body: &[Token], context: &Condition) {
         let [Token::Word(_), Token::Word(name), Token::Punct(colon), list @ ..] = head else {
             return;
@@ -205,7 +208,7 @@ impl Reader {
         }
     }
 
-    /// Puts in the values of loop variables.
+    /// Replaces loop variables in an expression by their values.
     fn fold(&self, value: Value) -> Value {
         if self.bound.is_empty() {
             return value;
@@ -283,7 +286,7 @@ impl Reader {
         self.variables.insert(name.to_owned(), value);
     }
 
-    /// `config_host_data.set('CONFIG_X', value)`.
+    /// Notes what defines a macro: `config_host_data.set('CONFIG_X', value)`.
     fn define(&mut self, arguments: &[(Option<String>, Value)], context: &Condition) {
         let [(None, Value::Text(name)), (None, value), ..] = arguments else { return };
         let name = name.strip_prefix("CONFIG_").unwrap_or(name);
@@ -340,7 +343,8 @@ impl Reader {
         }
     }
 
-    /// `dependency('libkeyutils', required: false)` and no option of its name: what the host has is linked.
+    /// Tells whether the host decides: `dependency('libkeyutils', required: false)` without an
+    /// option of that name links what the host has.
     fn host_decides(&self, value: &Value, required: &Value) -> Option<Condition> {
         let (Value::Call(function, arguments), Value::Name(no)) = (value, required) else {
             return None;
@@ -430,7 +434,7 @@ impl Reader {
         files
     }
 
-    /// When the files of a set are part of a system emulator.
+    /// The condition under which the files of a set are part of a system emulator.
     fn context(&self, name: &str, path: &mut Vec<String>) -> Condition {
         if path.iter().any(|seen| seen == name) {
             return Condition::Never;
@@ -461,7 +465,7 @@ impl Reader {
 }
 
 impl Reader {
-    /// The `when:` argument: symbols as strings, dependencies as names, or a list of both.
+    /// Reads a `when:` argument: symbols as strings, dependencies as names, or a list of both.
     fn when_argument(&self, value: &Value) -> Condition {
         match value {
             Value::Text(text) => symbol_or_option(text),
@@ -472,7 +476,7 @@ impl Reader {
         }
     }
 
-    /// An `if` expression.
+    /// Reads the expression of an `if` as a condition.
     fn meaning(&self, value: &Value) -> Condition {
         match value {
             Value::Name(name) if name == "true" => Condition::Always,
@@ -510,7 +514,7 @@ impl Reader {
         }
     }
 
-    /// A method call in an `if`.
+    /// Reads a method call in the expression of an `if`.
     fn method(
         &self,
         object: &Value,
@@ -532,13 +536,14 @@ impl Reader {
         }
     }
 
-    /// A variable: what its value asks for, else the build option of its name.
+    /// Reads a variable in a condition: what its value asks for, else the build option of its name.
     fn named(&self, name: &str) -> Condition {
         self.meanings.get(name).cloned().unwrap_or_else(|| by_name(name))
     }
 }
 
-/// `CONFIG_X` is a symbol where Kconfig has one, an option otherwise; that is decided later: here it is a symbol.
+/// Reads a `CONFIG_X` in a condition. It is a symbol where Kconfig has one, an option otherwise;
+/// that is decided later: here it is a symbol.
 fn symbol_or_option(text: &str) -> Condition {
     match text.strip_prefix("CONFIG_") {
         Some("LINUX" | "POSIX" | "SYSTEM_ONLY" | "SOFTMMU" | "EVENTFD" | "LINUX_USER_NOT") => {
@@ -557,7 +562,7 @@ fn symbol_or_option(text: &str) -> Condition {
     }
 }
 
-/// A dependency or `have_…` variable: the build option it stands for.
+/// The build option that a dependency or `have_…` variable stands for.
 fn by_name(name: &str) -> Condition {
     let name = name.trim_start_matches("have_");
     let option = match name {

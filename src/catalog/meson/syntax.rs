@@ -8,7 +8,7 @@ use crate::tree::join;
 /// How deep expressions may nest before the rest of the statement is skipped.
 pub(super) const DEPTH: usize = 40;
 
-/// An expression.
+/// An expression of the part of meson's language that is read.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     Text(String),
@@ -98,7 +98,7 @@ pub(super) fn tokens(text: &str) -> Vec<Token> {
     out
 }
 
-/// Where the statement `endforeach` of the loop whose body begins at `start` begins.
+/// Finds the statement `endforeach` of the loop whose body begins at `start` begins.
 pub(super) fn end_of_loop(tokens: &[Token], start: usize) -> usize {
     let mut depth = 1_usize;
     let mut at = start;

@@ -4,30 +4,42 @@ use crate::catalog::Kind;
 use crate::cli::session::{self, Planned, SourceOptions};
 use crate::failure::{Exit, Failure};
 use crate::terminal::Terminal;
-use crate::{codes, plan};
+use crate::{codes, finding, plan, verify};
 
-/// Say why a device, symbol, flag or file is in, or is not.
+/// Say why a device, symbol, flag or file is in, or is not; what a rule or a finding means.
 ///
 /// Example: quench explain cloud-virtio i8042
+///
+/// Without a profile: quench explain relro profile::unknown-key
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Profile, or the code of a finding (`profile::unknown-key`).
+    /// Profile; or a rule of the verifier (`relro`), or the code of a finding (`profile::unknown-key`).
     profile: String,
-    /// Devices or other types, backends, symbols, options, flags, firmware files, C functions.
+    /// Devices or other types, backends, symbols, options, flags, firmware files, C functions; `rule/NAME` for a rule
+    /// whose name is one of those, too.
     what: Vec<String>,
     #[command(flatten)]
     source: SourceOptions,
 }
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
+    if let Some(pages) = pages(args) {
+        for page in &pages {
+            terminal.data(page);
+        }
+        return Ok(Exit::Done);
+    }
     if args.what.is_empty() {
-        return code(&args.profile, terminal);
+        let message = format!("no rule and no finding code `{}`", args.profile);
+        let help =
+            "usage: quench explain PROFILE WHAT, quench explain RULE, or quench explain CODE";
+        return Err(Failure::usage(message).with_hint(Some(help.to_owned())));
     }
     let planned = session::plan(&args.profile, &args.source, false, terminal)?;
     let catalog = &planned.scanned.catalog;
     let mut unknown = Vec::new();
     for what in &args.what {
-        let text = match plan::explain(&planned.plan, catalog, what) {
+        let text = match plan::explain(&planned.plan, catalog, what).or_else(|| page(what)) {
             Some(text) => Some(text),
             None => defined(&planned, what)?,
         };
@@ -58,12 +70,16 @@ fn defined(planned: &Planned, what: &str) -> Result<Option<String>, Failure> {
     Ok((!definitions.is_empty()).then_some(out))
 }
 
-fn code(name: &str, terminal: &Terminal) -> Result<Exit, Failure> {
-    let Some(code) = codes::codes().into_iter().find(|code| code.name == name) else {
-        return Err(Failure::usage(format!("no finding code `{name}`")).with_hint(Some(
-            "usage: quench explain PROFILE WHAT, or quench explain CODE".to_owned(),
-        )));
-    };
-    terminal.data(&format!("{}: {}\n\n{}\n", code.name, code.summary, code.explain));
-    Ok(Exit::Done)
+/// The pages of rules and findings, where all that was asked for is one: that needs no profile.
+fn pages(args: &Args) -> Option<Vec<String>> {
+    std::iter::once(&args.profile).chain(&args.what).map(|name| page(name)).collect()
+}
+
+/// What a rule of the verifier or the code of a finding means.
+fn page(name: &str) -> Option<String> {
+    if let Some(rule) = verify::rule_page(name) {
+        return Some(rule.text());
+    }
+    let code = codes::codes().into_iter().find(|code| code.name == name)?;
+    Some(format!("{}: {}\n\n{}", code.name, code.summary, finding::wrapped(code.explain, 0)))
 }

@@ -8,6 +8,7 @@ mod devices;
 mod diff_tree;
 mod explain;
 mod machines;
+mod man;
 mod plan;
 mod record;
 mod reproduce;
@@ -45,6 +46,8 @@ pub(super) enum Verb {
     Record(record::Args),
     Reproduce(reproduce::Args),
     Completions(completions::Args),
+    #[command(hide = true)]
+    Man(man::Args),
 }
 
 impl Verb {
@@ -62,6 +65,7 @@ impl Verb {
             Self::Record(args) => record::run(args, terminal),
             Self::Reproduce(args) => reproduce::run(args, terminal),
             Self::Completions(args) => completions::run(args, terminal),
+            Self::Man(args) => man::run(args, terminal),
         }
     }
 }

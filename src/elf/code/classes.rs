@@ -6,39 +6,39 @@
 //! Classes are necessary conditions: what they pass over cannot be of interest, what they let through is looked at
 //! again. Pure.
 
-/// Bytes read at a time.
+/// The number of bytes that are classified at a time.
 pub(super) const CHUNK: usize = 4096;
-/// With the neighbours that are looked at: one before, six after.
+/// The size of a chunk with the neighbours that are looked at: one before, six after.
 pub(super) const SEEN: usize = 1 + CHUNK + 6;
 const BLOCK: usize = 64;
 const BLOCKS: usize = CHUNK / BLOCK;
 
-/// A call or jump that can reach a stub, or an entry of a jump table.
+/// Class of a call or jump that can reach a stub, or of an entry of a jump table.
 pub(super) const BRANCH: u8 = 1;
-/// `ret`; the byte after `call` or `jmp` is part of a distance.
+/// Class of `ret`; the byte after `call` or `jmp` is part of a distance.
 const RETURN: u8 = 1 << 1;
-/// `lea reg, [rip+x]`
+/// Class of `lea reg, [rip+x]`, which may take the address of code.
 pub(super) const CODE_ADDRESS: u8 = 1 << 2;
-/// `lea reg, [rsp+x]`, and other registers that a SIB byte names.
+/// Class of `lea reg, [rsp+x]`, and of other registers that a SIB byte names.
 pub(super) const BY_STACK: u8 = 1 << 3;
-/// `lea reg, [rbp+x]`
+/// Class of `lea reg, [rbp+x]`.
 pub(super) const BY_FRAME: u8 = 1 << 4;
 
-/// One of `RARE`.
+/// Class of everything in [`RARE`].
 const OTHER: u8 = 1 << 7;
 
-/// Values of a byte: high halves, low halves; a bit for each of the sixteen.
+/// A set of values of a byte: its high halves and its low halves, a bit for each of the sixteen.
 type Set = (u16, u16);
-/// Sets for the byte before, the byte itself and the two after it.
+/// A class of instructions: sets for the byte before, the byte itself and the two after it.
 type Class = [Set; 4];
 const ANY: Set = (0xffff, 0xffff);
 const NONE: Class = [(0, 0); 4];
-/// REX.W, maybe REX.R: none of r8 to r15 is the base.
+/// Prefixes of 64-bit operands: REX.W, maybe with REX.R; none of r8 to r15 is the base.
 const WIDE: Set = (halves(&[4]), halves(&[8, 0xc]));
 const REX_W: Set = (halves(&[4]), 0xff00);
 const LEA: Set = (halves(&[8]), halves(&[0xd]));
 
-/// The class is the bit of the index.
+/// All classes; the bit of a class is its index.
 const CLASSES: [Class; 8] = [
     [ANY, (halves(&[0xe]), halves(&[8, 9])), ANY, ANY],
     [ANY, (halves(&[0xc]), halves(&[3])), ANY, ANY],
@@ -54,7 +54,7 @@ const CLASSES: [Class; 8] = [
     NONE,
 ];
 
-/// Any of them is `OTHER`.
+/// Rare classes, which share the bit `OTHER`.
 const RARE: [Class; 8] = [
     // The displacement of fs:[0x28].
     [ANY, (halves(&[2]), halves(&[5])), (halves(&[2]), halves(&[8])), ANY],
@@ -95,9 +95,9 @@ const fn halves(values: &[u8]) -> u16 {
     out
 }
 
-/// The classes that each value of a half fits.
+/// The classes that each value of half a byte fits.
 type Table = [u8; 16];
-/// For the four places: high halves, low halves.
+/// Tables for the four places of a class, for high and for low halves.
 type Tables = [(Table, Table); 4];
 
 const fn table(classes: &[Class; 8], place: usize, high: bool) -> Table {
@@ -128,7 +128,7 @@ const fn tables(classes: &[Class; 8]) -> Tables {
     out
 }
 
-/// The same for whole bytes.
+/// Tables by whole bytes, for processors without vectors.
 const fn of_bytes(tables: &Tables) -> [[u8; 256]; 4] {
     let mut out = [[0; 256]; 4];
     let mut place = 0;
@@ -146,7 +146,7 @@ const fn of_bytes(tables: &Tables) -> [[u8; 256]; 4] {
 static OF_CLASSES: Tables = tables(&CLASSES);
 static OF_RARE: Tables = tables(&RARE);
 
-/// Which distances of a relative branch reach a range of addresses, by their two high bytes.
+/// The distances of a relative branch that reach a range of addresses, by their two high bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Near {
     /// The first value of a byte, and how many follow: they may go on from 255 to 0.
@@ -155,8 +155,8 @@ pub(super) struct Near {
 }
 
 impl Near {
-    /// From instructions that end between `from.0` and `from.1` to addresses between `to.0` and `to.1`. `None` where none
-    /// can.
+    /// Distances from instructions that end between `from.0` and `from.1` to addresses between
+    /// `to.0` and `to.1`. `None` where none can.
     pub(super) fn new(from: (u64, u64), to: (u64, u64)) -> Option<Self> {
         let least = i128::from(to.0) - i128::from(from.1);
         let most = i128::from(to.1) - i128::from(from.0);
@@ -175,7 +175,7 @@ impl Near {
     }
 }
 
-/// What is looked for where distances and numbers lead to certain places only.
+/// Limits of a search: where distances and numbers must lead to be of interest.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Places {
     /// Stubs that branches lead to.
@@ -186,7 +186,7 @@ pub(super) struct Places {
     pub(super) numbers: Option<(u8, u8)>,
 }
 
-/// The classes of many bytes.
+/// The classes of the bytes of a chunk.
 #[derive(Debug)]
 pub(super) struct Chunk {
     pub(super) classes: [u8; CHUNK],
@@ -204,7 +204,7 @@ impl Chunk {
         Self { classes: [0; CHUNK], hits: nothing, returns: nothing, numbers: nothing }
     }
 
-    /// Reads a chunk; `bytes[0]` is the byte before it.
+    /// Classifies a chunk; `bytes[0]` is the byte before it.
     pub(super) fn read(&mut self, bytes: &[u8; SEEN], places: &Places) {
         #[cfg(target_arch = "x86_64")]
         if let Some(simd) = pulp::x86::V3::try_new() {
@@ -271,7 +271,7 @@ mod vector {
 
     type Lookup = [(__m256i, __m256i); 4];
 
-    /// A table in both halves of a vector: each half is looked up in its own.
+    /// A table twice in a vector, since each half of a vector is looked up in its own.
     #[inline(always)]
     fn twice(table: Table) -> __m256i {
         pulp::cast([table, table])
@@ -371,7 +371,7 @@ mod vector {
             )
         }
 
-        /// The classes of half a block.
+        /// Looks up the classes of half a block of bytes.
         #[inline(always)]
         fn classes(
             self,

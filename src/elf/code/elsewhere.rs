@@ -12,9 +12,11 @@ use super::Marks;
 use crate::elf::facts::{Facts, SegmentKind};
 use crate::elf::memory::Memory;
 
-/// No more places than that are remembered: a file that has more is told by the number.
+/// The largest number of places that are remembered of a file; that there were more is kept as a
+/// fact.
 const MOST: usize = 1 << 16;
-/// Instructions that must be possible behind a place; the chance of that is one in some hundred.
+/// The number of instructions that must be possible from a place on; in data the chance of that is
+/// one in some hundred.
 const FOLLOWED: usize = 16;
 const LONGEST_INSTRUCTION: u64 = 15;
 
@@ -45,7 +47,7 @@ impl Elsewhere {
         }
     }
 
-    /// Leaves what could be run, and is not in code that is known otherwise.
+    /// Drops places that could not be run, or that lie in code which is known otherwise.
     pub(super) fn sift(
         &mut self,
         memory: &Memory<'_>,
@@ -109,7 +111,8 @@ impl Place<'_, '_> {
         could != Some(false)
     }
 
-    /// A program may hold this instruction: it is one, needs no privilege, and what it names is mapped.
+    /// Tells whether a program may hold an instruction: it exists, needs no privilege, and what it
+    /// names is mapped.
     fn possible(&self, instruction: &Instruction) -> bool {
         if instruction.is_invalid() || instruction.is_privileged() {
             return false;

@@ -11,7 +11,7 @@ use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 
 use super::immediate;
 
-/// The guard page.
+/// Size of the guard page below a stack, in bytes.
 const PAGE: i64 = 4096;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +117,7 @@ impl Walk {
         self.pointer - self.touched
     }
 
-    /// The frame is used or given back as it is.
+    /// Ends a frame: it is used, or given back, as it is.
     fn settle(&mut self) {
         if self.gap() > PAGE {
             self.report(self.gap());
@@ -220,7 +220,8 @@ impl Walk {
         }
     }
 
-    /// `mov rsp, reg`: a frame given back, or one taken with a size computed in the register.
+    /// Follows `mov rsp, reg`: a frame given back, or one taken with a size computed in the
+    /// register.
     fn replaced(&mut self, code: &[Instruction], index: usize, instruction: &Instruction) {
         self.settle();
         let register = instruction.op1_register();
@@ -241,7 +242,8 @@ fn earlier(code: &[Instruction], index: usize, count: usize) -> impl Iterator<It
     code[index.saturating_sub(count)..index].iter().rev()
 }
 
-/// The amount is less than a page: `and reg, 0xfff` before. Or a probing function was called with it.
+/// Tells whether an amount is less than a page: `and reg, 0xfff` before. Or a probing function was
+/// called with it.
 fn bounded(code: &[Instruction], index: usize, register: Register) -> bool {
     let whole = register.full_register();
     let masked = earlier(code, index, 12).any(|instruction| {
@@ -261,7 +263,8 @@ fn bounded(code: &[Instruction], index: usize, register: Register) -> bool {
     masked || called
 }
 
-/// A probe follows: a memory operand at rsp that nothing but a probe has (`or [rsp], 0`, `mov [rsp], 0`, `test`).
+/// Tells whether a probe follows: a memory operand at rsp that nothing but a probe has (`or [rsp],
+/// 0`, `mov [rsp], 0`, `test`).
 fn probed_after(code: &[Instruction], index: usize) -> bool {
     code[index + 1..].iter().take(10).any(|instruction| {
         let memory =
@@ -275,7 +278,8 @@ fn probed_after(code: &[Instruction], index: usize) -> bool {
     })
 }
 
-/// The register was made from the stack pointer, or from a copy of it, by taking something away.
+/// Tells whether a register was made from the stack pointer, or from a copy of it, by taking
+/// something away.
 fn grows(code: &[Instruction], index: usize, register: Register) -> bool {
     let (mut register, mut taken_away) = (register, false);
     for instruction in earlier(code, index, 32) {
@@ -302,7 +306,7 @@ fn grows(code: &[Instruction], index: usize, register: Register) -> bool {
     false
 }
 
-/// clang's loop: the pointer is lowered page by page until it reaches the register.
+/// Finds clang's loop: the pointer is lowered page by page until it reaches the register.
 fn compared_with_stack(code: &[Instruction], index: usize, register: Register) -> bool {
     earlier(code, index, 12).any(|instruction| {
         let pair = (instruction.op0_register(), instruction.op1_register());

@@ -7,7 +7,7 @@ use super::sizes::size_register;
 use crate::elf::memory::{Memory, Region};
 use crate::elf::{Facts, Machine, Section};
 
-/// What a call of an imported function says of its caller.
+/// What a call of an imported function says about its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Callee {
     /// `__stack_chk_fail`
@@ -17,7 +17,7 @@ pub(super) enum Callee {
     Other,
 }
 
-/// Imported functions by the addresses that lead to them.
+/// Imported functions by the addresses that lead to them: slots of the GOT and stubs of the PLT.
 #[derive(Debug)]
 pub(super) struct Imports<'a> {
     /// How often each is called.
@@ -27,7 +27,8 @@ pub(super) struct Imports<'a> {
     stubs: Vec<(u64, u32)>,
 }
 
-/// Where sections say that stubs are; all addresses when that is not enough. A linker makes four such sections at most.
+/// Ranges in which sections say that stubs are; all addresses when that is not enough. A linker
+/// makes four such sections at most.
 fn stub_sections(facts: &Facts<'_>, thorough: bool) -> Vec<(u64, u64)> {
     if thorough {
         return vec![(0, u64::MAX)];
@@ -43,7 +44,8 @@ fn stub_sections(facts: &Facts<'_>, thorough: bool) -> Vec<(u64, u64)> {
 }
 
 impl<'a> Imports<'a> {
-    /// `thorough` looks for stubs in all code, not only where sections say that there are some.
+    /// Finds the imported functions of a file. `thorough` looks for stubs in all code, not only
+    /// where sections say that there are some.
     pub(super) fn of(memory: &Memory<'_>, facts: &Facts<'a>, thorough: bool) -> Self {
         let mut out = Self { names: Vec::new(), slots: Vec::new(), stubs: Vec::new() };
         let Some(dynamic) = &facts.dynamic else { return out };
@@ -74,7 +76,7 @@ impl<'a> Imports<'a> {
         out
     }
 
-    /// `jmp [rip+slot]`, maybe with `bnd` and `endbr64` before it.
+    /// Finds x86-64 stubs: `jmp [rip+slot]`, maybe with `bnd` and `endbr64` before it.
     fn x86_stubs(&self, memory: &Memory<'_>, places: &[(u64, u64)]) -> Vec<(u64, u32)> {
         let mut out = Vec::new();
         if self.slots.is_empty() {
@@ -112,7 +114,7 @@ impl<'a> Imports<'a> {
         out
     }
 
-    /// `adrp x16, page; ldr x17, [x16, slot]`, maybe with `bti c` before it.
+    /// Finds AArch64 stubs: `adrp x16, page; ldr x17, [x16, slot]`, maybe with `bti c` before it.
     fn arm_stubs(&self, memory: &Memory<'_>) -> Vec<(u64, u32)> {
         let mut out = Vec::new();
         for region in memory.code() {
@@ -160,7 +162,7 @@ impl<'a> Imports<'a> {
         self.names.get(index as usize).map_or("", |entry| entry.0)
     }
 
-    /// Counts a call.
+    /// Counts a call of an imported function.
     pub(super) fn call(&self, index: u32) -> Callee {
         let Some((_, callee, count)) = self.names.get(index as usize) else {
             return Callee::Other;

@@ -53,7 +53,7 @@ fn bit(register: Register) -> u16 {
     1 << place
 }
 
-/// States at places that jumps lead to.
+/// What is known at places that jumps lead to.
 #[derive(Debug, Default)]
 struct Joins {
     forwards: BTreeMap<u64, State>,
@@ -66,7 +66,7 @@ struct Joins {
 }
 
 impl Joins {
-    /// An argument may still be in its register somewhere from an address on.
+    /// Tells whether an argument may still be in its register somewhere from an address on.
     fn fresh_from(&self, address: u64) -> bool {
         let fresh = |state: Option<State>| state.is_some_and(|state| state.fresh != 0);
         address <= self.fresh_until || fresh(self.table) || fresh(self.branch)
@@ -126,8 +126,8 @@ impl Places {
     }
 }
 
-/// Every stack address that is taken is that of a parameter; there may be none. After `last` no address is taken: code is
-/// only followed until the answer is known.
+/// Tells whether every stack address that is taken is that of a parameter; there may be none. After
+/// `last` no address is taken: code is only followed until the answer is known.
 pub(super) fn only_parameters(code: impl Iterator<Item = Instruction>, last: u64) -> bool {
     const ARGUMENTS: u16 = (1 << 14) - 1;
     let mut state = State { pointer: 0, fresh: ARGUMENTS };
@@ -222,7 +222,8 @@ pub(super) fn only_parameters(code: impl Iterator<Item = Instruction>, last: u64
     places.open.is_empty()
 }
 
-/// What was in the register is only written another way: bytes turned round, a constant added, a part taken.
+/// Tells whether an instruction only writes the register's contents another way: bytes turned
+/// round, a constant added, a part taken.
 fn in_place(instruction: &Instruction) -> bool {
     match instruction.mnemonic() {
         Mnemonic::Bswap | Mnemonic::Not | Mnemonic::Neg => true,

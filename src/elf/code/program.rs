@@ -14,7 +14,7 @@ use super::{Function, arm, immediate};
 use crate::elf::Facts;
 use crate::elf::memory::Memory;
 
-/// Starts of the program's own functions; `None` when `main` cannot be found.
+/// Finds the starts of a static x86-64 program's own functions; `None` when `main` cannot be found.
 pub(super) fn of_x86(
     memory: &Memory<'_>,
     functions: &[Function],
@@ -36,7 +36,8 @@ pub(super) fn of_aarch64(
     Some(own(functions, facts.entry, called, &reached))
 }
 
-/// `reached` are the functions that the one at an address, so many bytes long, calls or takes the address of.
+/// Picks the program's own functions. `reached` gives the functions that the one at an address, of
+/// a length in bytes, calls or takes the address of.
 fn own(
     functions: &[Function],
     entry: u64,
@@ -76,7 +77,7 @@ fn decode(memory: &Memory<'_>, start: u64, length: u64) -> Vec<Instruction> {
     decoded.unwrap_or_default()
 }
 
-/// What `_start` (or, in musl, what it goes on to) loads into rdi, and what it calls with it.
+/// Finds what `_start` (or, in musl, what it goes on to) loads into rdi, and what it calls with it.
 fn main_and_library(memory: &Memory<'_>, entry: u64, depth: usize) -> Option<(u64, u64)> {
     let mut main = None;
     for instruction in decode(memory, entry, 128) {
@@ -109,7 +110,7 @@ fn main_and_library(memory: &Memory<'_>, entry: u64, depth: usize) -> Option<(u6
     None
 }
 
-/// Functions whose address a function calls, jumps to or takes.
+/// Finds the functions that a function calls, jumps to, or takes the address of.
 fn reached(memory: &Memory<'_>, start: u64, length: u64) -> Vec<u64> {
     decode(memory, start, length)
         .iter()

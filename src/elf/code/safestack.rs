@@ -2,8 +2,9 @@
 
 use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 
-/// The function loads a thread-local pointer, stores it back lowered by a multiple of 16, and later stores the value it
-/// loaded: the unsafe stack is taken and given back.
+/// Tells whether a function uses SafeStack: it loads a thread-local pointer, stores it back lowered
+/// by a multiple of 16, and later stores the value it loaded: the unsafe stack is taken and given
+/// back.
 pub(super) fn moves_and_restores(code: &[Instruction]) -> bool {
     let thread_local = |instruction: &Instruction| {
         instruction.segment_prefix() == Register::FS
@@ -37,7 +38,8 @@ pub(super) fn moves_and_restores(code: &[Instruction]) -> bool {
     false
 }
 
-/// The stored register is `lea reg, [pointer - 16n]`, or `mov reg, pointer; sub/add/and`.
+/// Tells whether the stored register was lowered: `lea reg, [pointer - 16n]`, or `mov reg, pointer;
+/// sub/add/and`.
 fn is_lowered(code: &[Instruction], store: &Instruction, pointer: Register) -> bool {
     let value = store.op1_register();
     value != pointer

@@ -14,7 +14,7 @@ use crate::elf::Facts;
 use crate::elf::functions::no_padding;
 use crate::elf::memory::{Memory, Piece, Region};
 
-/// How far into a function something was seen, from its start.
+/// How far into a function something was seen, in bytes from its start.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Extent {
     /// The last byte at which an instruction can stand that takes the address of a local.
@@ -23,7 +23,7 @@ pub(super) struct Extent {
     pub(super) sized: u64,
 }
 
-/// What the scan leaves for those who decode.
+/// What the scan leaves for those who decode: offsets in marked functions and addresses.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     /// As many as there are functions.
@@ -54,7 +54,7 @@ struct Scan<'s, 'a> {
     unknown_stub: bool,
 }
 
-/// How far back and ahead of a pair is looked.
+/// Bytes before and after a place of interest that are looked at.
 const BEFORE: u64 = 16;
 const AFTER: u64 = 24;
 
@@ -232,7 +232,7 @@ impl Scan<'_, '_> {
         }
     }
 
-    /// `lea` with a SIB byte. A ModRM byte with register 4 means rsp, with REX.R r12.
+    /// Looks at a `lea` with a SIB byte. A ModRM byte with register 4 means rsp, with REX.R r12.
     fn by_stack(&mut self, at: usize) {
         let (before, modrm, sib) = (self.before(at, 1), self.byte(at + 1), self.byte(at + 2));
         let to_stack = modrm & 0x38 == 0x20;
@@ -244,7 +244,7 @@ impl Scan<'_, '_> {
         }
     }
 
-    /// `lea` with rbp; a local is below it.
+    /// Looks at a `lea` with rbp; a local is below it.
     fn by_frame(&mut self, at: usize) {
         let modrm = self.byte(at + 1);
         let sign = if modrm & 0x80 == 0 { self.byte(at + 2) } else { self.byte(at + 5) };
@@ -254,7 +254,7 @@ impl Scan<'_, '_> {
         self.stack_address(at, if local { Marks::BELOW_FRAME } else { Marks::default() });
     }
 
-    /// An address made of rsp or rbp may be taken here.
+    /// Notes that an address made of rsp or rbp may be taken here.
     fn stack_address(&mut self, at: usize, marks: Marks) {
         let address = self.address.wrapping_add(at as u64);
         if let Some(index) = self.function_at(at)
@@ -268,7 +268,7 @@ impl Scan<'_, '_> {
         }
     }
 
-    /// The memory operand of a ModRM byte has a base or an index.
+    /// Tells whether the memory operand of a ModRM byte has a base or an index.
     fn through_register(&self, at: usize) -> bool {
         let (modrm, sib) = (self.byte(at), self.byte(at + 1));
         modrm & 0xc7 != 0x04 || sib & 0x3f != 0x25 || self.before(at, 2) & 0x02 != 0
@@ -287,13 +287,14 @@ impl Scan<'_, '_> {
         Some(i32::from_le_bytes(bytes.try_into().ok()?))
     }
 
-    /// What `[rip+x]` or a relative branch means: `x` at `at`, the instruction ends at `end`.
+    /// The address that `[rip+x]` or a relative branch means: `x` at `at`, the instruction ends at
+    /// `end`.
     fn target(&self, at: usize, end: usize) -> Option<u64> {
         let distance = i64::from(self.number(at)?);
         Some(self.address.wrapping_add(end as u64).wrapping_add_signed(distance))
     }
 
-    /// The function something stands in. What is asked comes in the order of the bytes.
+    /// The function that a place lies in. Questions come in the order of the bytes.
     fn function_at(&mut self, at: usize) -> Option<usize> {
         let address = self.address.wrapping_add(at as u64);
         let functions = &self.code.functions;
@@ -323,7 +324,8 @@ impl Scan<'_, '_> {
         }
     }
 
-    /// LLVM's jump tables for indirect calls: `jmp target; int3; int3; int3`, eight bytes each, one after the other.
+    /// Counts entries of LLVM's jump tables for indirect calls: `jmp target; int3; int3; int3`,
+    /// eight bytes each, one after the other.
     fn jump_table_entry(&mut self, at: usize, target: u64) {
         let here = self.address.wrapping_add(at as u64);
         let neighbour = |at: Option<usize>| {
@@ -359,7 +361,8 @@ impl Scan<'_, '_> {
         }
     }
 
-    /// An operand `fs:[0x28]`: prefix 0x64, maybe REX, opcode, ModRM 00 reg 100, SIB 0x25, displacement.
+    /// Looks at an operand `fs:[0x28]`, the canary: prefix 0x64, maybe REX, opcode, ModRM 00 reg
+    /// 100, SIB 0x25, displacement.
     fn canary(&mut self, at: usize) {
         let modrm = self.before(at, 1) & 0xc7 == 0x04;
         let segment = self.before(at, 3) == 0x64 || self.before(at, 4) == 0x64;
@@ -426,7 +429,7 @@ impl Scan<'_, '_> {
         self.stack_address(at, if copied { Marks::FRAME_ADDRESS } else { Marks::default() });
     }
 
-    /// `push rbp; mov rbp, rsp` at the start of a function.
+    /// Notes `push rbp; mov rbp, rsp` at the start of a function.
     fn frame_pointer(&mut self, at: usize) {
         let address = self.address.wrapping_add(at as u64);
         let function = self.function_at(at).and_then(|index| self.code.functions.get_mut(index));
@@ -468,7 +471,8 @@ impl Scan<'_, '_> {
         }
     }
 
-    /// Code at a fixed address takes addresses of functions as numbers: `mov reg, imm32`.
+    /// Notes addresses of functions in numbers. Code at a fixed address takes addresses of
+    /// functions as numbers: `mov reg, imm32`.
     fn absolute_addresses(&mut self, at: usize, length: usize, chunk: &Chunk) {
         let Some(numbers) = &self.numbers else { return };
         for here in places(&chunk.numbers).take_while(|here| *here < length) {
@@ -487,7 +491,7 @@ impl Scan<'_, '_> {
     }
 }
 
-/// Where a row of bits has some.
+/// Positions of the set bits of a row of bits.
 fn places(bits: &[u64]) -> impl Iterator<Item = usize> + '_ {
     bits.iter().enumerate().flat_map(|(index, block)| {
         let mut block = *block;
@@ -501,7 +505,7 @@ fn places(bits: &[u64]) -> impl Iterator<Item = usize> + '_ {
     })
 }
 
-/// Numbers that can be the address of a function.
+/// The range of numbers that can be the address of a function.
 #[derive(Debug, Clone, Copy)]
 struct Numbers {
     first: u64,

@@ -5,7 +5,8 @@ use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 use super::imports::Imports;
 use super::{ObjectSizes, immediate};
 
-/// The register that holds the object's size, for checked functions that are told one. Source: glibc debug/*_chk.c.
+/// The register in which a checked function is told the object's size; `None` for those that are
+/// told none. Source: glibc debug/*_chk.c.
 pub(super) fn size_register(name: &str) -> Option<Register> {
     Some(match name {
         "__fgets_chk"
@@ -40,7 +41,7 @@ enum Size {
     Unseen,
 }
 
-/// Adds the sizes of all such calls of a function.
+/// Adds the sizes that all calls of checked functions in a function tell.
 pub(super) fn sizes(code: &[Instruction], imports: &Imports<'_>, out: &mut ObjectSizes) {
     for (index, instruction) in code.iter().enumerate() {
         let name = match instruction.mnemonic() {
@@ -62,7 +63,7 @@ pub(super) fn sizes(code: &[Instruction], imports: &Imports<'_>, out: &mut Objec
     }
 }
 
-/// Follows a register backwards to where it was set.
+/// Follows a register backwards to where it was set, and tells what kind of size it holds.
 fn size(code: &[Instruction], register: Register, copies: usize) -> Size {
     for (index, instruction) in code.iter().enumerate().rev().take(200) {
         let scratch = !matches!(

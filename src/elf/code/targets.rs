@@ -7,10 +7,11 @@ use crate::elf::dynamic::data_relocations;
 use crate::elf::memory::Memory;
 use crate::elf::{Facts, Kind, Machine};
 
-/// How many missing ones are kept.
+/// The largest number of targets without a landing pad whose addresses are kept.
 const SHOWN: usize = 32;
 
-/// Starts of functions whose address somebody has: exported, in data, taken by code, called by the loader.
+/// Possible targets of indirect branches: starts of functions whose address is exported, in data,
+/// taken by code, or called by the loader.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Targets {
     pub total: usize,
@@ -112,7 +113,8 @@ pub(super) fn targets(
     out
 }
 
-/// Files at a fixed address have no relocations for pointers to functions: words of data that are one.
+/// Collects words of data that are addresses of functions; files at a fixed address have no
+/// relocations for them.
 fn words_of_data(memory: &Memory<'_>, code: &Code<'_>, taken: &mut Vec<u64>) {
     let (Some(first), Some(last)) = (code.functions.first(), code.functions.last()) else { return };
     let starts = first.start..=last.start;

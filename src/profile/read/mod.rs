@@ -1,5 +1,6 @@
 //! Reads a profile and its parents into one complete profile. Pure.
 
+mod keys;
 mod package;
 
 use std::borrow::Cow;
@@ -17,6 +18,8 @@ use super::types::{
     Arch, Backends, Budget, Compiler, Level, Origin, Profile, ProfileText, Source, Sourced,
 };
 use crate::finding::{Finding, Place, closest};
+
+pub use keys::KEYS;
 
 /// How many parents a profile may have, all generations together.
 const PARENTS: usize = 32;
@@ -295,8 +298,9 @@ impl Reader<'_> {
         self.report(Finding::error(&WRONG_TYPE, format!("`{key}` takes {wanted}")), span, wanted);
     }
 
-    /// Reports keys that are not in `known`.
-    fn known(&mut self, table: &Table<'_>, prefix: &str, known: &[&str]) {
+    /// Reports keys that the table of this name does not have.
+    fn known(&mut self, table: &Table<'_>, prefix: &str) {
+        let known = keys::of(prefix);
         for (key, _) in table {
             let name: &str = key.get_ref();
             if known.contains(&name) {
@@ -313,15 +317,10 @@ impl Reader<'_> {
         }
     }
 
-    fn table<'t, 'i>(
-        &mut self,
-        root: &'t Table<'i>,
-        key: &str,
-        known: &[&str],
-    ) -> Option<&'t Table<'i>> {
+    fn table<'t, 'i>(&mut self, root: &'t Table<'i>, key: &str) -> Option<&'t Table<'i>> {
         let value = root.get(key)?;
         if let DeValue::Table(table) = value.get_ref() {
-            self.known(table, key, known);
+            self.known(table, key);
             Some(table)
         } else {
             self.wrong_type(value.span(), key, "a table");
@@ -412,34 +411,18 @@ impl Reader<'_> {
     }
 
     fn profile(&mut self, root: &Table<'_>, layer: &mut Layer) {
-        self.known(
-            root,
-            "",
-            &[
-                "schema",
-                "name",
-                "summary",
-                "extends",
-                "qemu",
-                "target",
-                "devices",
-                "backends",
-                "block",
-                "features",
-                "hardening",
-                "budget",
-                "package",
-                "symbols",
-                "passthrough",
-            ],
-        );
-        set(&mut layer.name, self.string(root, "name", "name"));
+        self.known(root, "");
+        let name = self.string(root, "name", "name");
+        let help =
+            "lower case letters, digits, `+`, `-` and `.`: it names a directory and the package";
+        self.require(name.as_ref(), package::is_profile_name, "no name of a profile", help);
+        set(&mut layer.name, name);
         set(&mut layer.summary, self.string(root, "summary", "summary"));
-        if let Some(table) = self.table(root, "qemu", &["series", "source"]) {
+        if let Some(table) = self.table(root, "qemu") {
             set(&mut layer.series, self.string(table, "series", "qemu.series"));
             set(&mut layer.source, self.source(table));
         }
-        if let Some(table) = self.table(root, "target", &["arch", "machines", "accelerators"]) {
+        if let Some(table) = self.table(root, "target") {
             let arches = [("x86_64", Arch::X86_64), ("aarch64", Arch::Aarch64)];
             set(&mut layer.arch, self.choice(table, "arch", "target.arch", &arches));
             add(&mut layer.machines, self.strings(table, "machines", "target.machines"));
@@ -450,11 +433,11 @@ impl Reader<'_> {
                 }
             }
         }
-        if let Some(table) = self.table(root, "devices", &["allow", "deny"]) {
+        if let Some(table) = self.table(root, "devices") {
             self.list(table, ("allow", "deny"), "devices", &mut [&mut layer.devices]);
         }
         self.backends(root, layer);
-        if let Some(table) = self.table(root, "block", &["read-write", "read-only", "deny"]) {
+        if let Some(table) = self.table(root, "block") {
             add(&mut layer.block_read_write, self.strings(table, "read-write", "block.read-write"));
             add(&mut layer.block_read_only, self.strings(table, "read-only", "block.read-only"));
             for denied in self.strings(table, "deny", "block.deny") {
@@ -462,17 +445,17 @@ impl Reader<'_> {
                 layer.block_read_only.retain(|entry| entry.value != denied.value);
             }
         }
-        if let Some(table) = self.table(root, "features", &["enable", "disable"]) {
+        if let Some(table) = self.table(root, "features") {
             self.list(table, ("enable", "disable"), "features", &mut [&mut layer.features]);
         }
-        if let Some(table) = self.table(root, "symbols", &["enable"]) {
+        if let Some(table) = self.table(root, "symbols") {
             add(&mut layer.symbols, self.strings(table, "enable", "symbols.enable"));
         }
         self.rest(root, layer);
     }
 
     fn rest(&mut self, root: &Table<'_>, layer: &mut Layer) {
-        if let Some(table) = self.table(root, "hardening", &["level", "compiler"]) {
+        if let Some(table) = self.table(root, "hardening") {
             let levels = [
                 ("openstack", Level::Openstack),
                 ("baseline", Level::Baseline),
@@ -486,8 +469,7 @@ impl Reader<'_> {
                 self.choice(table, "compiler", "hardening.compiler", &compilers),
             );
         }
-        if let Some(table) = self.table(root, "budget", &["unrequested-devices", "stripped-bytes"])
-        {
+        if let Some(table) = self.table(root, "budget") {
             let devices = self.number(table, "unrequested-devices", "budget.unrequested-devices");
             set(&mut layer.budget.unrequested_devices, devices);
             set(
@@ -495,10 +477,10 @@ impl Reader<'_> {
                 self.number(table, "stripped-bytes", "budget.stripped-bytes"),
             );
         }
-        if let Some(table) = self.table(root, "package", &package::KEYS) {
+        if let Some(table) = self.table(root, "package") {
             self.package(table, layer);
         }
-        if let Some(table) = self.table(root, "passthrough", &["acknowledge"]) {
+        if let Some(table) = self.table(root, "passthrough") {
             set(
                 &mut layer.passthrough,
                 self.string(table, "acknowledge", "passthrough.acknowledge"),
@@ -507,8 +489,7 @@ impl Reader<'_> {
     }
 
     fn backends(&mut self, root: &Table<'_>, layer: &mut Layer) {
-        let keys = ["objects", "netdevs", "chardevs", "displays", "audio", "deny"];
-        let Some(table) = self.table(root, "backends", &keys) else { return };
+        let Some(table) = self.table(root, "backends") else { return };
         let denied: BTreeSet<String> = self
             .strings(table, "deny", "backends.deny")
             .into_iter()
@@ -569,11 +550,7 @@ impl Reader<'_> {
             );
             return None;
         };
-        self.known(
-            source,
-            "qemu.source",
-            &["apt", "suite", "path", "url", "sha256", "signature", "keys"],
-        );
+        self.known(source, "qemu.source");
         let text = |reader: &mut Self, key: &str| {
             reader.string(source, key, &format!("qemu.source.{key}")).map(|sourced| sourced.value)
         };

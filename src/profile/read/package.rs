@@ -7,17 +7,6 @@ use super::super::types::{Distribution, Format, Origin, PackageRequest, Sourced}
 use super::{Layer, Reader, Table, set, span_of};
 use crate::finding::Finding;
 
-pub(super) const KEYS: [&str; 8] = [
-    "formats",
-    "name",
-    "prefix",
-    "maintainer",
-    "revision",
-    "rpm-target",
-    "provides",
-    "alternatives",
-];
-
 /// What the files read so far say.
 #[derive(Default)]
 pub(super) struct PackageLayer {
@@ -73,8 +62,12 @@ impl PackageLayer {
 }
 
 fn is_package_name(name: &str) -> bool {
-    name.len() > 1
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c))
+    name.len() > 1 && is_profile_name(name)
+}
+
+/// A profile's name is a part of its package's.
+pub(super) fn is_profile_name(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c))
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
 }
 
@@ -133,7 +126,7 @@ impl Reader<'_> {
         set(&mut layer.alternatives, self.boolean(table, "alternatives", "package.alternatives"));
     }
 
-    fn require(
+    pub(super) fn require(
         &mut self,
         value: Option<&Sourced<String>>,
         holds: fn(&str) -> bool,

@@ -8,6 +8,7 @@ pub const POLICIES: &[(&str, &str)] = &[
     ("fedora", include_str!("../../../policies/fedora.toml")),
     ("openssf", include_str!("../../../policies/openssf.toml")),
     ("quench-baseline", include_str!("../../../policies/quench-baseline.toml")),
+    ("quench-cfi", include_str!("../../../policies/quench-cfi.toml")),
     ("quench-openstack", include_str!("../../../policies/quench-openstack.toml")),
     ("quench-strict", include_str!("../../../policies/quench-strict.toml")),
 ];

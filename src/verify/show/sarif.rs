@@ -79,7 +79,8 @@ fn rules(verification: &Verification) -> Vec<(&'static str, Value)> {
             let value = json!({
                 "id": rule.name,
                 "shortDescription": { "text": rule.summary },
-                "help": { "text": format!("Source of the rule: {}", rule.source) },
+                "fullDescription": { "text": rule.page.why },
+                "help": { "text": rule.text(), "markdown": rule.markdown(1) },
                 "defaultConfiguration": { "level": "error" },
             });
             (rule.name, value)
@@ -93,7 +94,7 @@ fn rules(verification: &Verification) -> Vec<(&'static str, Value)> {
                 "id": code.name,
                 "shortDescription": { "text": code.summary },
                 "fullDescription": { "text": code.explain },
-                "help": { "text": code.explain },
+                "help": { "text": code.explain, "markdown": code.explain },
                 "defaultConfiguration": { "level": "error" },
             });
             rules.insert(code.name, value);

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::options::{KnownOptions, options};
+use super::options::{Compiler, KnownOptions, options};
 
 /// The options a compiler was given for one unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CompileOptions {
     pub(crate) known: KnownOptions,
-    /// `-f` options by family: the last word.
+    /// `-f`, `-O` and `-W` options by family: the last word.
     families: BTreeMap<String, String>,
+    /// Nothing is left out: a command line, or clang's account of one. GCC's leaves out warnings, among others.
+    complete: bool,
 }
 
 /// An expected option that a unit lacks, and what the unit says in its place.
@@ -19,14 +21,21 @@ impl CompileOptions {
     /// From `DW_AT_producer`.
     pub(crate) fn of_producer(producer: &str) -> Self {
         let words = producer.split_ascii_whitespace();
-        Self { known: options(producer), families: families(words) }
+        let known = options(producer);
+        let complete = known.compiler == Compiler::Clang;
+        Self { known, families: families(words), complete }
     }
 
     /// From the words of a command line.
     pub(crate) fn of_words<'w>(words: impl Iterator<Item = &'w str> + Clone) -> Self {
         // Read as GCC's own account, for any compiler.
         let text: Vec<&str> = ["GNU C"].into_iter().chain(words.clone()).collect();
-        Self { known: options(&text.join(" ")), families: families(words) }
+        Self { known: options(&text.join(" ")), families: families(words), complete: true }
+    }
+
+    /// True when no option is in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.families.is_empty()
     }
 
     pub(crate) fn records(&self, family: &str) -> bool {
@@ -34,14 +43,14 @@ impl CompileOptions {
     }
 
     /// The options of `self`, what was expected, that another lacks. Families that `recorded` denies are passed over where
-    /// the other says nothing: not every compiler records every option.
+    /// the other says nothing and is no complete account: not every compiler records every option.
     pub(crate) fn lacking(&self, other: &Self, recorded: &dyn Fn(&str) -> bool) -> Vec<Lack<'_>> {
         let mut out = Vec::new();
         for (family, word) in &self.families {
             let is = other.families.get(family);
             let kept = match self.understood(family, other) {
                 Some(kept) => kept,
-                None => is.map_or(!recorded(family), |is| same(is, word)),
+                None => is.map_or(!other.complete && !recorded(family), |is| same(is, word)),
             };
             if !kept {
                 let says = is.map_or("says nothing of it".to_owned(), |is| format!("says {is}"));
@@ -63,6 +72,7 @@ impl CompileOptions {
                 on(promised.landing_pads, has.landing_pads)
                     && on(promised.return_protection, has.return_protection)
             }
+            "O" => has.optimised || !promised.optimised,
             "zero-call-used-regs" => on(promised.zeroed_registers, has.zeroed_registers),
             _ => return None,
         })
@@ -74,13 +84,24 @@ fn families<'w>(words: impl Iterator<Item = &'w str>) -> BTreeMap<String, String
     let mut out = BTreeMap::new();
     for word in words {
         if let Some(family) = family(word) {
-            out.insert(family.to_owned(), word.to_owned());
+            out.insert(family, word.to_owned());
         }
     }
     out
 }
 
-fn family(word: &str) -> Option<&str> {
+/// The name under which options replace each other: `Werror=x` for `-Werror=x` and `-Wno-error=x`.
+fn family(word: &str) -> Option<String> {
+    if word.starts_with("-O") {
+        return Some("O".to_owned());
+    }
+    if let Some(name) = word.strip_prefix("-W").filter(|name| !name.contains(',')) {
+        return Some(format!("W{}", name.strip_prefix("no-").unwrap_or(name)));
+    }
+    code_family(word).map(str::to_owned)
+}
+
+fn code_family(word: &str) -> Option<&str> {
     let name = word.strip_prefix("-f").filter(|name| !name.contains("prefix-map"))?;
     let name = name.strip_prefix("no-").unwrap_or(name);
     let name = name.split('=').next().unwrap_or(name);

@@ -139,7 +139,12 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         selection: selection(args)?,
         archives: !args.no_archives,
         units: args.plan.is_some() || !args.paths.iter().all(|path| path.is_dir()),
-        all: all || digests || waivers || args.against.is_some() || args.compare,
+        all: all
+            || digests
+            || waivers
+            || args.against.is_some()
+            || args.compare
+            || expected.is_some(),
         ..Options::new(&debug)
     };
     let given = Given {
@@ -153,7 +158,8 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         examination.only = options.selection.names().unwrap_or_default().to_vec();
         let (mut report, policy) = judge(examination, path, &given)?;
         if let Some(expected) = expected.as_ref().filter(|_| args.plan.is_some()) {
-            report.findings.extend(acceptance::unproved(expected, &report));
+            report.findings.extend(acceptance::unproved(expected, &report, None));
+            report.findings.extend(acceptance::absent(expected, &report));
         }
         policies.insert(policy.name.clone(), policy);
         verification.reports.push(report);
@@ -366,9 +372,7 @@ fn judge(
     let governing = given.record.or(inside.as_ref());
     let is_package =
         path.extension().is_some_and(|extension| extension == "deb" || extension == "rpm");
-    let level = governing
-        .map(|record| record.plan.hardening.as_str())
-        .map(|level| if level == "cfi" { "strict" } else { level });
+    let level = governing.map(|record| record.plan.hardening.as_str());
     let policy = given.policy.cloned().or_else(|| {
         let named = level.and_then(|level| Policy::named(&format!("quench-{level}")));
         named.or_else(|| Policy::named("distribution")).map(|policy| policy.on(given.today))

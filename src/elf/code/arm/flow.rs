@@ -13,16 +13,17 @@ use super::word::{Op, SP};
 use crate::elf::code::Marks;
 use crate::elf::relocate::Use;
 
-/// Registers a call does not keep, and those arguments are in, with the one for the place of a large result (AAPCS64).
+/// Sets of registers (AAPCS64): those that a call does not keep, and those that hold arguments,
+/// with the one for the place of a large result.
 const LOST: u32 = 0x4007_ffff;
 const ARGUMENTS: u32 = 0x1ff;
-/// The link register.
+/// Number of the link register, which holds the return address.
 const LINK: usize = 30;
-/// So many branches ahead, and places of the frame, are kept in mind at most.
+/// The largest numbers of branches ahead, and of places of the frame, that are remembered.
 const MOST_AHEAD: usize = 1 << 14;
 const MOST_PLACES: usize = 256;
 
-/// What is known at a place: sets of registers, bit by bit.
+/// What is known of registers at an instruction, as sets of registers, bit by bit.
 #[derive(Debug, Clone, Copy, Default)]
 struct Registers {
     /// The address of a local.
@@ -76,7 +77,7 @@ impl Registers {
         }
     }
 
-    /// The register holds what another one holds.
+    /// Notes that a register gets the contents of another one.
     fn copy(&mut self, to: usize, from: usize) {
         let old = *self;
         *self = self.without(bit(to));
@@ -93,12 +94,13 @@ impl Registers {
     }
 }
 
-/// None for the zero register and the stack pointer.
+/// The bit of a general register; 0 for the zero register and the stack pointer.
 fn bit(register: usize) -> u32 {
     if register < SP { 1 << register } else { 0 }
 }
 
-/// Arguments of more bytes are passed as the address of a copy.
+/// The largest argument in bytes that is passed in registers; a larger one is passed as the address
+/// of a copy.
 const IN_REGISTERS: i64 = 16;
 
 /// What was copied into the frame since the last call or branch.
@@ -127,7 +129,7 @@ impl Copy {
     }
 }
 
-/// Where a register points.
+/// Where the base register of a memory access points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Base {
     Elsewhere,
@@ -184,7 +186,7 @@ struct Flow<'g> {
     marks: Marks,
 }
 
-/// Marks of a function; code addresses it takes go to `addresses`.
+/// Follows a function and gives its marks; code addresses that it takes go to `addresses`.
 pub(super) fn follow(code: &Words, guard: &Guard, addresses: &mut Vec<u64>) -> Marks {
     let mut flow = Flow {
         guard,
@@ -224,7 +226,7 @@ pub(super) fn follow(code: &Words, guard: &Guard, addresses: &mut Vec<u64>) -> M
 }
 
 impl Flow<'_> {
-    /// True when nothing goes on after it.
+    /// Follows one instruction; true when nothing goes on after it.
     fn step(&mut self, address: u64, op: Op, addresses: &mut Vec<u64>) -> bool {
         match op {
             Op::Page { to, page } => {
@@ -344,7 +346,7 @@ impl Flow<'_> {
         self.copy.general &= !bit(to);
     }
 
-    /// Registers were loaded; what comes from the frame is no copy of something else.
+    /// Notes that registers were loaded; what comes from the frame is no copy of something else.
     fn fetch(&mut self, general: u32, vector: u32, base: usize) {
         if self.base(base).in_frame() || self.now.local & bit(base) != 0 {
             self.copy.vector &= !vector;
@@ -354,7 +356,7 @@ impl Flow<'_> {
         }
     }
 
-    /// A store of one or two registers of so many bytes, as far as they were fetched.
+    /// Notes a store of one or two registers of so many bytes, as far as they were fetched.
     fn copied(&mut self, base: usize, offset: i64, size: i64, fetched: [bool; 2]) {
         let through = self.places.get(base).copied().flatten();
         let local = through.filter(|_| self.now.local & bit(base) != 0);
@@ -367,20 +369,20 @@ impl Flow<'_> {
         }
     }
 
-    /// A register with the address of a local is an argument.
+    /// Tells whether a register passes the address of a local as an argument.
     fn passed(&self, register: usize) -> bool {
         self.now.local & bit(register) != 0
             && !self.places[register].is_some_and(|place| self.copy.is_argument(place))
     }
 
-    /// The link register was loaded.
+    /// Notes that the link register was loaded.
     fn restore(&mut self, link: bool, base: usize) {
         if link && self.base(base).in_frame() {
             self.now.link = Link::FromStack;
         }
     }
 
-    /// The caller is returned to, or a function that returns to it is gone to.
+    /// Notes that the function returns, or jumps to one that returns to its caller.
     fn leave(&mut self, link: Link) {
         self.marks |= match link {
             Link::Register => Marks::default(),
@@ -397,7 +399,8 @@ impl Flow<'_> {
         }
     }
 
-    /// An access through a base; one that changes the base goes through memory piece by piece.
+    /// Notes a memory access through a base register; one that changes the base goes through memory
+    /// piece by piece.
     fn access(&mut self, base: usize, moves: bool, offset: i64) {
         if base == SP && moves {
             self.owns_frame |= offset < 0;
@@ -414,7 +417,7 @@ impl Flow<'_> {
         }
     }
 
-    /// Arguments that are stored in the frame.
+    /// Notes arguments that are stored in the frame.
     fn keep(&mut self, of: [usize; 2], base: usize, offset: i64, wide: bool) {
         let Base::Place(base) = self.base(base) else { return };
         let size = if wide { 8 } else { 4 };
@@ -431,7 +434,8 @@ impl Flow<'_> {
         }
     }
 
-    /// The caller's part of the stack holds parameters, too.
+    /// Tells whether a base points to a parameter; the caller's part of the stack holds parameters,
+    /// too.
     fn is_parameter(&self, base: Base) -> bool {
         base.place().is_some_and(|place| place >= 0 || self.parameters.contains(&place))
     }

@@ -18,12 +18,13 @@ use crate::elf::relocate::{self, Use};
 use crate::elf::{Facts, Kind};
 
 const NAME: &str = "__stack_chk_guard";
-/// So many functions must treat a variable as a guard for it to be one.
+/// The smallest number of functions that must treat a variable as the guard.
 const LEAST_VOTES: usize = 2;
-/// So many variables are kept in mind of a function, and so many votes of a file, at most.
+/// The largest numbers of variables that are remembered of a function, and of votes of a file.
 const MOST_COPIED: usize = 256;
 const MOST_VOTES: usize = 1 << 16;
-/// How many instructions lie between a comparison and its branch, and between there and the call, at most.
+/// The largest number of instructions between a comparison and its branch, and between there and
+/// the call.
 const NEAR: usize = 8;
 
 #[derive(Debug, Default)]
@@ -60,7 +61,7 @@ impl Guard {
         out
     }
 
-    /// Words of data that hold the address of a place.
+    /// Adds words of data that hold the address of the guard.
     fn add_slots(&mut self, memory: &Memory<'_>, facts: &Facts<'_>, ctx: Ctx) {
         if self.places.is_empty() {
             return;
@@ -130,7 +131,7 @@ enum Held {
     Local,
 }
 
-/// The variable most functions treat as a guard.
+/// Finds the variable that most functions treat as a guard.
 fn by_votes(
     memory: &Memory<'_>,
     facts: &Facts<'_>,
@@ -162,7 +163,8 @@ fn by_votes(
     most.filter(|(_, count)| *count >= LEAST_VOTES).map(|((_, place), _)| place)
 }
 
-/// Variables a function copies into its frame and compares with a local, and whom it calls when they differ; once each.
+/// Finds the variables a function copies into its frame and compares with a local, and whom it
+/// calls when they differ; once each.
 fn ballots(code: &Words) -> BTreeSet<(u64, Variable)> {
     let mut out = BTreeSet::new();
     let mut held = [Held::Nothing; 32];

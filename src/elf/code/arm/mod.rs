@@ -25,7 +25,8 @@ const RET: u32 = 0xd65f_03c0;
 const RETAA: u32 = 0xd65f_0bff;
 const RETAB: u32 = 0xd65f_0fff;
 
-/// An instruction at which an indirect call may land. Source: Arm ARM, BTI; PACIASP and PACIBSP act as `bti c`.
+/// Tells whether an indirect call may land at an instruction. Source: Arm ARM, BTI; PACIASP and
+/// PACIBSP act as `bti c`.
 pub(super) fn lands(word: u32) -> bool {
     const BTI_C: u32 = 0xd503_245f;
     const BTI_J: u32 = 0xd503_249f;
@@ -51,7 +52,7 @@ impl Words {
     }
 }
 
-/// Reads a function; what was read before is forgotten.
+/// Reads the instructions of a function into a buffer that is used again.
 fn words(memory: &Memory<'_>, function: &Function, out: &mut Words) {
     out.start = function.start;
     out.raw.clear();
@@ -91,7 +92,7 @@ pub(super) fn scan(
     taken
 }
 
-/// What one instruction says without the others.
+/// Marks that one instruction gives without regard to the others.
 fn alone(word: u32, op: Op, imports: &Imports<'_>) -> Marks {
     if matches!(word, RET | RETAA | RETAB) {
         return Marks::RETURNS;

@@ -5,7 +5,7 @@ use super::{Words, words};
 use crate::elf::code::{Function, Marks};
 use crate::elf::memory::Memory;
 
-/// Start code is short.
+/// Bytes of start code that are read; start code is short.
 const LENGTH: u64 = 128;
 
 fn code_at(memory: &Memory<'_>, start: u64, length: u64) -> Words {
@@ -15,8 +15,9 @@ fn code_at(memory: &Memory<'_>, start: u64, length: u64) -> Words {
     out
 }
 
-/// `main`, which x0 holds, and the function `_start` calls with it (glibc sysdeps/aarch64/start.S), or, in musl, what it
-/// goes on to (crt/aarch64, crt/crt1.c). `content` says what a word holds when the program runs.
+/// Finds what start code calls: `main`, which x0 holds, and the function `_start` calls with it
+/// (glibc sysdeps/aarch64/start.S), or, in musl, what it goes on to (crt/aarch64, crt/crt1.c).
+/// `content` says what a word holds when the program runs.
 pub(in crate::elf::code) fn start_call(
     memory: &Memory<'_>,
     entry: u64,
@@ -49,7 +50,7 @@ pub(in crate::elf::code) fn start_call(
     None
 }
 
-/// glibc's static start code has a function of its own that only jumps to `main`.
+/// Follows a function that only jumps on; glibc's static start code reaches `main` through one.
 fn behind(memory: &Memory<'_>, main: u64) -> u64 {
     let code = code_at(memory, main, 8);
     let pad = code.raw.first().is_some_and(|word| super::lands(*word));
@@ -59,7 +60,7 @@ fn behind(memory: &Memory<'_>, main: u64) -> u64 {
     }
 }
 
-/// Functions whose address a function calls, jumps to or takes.
+/// Finds the functions that a function calls, jumps to, or takes the address of.
 pub(in crate::elf::code) fn reached(memory: &Memory<'_>, start: u64, length: u64) -> Vec<u64> {
     let mut pages = [None::<u64>; 32];
     let mut out = Vec::new();

@@ -10,7 +10,8 @@ use super::word::{Op, SP};
 use crate::elf::code::frame::Answer;
 
 const GUARD: i64 = 1 << 16;
-/// Instructions between a step of a loop and its touch, at most: a comparison and a branch.
+/// The largest number of instructions between a loop's step and its touch: a comparison and a
+/// branch.
 const NEAR: usize = 4;
 
 #[derive(Default)]
@@ -56,7 +57,8 @@ pub(super) fn unprobed(code: &Words) -> Answer {
     }
 }
 
-/// The stack is touched where the stack pointer is, or a little above, for nothing else: `str xzr, [sp, 1024]`.
+/// Tells whether an instruction touches the stack at the stack pointer, or a little above, for
+/// nothing else: `str xzr, [sp, 1024]`.
 fn touches(op: Op) -> bool {
     match op {
         Op::Store { of, base: SP, offset: 0..4096, moves: false, .. } => of == [SP, SP],
@@ -162,14 +164,15 @@ impl Walk {
         }
     }
 
-    /// What lies between two touched addresses, or is left to the function that is called.
+    /// Notes what lies between two touched addresses, or is left to the function that is called.
     fn skip(&mut self, bytes: i64) {
         if bytes > GUARD {
             self.skipped.get_or_insert((self.grown, bytes));
         }
     }
 
-    /// An access at the stack pointer; one that moves it down does so before, one that moves it up afterwards.
+    /// Notes an access at the stack pointer; one that moves it down does so before, one that moves
+    /// it up afterwards.
     fn touched(&mut self, address: u64, offset: i64, moves: bool) {
         if moves && offset < 0 {
             self.moved(address, offset);

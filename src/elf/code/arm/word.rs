@@ -2,10 +2,12 @@
 //!
 //! Source of the encodings: Arm Architecture Reference Manual, C4.1 (A64 instruction set encoding).
 
-/// `sp` where an instruction means the stack pointer, and the zero register elsewhere.
+/// Number of register 31: `sp` where an instruction means the stack pointer, and the zero register
+/// elsewhere.
 pub(super) const SP: usize = 31;
 
-/// One instruction. Registers are numbers, offsets bytes. What moves the base moves it by the offset, before or after.
+/// What one AArch64 instruction does, as far as it matters. Registers are numbers, offsets bytes.
+/// What moves the base moves it by the offset, before or after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Op {
     /// `adrp`
@@ -114,7 +116,7 @@ pub(super) enum Op {
     Other,
 }
 
-/// The page an `adrp` at an address means.
+/// The address of the page that an `adrp` at an address means.
 pub(in crate::elf::code) fn adrp(address: u64, word: u32) -> u64 {
     let low = u64::from(word >> 29 & 3);
     let high = u64::from(word >> 5 & 0x7_ffff);
@@ -123,7 +125,7 @@ pub(in crate::elf::code) fn adrp(address: u64, word: u32) -> u64 {
     (address & !0xfff).wrapping_add_signed(distance)
 }
 
-/// A number of so many bits from the lowest, with its sign.
+/// Reads a signed number of `bits` bits, the lowest being `from`.
 fn signed(word: u32, from: u32, bits: u32) -> i64 {
     (i64::from(word >> from) << (64 - bits)) >> (64 - bits)
 }
@@ -163,7 +165,7 @@ fn with_number(address: u64, word: u32) -> Op {
     if to == SP { Op::Other } else { Op::Writes { to } }
 }
 
-/// `movn`, `movz` and `movk`.
+/// Reads `movn`, `movz` and `movk`: a number in a register.
 fn number(to: usize, word: u32) -> Op {
     let shift = (word >> 21 & 3) * 16;
     let bits = u64::from(word >> 5 & 0xffff) << shift;
@@ -256,7 +258,8 @@ fn of_memory(word: u32) -> Op {
     Op::Access { to: (!vector && to != SP).then_some(to), base, moves: false }
 }
 
-/// `vector` is the size of a vector register's part; `kind` tells loads from stores.
+/// Reads a load or store of one register. `vector` is the size of a vector register's part; `kind`
+/// tells loads from stores.
 fn single(
     [to, base]: [usize; 2],
     offset: i64,
