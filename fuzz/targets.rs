@@ -9,7 +9,7 @@
 mod debug_sections;
 
 use self::debug_sections::DEBUG_SECTIONS;
-use quench::archive::{self, Limits};
+use quench::archive::{self, Allowance, Limits};
 use quench::elf::{self, Depth, Image, Parts};
 use quench::kconfig::{Assignment, Mode, Request, parse, resolve};
 use quench::tree::Tree;
@@ -170,6 +170,16 @@ pub fn packages(bytes: &[u8]) {
     let _ = archive::open("fuzz", &mut &bytes[..], limits, true, &mut count);
     assert!(held <= limits.bytes, "{held}");
     let _ = payload::of(&mut &bytes[..]);
+    keep_all(bytes, &mut Allowance::new(limits), limits.depth);
+}
+
+/// Every level as the comparison opens it.
+fn keep_all(bytes: &[u8], allowance: &mut Allowance, depth: usize) {
+    let Some(contents) = archive::contents(bytes, allowance).filter(|_| depth > 0) else { return };
+    for part in contents.parts {
+        assert!(part.bytes.len() <= 16 << 20, "{}", part.name);
+        keep_all(&part.bytes, allowance, depth - 1);
+    }
 }
 
 /// Profiles: any text gives a profile or findings.

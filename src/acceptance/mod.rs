@@ -22,7 +22,7 @@ mod units;
 mod unproved;
 
 pub use commands::{Command, Commands};
-pub use digests::{file_digests, package_digest};
+pub use digests::{file_digests, package_digest, unreadable_record};
 pub use expected::Expected;
 pub use linked::{Linked, LinkedObject, linked_names};
 pub use note::package_note;
@@ -64,6 +64,7 @@ pub const CODES: &[&Code] = &[
     &UNPROVED,
     &UNREPEATED,
     &digests::DIGEST,
+    &digests::UNREADABLE,
     &note::NOTE,
     &surface::UNEXPLAINED,
     &surface::ABSENT,

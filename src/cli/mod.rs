@@ -1,7 +1,6 @@
 //! The command line: one file per verb, typed arguments, exit codes.
 
-pub(crate) mod closed;
-pub(crate) mod session;
+pub(crate) mod source;
 #[cfg(test)]
 mod tests;
 pub(crate) mod verbs;
@@ -58,11 +57,6 @@ impl Color {
         };
         choice.write_global();
     }
-}
-
-/// The whole command line as a value: verbs, options, help.
-pub fn command() -> clap::Command {
-    <Arguments as clap::CommandFactory>::command()
 }
 
 /// Parses the command line, runs the verb, reports its failure.

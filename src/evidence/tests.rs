@@ -318,6 +318,60 @@ fn a_cached_unsandboxed_build_of_a_local_tree_says_so() {
     assert_eq!((level.level, names), (1, wanted.to_vec()));
 }
 
+/// A record of the first Quench: words for people, and nothing else, say how the steps ran and who vouches.
+#[test]
+fn a_record_of_before_keeps_its_bytes_and_its_words_decide_nothing() {
+    let mut value = serde_json::to_value(record()).unwrap();
+    value["source"].as_object_mut().unwrap().remove("authenticated-by");
+    value["source"]["kind"] = "url".into();
+    value["source"]["authentication"] =
+        "sha256 in the profile; OpenPGP signature by one of X".into();
+    value["observed"] = serde_json::json!({
+        "compiler-cache": null, "isolation": "bubblewrap 0.8.0: no network", "root": "closed root: 300 packages",
+    });
+    let old: Record = serde_json::from_value(value).unwrap();
+    let text = old.to_text().unwrap();
+    assert!(!text.contains("authenticated-by") && !text.contains("\"runs\""), "{text}");
+    assert_eq!(Record::from_text(&text).unwrap(), old);
+    let level = level(&old, true);
+    let names: Vec<&str> = level.taints.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, ["open-root", "no-sandbox", "unsigned-source", "prebuilt-firmware"]);
+    assert!(level.text().contains("no-sandbox: configure, compile, stage, package: unknown"));
+    let line = text_of(&evidence(&old, None));
+    assert!(line.contains("urn:x-quench:builder:unknown"), "{line}");
+    // The same build, recorded by both.
+    let mut new = old.clone();
+    new.observed = record().observed;
+    new.source.authenticated_by = Some(crate::record::AuthenticatedBy::OpenpgpSignature);
+    assert_eq!(crate::record::diff(&old, &new), [""; 0]);
+}
+
+/// The statement about the build, in clear.
+fn text_of(files: &[File]) -> String {
+    let line = text(files, ".intoto.jsonl").lines().next().unwrap();
+    let envelope: Envelope = serde_json::from_str(line).unwrap();
+    String::from_utf8(envelope.bytes().unwrap()).unwrap()
+}
+
+/// Two people built one package: nobody who trusts one of them may take it for his work.
+#[test]
+fn a_build_of_several_builders_names_none_of_them_as_the_builder() {
+    let mut record = record();
+    let mut steps = steps(&run());
+    steps[3].runs[0].builder = "urn:trusted".to_owned();
+    record.observed = Some(observed(steps));
+    let key = SigningKey::from_pem(&pems()[0]).unwrap();
+    let public = key.public();
+    let files = evidence(&record, Some(&key));
+    let bundle = text(&files, ".intoto.jsonl");
+    let wanted = Wanted { key: Some(&public), builder: Some("urn:trusted"), ..Wanted::default() };
+    let (checked, findings) = check(bundle, wanted, &packages());
+    assert_eq!(checked.builder, "urn:x-quench:builder:several");
+    assert!(any_error(&findings));
+    let names = format!("configure, compile, stage: {WORKSTATION}; package: urn:trusted");
+    assert!(checked.taints.contains(&("several-builders".to_owned(), names)), "{checked:?}");
+}
+
 #[test]
 fn a_closed_root_is_no_taint_and_each_of_its_packages_is_a_dependency_with_a_digest() {
     let mut record = record();

@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
+use sha2::{Digest, Sha256};
 
 use super::{Error, Fetched, Options, base};
 use crate::files::Scratch;
@@ -26,7 +27,12 @@ pub(super) fn fetch(
     fs_err::create_dir_all(&downloads)?;
     let name = url.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("source.tar");
     let target = downloads.join(name);
-    if !(target.is_file() && super::sha256_of(&target)? == sha256) {
+    if target.is_file() && super::sha256_of(&target)? == sha256 {
+        // It may have been fetched for a profile that asked for no signature, or for one by another key.
+        if let Some(signature) = signature {
+            check_signature(signature, url, &target, keys, options)?;
+        }
+    } else {
         if options.offline {
             return Err(Error::unavailable(
                 format!(
@@ -113,7 +119,8 @@ fn download(url: &str, part: &Path) -> Result<(), Error> {
     }
 }
 
-/// Verifies a detached signature; the signing key must be one of the fingerprints.
+/// Verifies a detached signature; the signing key must be one of the fingerprints. One that was fetched and is good is kept
+/// in `downloads/`, under a digest of its address, so that later runs check it without a network.
 fn check_signature(
     signature: &str,
     url: &str,
@@ -123,16 +130,47 @@ fn check_signature(
 ) -> Result<(), Error> {
     let scratch = Scratch::beside(&options.work)?;
     let signature_file = scratch.path().join("signature");
-    if signature.contains("://") || !options.profile_directory.join(signature).is_file() {
-        let address = if signature.contains("://") {
-            signature.to_owned()
-        } else {
-            format!("{}/{signature}", url.rsplit_once('/').map_or(url, |(directory, _)| directory))
-        };
-        download(&address, &signature_file)?;
-    } else {
-        fs_err::copy(options.profile_directory.join(signature), &signature_file)?;
+    let local = options.profile_directory.join(signature);
+    if !signature.contains("://") && local.is_file() {
+        fs_err::copy(local, &signature_file)?;
+        return verify_signature(&signature_file, url, file, keys, options);
     }
+    let address = if signature.contains("://") {
+        signature.to_owned()
+    } else {
+        format!("{}/{signature}", url.rsplit_once('/').map_or(url, |(directory, _)| directory))
+    };
+    let name = hex::encode(&Sha256::digest(&address)[..8]);
+    let kept = options.work.join("downloads").join(format!("signature-{name}"));
+    if kept.is_file() {
+        fs_err::copy(&kept, &signature_file)?;
+        let verified = verify_signature(&signature_file, url, file, keys, options);
+        // A newer one may have been published at the same address.
+        if verified.is_ok() || options.offline {
+            return verified;
+        }
+        fs_err::remove_file(&signature_file)?;
+    }
+    if options.offline {
+        return Err(Error::unavailable(
+            format!("--offline, and the signature {address} was not fetched before"),
+            "run once without --offline",
+        ));
+    }
+    download(&address, &signature_file)?;
+    verify_signature(&signature_file, url, file, keys, options)?;
+    fs_err::rename(&signature_file, &kept)?;
+    Ok(())
+}
+
+fn verify_signature(
+    signature_file: &Path,
+    url: &str,
+    file: &Path,
+    keys: &[String],
+    options: &Options,
+) -> Result<(), Error> {
+    let scratch = Scratch::beside(&options.work)?;
     let keyring = scratch.path().join("keyring.gpg");
     let mut bytes = Vec::new();
     for key in keys {

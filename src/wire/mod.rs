@@ -16,7 +16,6 @@ pub mod plan;
 pub mod record;
 mod tag;
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "tests read and write the files of schemas/")]
 mod tests;
 
 pub use finding::{Finding, Label, Severity};

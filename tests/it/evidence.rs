@@ -110,6 +110,29 @@ fn a_record_whose_plan_is_empty_or_of_another_version_is_refused_by_name_with_a_
     }
 }
 
+/// It would name the policy, the files and their digests: what is judged without it is judged by less.
+#[test]
+fn a_record_inside_that_cannot_be_read_does_not_pass() {
+    let sandbox = Sandbox::new();
+    let mut record = record("x.tar", &"1".repeat(64));
+    let inside = "usr/share/doc/qemu-x/quench-record.json";
+    let verify = |record: &Value| {
+        sandbox.write(inside, record.to_string());
+        let tar = ["tar", "-cf", "x.tar", "usr"];
+        let status = Command::new(tar[0]).args(&tar[1..]).current_dir(sandbox.path()).status();
+        assert!(status.unwrap().success());
+        sandbox.quench(&["verify", "x.tar"])
+    };
+    let ran = verify(&record);
+    assert!(!ran.stderr.contains("verify::record"), "{} {}", ran.code, ran.stderr);
+    record["plan"] = json!({});
+    let ran = verify(&record);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    for part in ["verify::record", "the record inside x.tar: the record's plan is empty"] {
+        assert!(ran.stderr.contains(part), "no `{part}` in {}", ran.stderr);
+    }
+}
+
 /// A `.deb`-like ar archive around one text.
 fn package(sandbox: &Sandbox, name: &str, text: &str) -> Vec<u8> {
     archive(sandbox, name, &[("debian-binary", "2.0\n"), ("note", text)])

@@ -253,6 +253,14 @@ fn a_signature_by_the_pinned_key_passes_and_any_other_is_refused() {
     sandbox.write("u.toml", profile(&source("good.sig")));
     let good = sandbox.quench(&["build", "u.toml", "--until", "source"]);
     assert_eq!(good.code, 0, "{}", good.stderr);
+    // The archive is here now; a signature is checked all the same, and without a network, too.
+    let again = sandbox.quench(&["build", "u.toml", "--until", "source", "--offline"]);
+    assert_eq!(again.code, 0, "{}", again.stderr);
+    sandbox.write("u.toml", profile(&source("other.sig")));
+    let refused = sandbox.quench(&["build", "u.toml", "--until", "source"]);
+    assert_eq!(refused.code, 3, "{}", refused.stderr);
+    let unknown = sandbox.quench(&["build", "u.toml", "--until", "source", "--offline"]);
+    assert!(unknown.code == 4 && unknown.stderr.contains("other.sig"), "{}", unknown.stderr);
 }
 
 #[test]

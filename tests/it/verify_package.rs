@@ -500,6 +500,9 @@ fn no_mutation_of_a_package_makes_the_reader_panic() {
             bytes.truncate(random.below(whole.len()));
         }
         let (_, findings) = quench::archive::members("mutated", &bytes);
+        let context = quench::compare::Context::default();
+        let differences = quench::compare::compare("mutated", whole, &bytes, context);
+        assert_eq!(differences.is_empty(), *whole == bytes, "{round}");
         let _ = quench::verify::payload::of(&mut bytes.as_slice());
         told += usize::from(!findings.is_empty());
         rounds += 1;

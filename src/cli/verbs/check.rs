@@ -1,9 +1,10 @@
 //! `quench check`: parses, inherits and resolves profiles, and reports every finding.
 
 use super::Format;
-use crate::cli::session::{self, SourceOptions};
+use crate::cli::source::SourceArgs;
 use crate::failure::{Exit, Failure};
 use crate::finding::{self, any_error};
+use crate::pipeline;
 use crate::profile;
 use crate::terminal::Terminal;
 use crate::wire;
@@ -26,18 +27,18 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
     #[command(flatten)]
-    source: SourceOptions,
+    source: SourceArgs,
 }
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut failed = false;
     for name in &args.profiles {
-        let loaded = session::load(name)?;
+        let loaded = pipeline::load(name)?;
         let mut findings = loaded.findings.clone();
         let texts = loaded.texts.clone();
         // Names are checked even when the text has faults elsewhere, so that one run reports all.
         if !args.text_only {
-            findings.extend(session::resolve_findings(&loaded, &args.source, terminal)?);
+            findings.extend(pipeline::resolve_findings(&loaded, &args.source.options(), terminal)?);
         }
         failed |= any_error(&findings);
         match args.format {

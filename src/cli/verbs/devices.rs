@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::Format;
 use crate::catalog::{Entry, Kind};
-use crate::cli::session;
 use crate::failure::{Exit, Failure};
+use crate::pipeline;
 use crate::terminal::Terminal;
 
 /// List the devices, or other kinds of types and backends, a tree offers.
@@ -57,7 +57,7 @@ pub(super) fn list(
     wanted: &dyn Fn(&Entry) -> bool,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
-    let scanned = session::scan(source, None)?;
+    let scanned = pipeline::scan(source, None)?;
     let mut entries: Vec<&Entry> =
         scanned.catalog.entries.iter().filter(|entry| wanted(entry)).collect();
     entries.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.file.cmp(&b.file)));

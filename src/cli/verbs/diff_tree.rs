@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::Format;
 use crate::catalog::{self, Changes};
-use crate::cli::session;
 use crate::failure::{Exit, Failure};
 use crate::finding::{self, Finding};
+use crate::pipeline;
 use crate::plan::{Options, Plan};
 use crate::scanned::Scanned;
 use crate::terminal::Terminal;
@@ -38,7 +38,7 @@ struct Effect {
 }
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
-    let (old, new) = (session::scan(&args.old, None)?, session::scan(&args.new, None)?);
+    let (old, new) = (pipeline::scan(&args.old, None)?, pipeline::scan(&args.new, None)?);
     let mut changes: BTreeMap<&str, Changes> = catalog::diff(&old.catalog, &new.catalog);
     for (kind, of) in [
         ("symbol", symbols as fn(&Scanned) -> BTreeMap<String, BTreeSet<String>>),
@@ -61,9 +61,9 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
 }
 
 fn effect(name: &str, scanned: &Scanned, terminal: &Terminal) -> Result<Effect, Failure> {
-    let loaded = session::load(name)?;
+    let loaded = pipeline::load(name)?;
     let (profile, _) = loaded.checked(terminal)?;
-    let (plan, findings) = session::plan_of_tree(&profile, scanned);
+    let (plan, findings) = pipeline::plan_of_tree(&profile, scanned);
     // That the series differs is what was asked about.
     let findings = findings.into_iter().filter(|f| f.code.name != "plan::series").collect();
     Ok(Effect { plan, findings })

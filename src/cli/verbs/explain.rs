@@ -1,8 +1,9 @@
 //! `quench explain`: why something is in, or is not, as a chain back to a line of the profile.
 
 use crate::catalog::Kind;
-use crate::cli::session::{self, Planned, SourceOptions};
+use crate::cli::source::SourceArgs;
 use crate::failure::{Exit, Failure};
+use crate::pipeline::{self, Planned};
 use crate::terminal::Terminal;
 use crate::{codes, finding, plan, verify};
 
@@ -19,7 +20,7 @@ pub(crate) struct Args {
     /// whose name is one of those, too.
     what: Vec<String>,
     #[command(flatten)]
-    source: SourceOptions,
+    source: SourceArgs,
 }
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
@@ -35,7 +36,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
             "usage: quench explain PROFILE WHAT, quench explain RULE, or quench explain CODE";
         return Err(Failure::usage(message).with_hint(Some(help.to_owned())));
     }
-    let planned = session::plan(&args.profile, &args.source, false, terminal)?;
+    let planned = pipeline::plan(&args.profile, &args.source.options(), false, terminal)?;
     let catalog = &planned.scanned.catalog;
     let mut unknown = Vec::new();
     for what in &args.what {

@@ -3,9 +3,8 @@
 
 use std::path::PathBuf;
 
-use clap::CommandFactory;
-
-use crate::cli::{Arguments, Exit, Failure};
+use crate::cli;
+use crate::failure::{Exit, Failure};
 use crate::terminal::Terminal;
 
 /// Write a manual page of quench and one of each verb into a directory.
@@ -19,6 +18,6 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args, _terminal: &Terminal) -> Result<Exit, Failure> {
     let written = fs_err::create_dir_all(&args.directory)
-        .and_then(|()| clap_mangen::generate_to(Arguments::command(), &args.directory));
-    written.map(|()| Exit::Done).map_err(|error| Failure::new(Exit::Machine, error))
+        .and_then(|()| clap_mangen::generate_to(cli::command(), &args.directory));
+    written.map(|()| Exit::Done).map_err(Failure::machine)
 }

@@ -1,7 +1,8 @@
 //! `quench plan`: prints the plan, the same value `build` executes.
 
-use crate::cli::session::{self, SourceOptions};
+use crate::cli::source::SourceArgs;
 use crate::failure::{Exit, Failure};
+use crate::pipeline;
 use crate::plan::show;
 use crate::terminal::Terminal;
 
@@ -16,7 +17,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
     #[command(flatten)]
-    source: SourceOptions,
+    source: SourceArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -27,7 +28,7 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
-    let planned = session::plan(&args.profile, &args.source, false, terminal)?;
+    let planned = pipeline::plan(&args.profile, &args.source.options(), false, terminal)?;
     let text = match args.format {
         Format::Human => show::human(&planned.plan),
         Format::Json => super::json_text(&show::wire(&planned.plan))?,

@@ -1,11 +1,10 @@
 //! `quench record show|diff`: reads and compares records.
 
-use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::archive;
-use crate::failure::{Exit, Failure, Hinted as _};
-use crate::record::{self, Record};
+use crate::failure::{Exit, Failure};
+use crate::inspect::read_record as read;
+use crate::record;
 use crate::terminal::Terminal;
 
 /// Show or compare records.
@@ -38,42 +37,6 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
                 terminal.data(&format!("{line}\n"));
             }
             Ok(if lines.is_empty() { Exit::Done } else { Exit::No })
-        }
-    }
-}
-
-pub(super) fn read(path: &Path) -> Result<Record, Failure> {
-    let failure = Failure::usage;
-    let mut file = BufReader::with_capacity(64 << 10, fs_err::File::open(path).map_err(failure)?);
-    let name = path.display().to_string();
-    let bytes = match archive::format(file.fill_buf().map_err(failure)?) {
-        archive::Format::Deb | archive::Format::Rpm => {
-            let mut inside = Inside(None);
-            archive::open(&name, &mut file, archive::Limits::default(), false, &mut inside);
-            inside.0.ok_or_else(|| Failure::usage(format!("no {} in {name}", record::FILE_NAME)))?
-        }
-        _ => {
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes).map_err(failure)?;
-            bytes
-        }
-    };
-    let text = String::from_utf8_lossy(&bytes);
-    Record::from_text(&text)
-        .map_err(|error| Failure::usage(format!("{name}: {error}")).with_hint(error.hint()))
-}
-
-/// The first record of a package.
-struct Inside(Option<Vec<u8>>);
-
-impl archive::Visit for Inside {
-    fn keeps(&self, path: &str) -> bool {
-        path.ends_with(&format!("/{}", record::FILE_NAME))
-    }
-
-    fn member(&mut self, member: archive::Member) {
-        if self.0.is_none() && self.keeps(&member.path) {
-            self.0 = Some(member.bytes);
         }
     }
 }

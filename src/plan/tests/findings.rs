@@ -347,6 +347,9 @@ fn faults_of_a_profiles_text_are_told() {
         str![[r#"
 error profile::syntax: string values must be quoted, expected literal string
   at mini.toml
+error profile::bad-value: `` is no name of a profile
+  at mini.toml
+  help lower case letters, digits, `+`, `-` and `.`: it names a directory and the package
 error profile::missing: no `qemu.series` in the profile or its parents
   at mini.toml
 error profile::missing: no `qemu.source` in the profile or its parents

@@ -1,27 +1,23 @@
 //! `quench verify`: judges files, directories and packages, without the build tree.
 
-mod compare;
-mod debug;
-mod directory;
-mod libc;
 mod provenance;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::acceptance::{self, Expected};
-use crate::archive::{self, Format};
-use crate::failure::{Exit, Failure, Hinted as _};
+use crate::acceptance;
+use crate::failure::{Exit, Failure};
 use crate::files;
-use crate::finding::{Finding, any_error};
-use crate::record::Record;
+use crate::finding::Finding;
+use crate::inspect::{
+    Given, debug, examine, expected_of, judge, libc, past, peers, read_policy, read_record,
+};
 use crate::terminal::{Terminal, Verbosity};
-use crate::verify::against::{self, Past};
+use crate::verify::against;
 use crate::verify::compare::Comparison;
 use crate::verify::policy::{self, date_of_epoch};
-use crate::verify::{self, Date, Examination, Options, Policy, Report, Selection, Verification};
+use crate::verify::{self, Date, Options, Policy, Selection, Verification};
 
 /// Verify ELF files, directories and packages.
 ///
@@ -127,7 +123,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let debug = |build_id: &str| separate.find(build_id);
     let all = terminal.verbosity() >= Verbosity::Verbose;
     let waivers = explicit.as_ref().is_some_and(|policy| !policy.waivers.is_empty());
-    let libraries = libc::read(args)?;
+    let libraries = libc::read(&args.libc, &args.sysroot, &args.paths)?;
     let expected = match (&args.plan, &args.against) {
         (Some(path), _) => Some(expected_of(path)?),
         // An older record says what flags the file had to be compiled with, too.
@@ -169,7 +165,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         verification.findings.extend(against::lost(&past, &verification.reports));
     }
     if args.compare {
-        verification.comparisons = compare::run(&verification.reports, &args.paths, terminal)?;
+        verification.comparisons = peers::run(&verification.reports, &args.paths, terminal)?;
         let unexplained = verification.comparisons.iter().flat_map(Comparison::findings);
         verification.findings.extend(unexplained);
     }
@@ -226,30 +222,6 @@ fn of_rule(finding: &Finding) -> bool {
     finding.code.name == "verify::rule-failed"
 }
 
-/// How an older version stood: by its record or verdict, or judged now.
-fn past(old: &Path, given: &Given<'_>, options: &Options<'_>) -> Result<Past, Failure> {
-    let name = old.display().to_string();
-    if old.is_file() {
-        let bytes = fs_err::read(old).map_err(Failure::usage)?;
-        if bytes.first() == Some(&b'{') {
-            let fault = |why: String| Failure::usage(format!("{name}: {why}"));
-            let value: serde_json::Value =
-                serde_json::from_slice(&bytes).map_err(|error| fault(error.to_string()))?;
-            let verdict = value.get("verdict").unwrap_or(&value);
-            return Past::of_verdict(&name, verdict).map_err(|why| {
-                let hint = "give the record beside the packages (the one inside has no verdict), or the package";
-                fault(why).with_hint(Some(hint.to_owned()))
-            });
-        }
-    }
-    let (report, _) = judge(
-        examine(old, false, options)?,
-        old,
-        &Given { record: None, expected: None, ..*given },
-    )?;
-    Ok(Past::of_reports(&name, &[report]))
-}
-
 fn today(args: &Args) -> Result<Date, Failure> {
     if let Some(date) = args.date {
         return Ok(date);
@@ -266,77 +238,6 @@ fn today(args: &Args) -> Result<Date, Failure> {
     Ok(date_of_epoch(seconds))
 }
 
-/// What a plan, alone or in a record, makes one expect.
-fn expected_of(path: &Path) -> Result<Expected, Failure> {
-    let text = fs_err::read_to_string(path).map_err(Failure::usage)?;
-    let fault = |why: String| Failure::usage(format!("{}: {why}", path.display()));
-    let plan = crate::wire::plan_of(&text)
-        .map_err(|error| fault(error.to_string()).with_hint(error.hint()))?;
-    Expected::of_plan(&plan).map_err(fault)
-}
-
-/// A policy by name or file; `None` when it has faults, which are shown.
-fn read_policy(name: &str, terminal: &Terminal) -> Result<Option<Policy>, Failure> {
-    let (file, text) = match policy::shipped(name) {
-        Some(shipped) => shipped,
-        None if Path::new(name).is_file() => {
-            let text = fs_err::read_to_string(name);
-            (name.to_owned(), text.map_err(Failure::usage)?)
-        }
-        None => {
-            let names = Policy::names();
-            let hint = match crate::finding::closest(name, &names) {
-                Some(other) => format!("did you mean `{other}`?"),
-                None => format!("a file, or one of {}", names.join(", ")),
-            };
-            let failure = Failure::usage(format!("no policy `{name}`"));
-            return Err(failure.with_hint(Some(hint)));
-        }
-    };
-    let beside = Path::new(&file).parent().unwrap_or(Path::new("")).to_owned();
-    let parents = |name: &str| {
-        policy::shipped(name).or_else(|| {
-            let path = beside.join(name);
-            let text = fs_err::read_to_string(&path).ok()?;
-            Some((path.display().to_string(), text))
-        })
-    };
-    let (policy, findings) = policy::load(&file, &text, &parents);
-    let mut texts = vec![(file, text)];
-    // A fault in a parent points into the parent's text.
-    texts.extend(findings.iter().filter_map(|finding| match &finding.labels.first()?.place {
-        crate::finding::Place::Span { file, .. } => {
-            let name = file.trim_start_matches("policies/").trim_end_matches(".toml");
-            policy::shipped(name)
-                .or_else(|| Some((file.clone(), fs_err::read_to_string(file).ok()?)))
-        }
-        _ => None,
-    }));
-    terminal.findings(&findings, &texts);
-    Ok(policy.filter(|_| !any_error(&findings)))
-}
-
-fn read_record(path: &Path) -> Result<Record, Failure> {
-    let text = fs_err::read_to_string(path).map_err(Failure::usage)?;
-    Record::from_text(&text).map_err(|error| {
-        Failure::usage(format!("{}: {error}", path.display())).with_hint(error.hint())
-    })
-}
-
-/// Reads one argument: a directory, a package or archive, or a file with the rights it has here.
-fn examine(path: &Path, digests: bool, options: &Options<'_>) -> Result<Examination, Failure> {
-    let name = path.display().to_string();
-    let failure = Failure::usage;
-    if path.is_dir() {
-        return Ok(directory::examine(path, digests, options));
-    }
-    let mut file = BufReader::with_capacity(128 << 10, fs_err::File::open(path).map_err(failure)?);
-    match archive::format(file.fill_buf().map_err(failure)?) {
-        Format::Elf | Format::Other => directory::examine_file(path, options).map_err(failure),
-        _ => Ok(Examination::with(&name, &mut file, options)),
-    }
-}
-
 /// The rules that were asked for.
 fn selection(args: &Args) -> Result<Selection, Failure> {
     if args.only.is_empty() {
@@ -350,50 +251,4 @@ fn selection(args: &Args) -> Result<Selection, Failure> {
             });
         Failure::usage(format!("no rule or group `{word}`")).with_hint(Some(hint))
     })
-}
-
-/// What files are judged by, beside what they hold themselves.
-#[derive(Clone, Copy)]
-struct Given<'a> {
-    policy: Option<&'a Policy>,
-    record: Option<&'a Record>,
-    expected: Option<&'a Expected>,
-    today: Date,
-}
-
-/// Judges by the policy given, else by the one the record names, else by `distribution`.
-fn judge(
-    mut examination: Examination,
-    path: &Path,
-    given: &Given<'_>,
-) -> Result<(Report, Policy), Failure> {
-    let inside = examination.record.take();
-    let inside = inside.and_then(|bytes| Record::from_text(&String::from_utf8_lossy(&bytes)).ok());
-    let governing = given.record.or(inside.as_ref());
-    let is_package =
-        path.extension().is_some_and(|extension| extension == "deb" || extension == "rpm");
-    let level = governing.map(|record| record.plan.hardening.as_str());
-    let policy = given.policy.cloned().or_else(|| {
-        let named = level.and_then(|level| Policy::named(&format!("quench-{level}")));
-        named.or_else(|| Policy::named("distribution")).map(|policy| policy.on(given.today))
-    });
-    let Some(policy) = policy else {
-        return Err(Failure::usage("no policy"));
-    };
-    let mut report = examination.settle(&policy);
-    if let Some(record) = governing.filter(|_| is_package) {
-        report.findings.extend(acceptance::file_digests(record, &report));
-    }
-    if let Some(record) = given.record {
-        report.findings.extend(acceptance::package_digest(record, &report));
-    }
-    let recorded = governing.and_then(|record| Expected::of_plan(&record.plan).ok());
-    let other = given.expected.filter(|expected| recorded.as_ref() != Some(expected));
-    for expected in recorded.iter().chain(other) {
-        let found = acceptance::contradictions(expected, &report, None);
-        let new = found.into_iter().filter(|finding| !report.findings.contains(finding));
-        let new: Vec<Finding> = new.collect();
-        report.findings.extend(new);
-    }
-    Ok((report, policy))
 }

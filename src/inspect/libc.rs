@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Args;
 use crate::failure::Failure;
 use crate::verify::Libc;
 
@@ -11,9 +10,13 @@ const PLACES: &[&str] = &["lib", "lib64", "lib32", "libx32", "usr/lib", "usr/lib
 const NAMES: &[&str] = &["libc.so.6", "libc.so", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
 
 /// Those given by name, those of roots, those of directories that are judged.
-pub(super) fn read(args: &Args) -> Result<Vec<Libc>, Failure> {
+pub fn read(
+    given: &[PathBuf],
+    roots: &[PathBuf],
+    judged: &[PathBuf],
+) -> Result<Vec<Libc>, Failure> {
     let mut out = Vec::new();
-    for path in &args.libc {
+    for path in given {
         let found = one(path)?;
         if found.is_empty() {
             let message = format!("{} is no C library and holds none", path.display());
@@ -21,7 +24,7 @@ pub(super) fn read(args: &Args) -> Result<Vec<Libc>, Failure> {
         }
         out.extend(found);
     }
-    for root in &args.sysroot {
+    for root in roots {
         let found = below(root)?;
         if found.is_empty() {
             let hint = format!("looked for {} in {}", NAMES.join(", "), PLACES.join(", "));
@@ -31,7 +34,7 @@ pub(super) fn read(args: &Args) -> Result<Vec<Libc>, Failure> {
         out.extend(found);
     }
     if out.is_empty() {
-        for directory in args.paths.iter().filter(|path| path.is_dir()) {
+        for directory in judged.iter().filter(|path| path.is_dir()) {
             out.extend(below(directory)?);
         }
     }

@@ -17,14 +17,14 @@ const SHARED: &str = "/usr/lib/debug/.dwz";
 const MOST_SHARED: usize = 4096;
 
 /// Those of packages are held; of files we know where they are.
-#[derive(Default)]
-pub(super) struct Known {
+#[derive(Debug, Default)]
+pub struct Known {
     packed: SeparateFiles,
     files: BTreeMap<String, PathBuf>,
 }
 
 /// Reads packages, directories and files.
-pub(super) fn read(paths: &[PathBuf]) -> Result<Known, Failure> {
+pub fn read(paths: &[PathBuf]) -> Result<Known, Failure> {
     let mut known = Known::default();
     for path in paths {
         known.one(path, 0).map_err(Failure::usage)?;
@@ -53,7 +53,7 @@ impl Known {
     }
 
     /// The debug file of a build-id: a given one, else an installed one.
-    pub(super) fn find(&self, build_id: &str) -> Option<DebugFile> {
+    pub fn find(&self, build_id: &str) -> Option<DebugFile> {
         self.packed.find(build_id).or_else(|| {
             if let Some(path) = self.files.get(build_id) {
                 return opened(path);

@@ -1,4 +1,11 @@
-//! What most verbs need first: a profile, its source tree, the catalog, a plan.
+//! What most verbs need first: a profile, its source tree, the catalog, a plan; and the whole way from there to packages.
+//!
+//! Shell. The stages are values, each made of the one before: [`Loaded`] (text read), [`Ready`] (source prepared and
+//! scanned), [`Planned`]. Knows no command line.
+
+pub mod build;
+pub mod closed;
+pub mod install;
 
 use std::path::{Path, PathBuf};
 
@@ -15,38 +22,30 @@ use crate::terminal::Terminal;
 use crate::tree::Tree;
 use crate::{probe, shipped};
 
-/// Options of every verb that needs the source.
-#[derive(Debug, Clone, clap::Args)]
-pub(crate) struct SourceOptions {
-    /// Work directory: downloads, source trees, builds [default: $XDG_CACHE_HOME/quench].
-    #[arg(long, value_name = "DIR")]
-    pub(crate) work: Option<PathBuf>,
-    /// Use this unpacked, patched QEMU tree instead of the profile's source.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) source: Option<PathBuf>,
-    /// apt sources (one-line or deb822) to use instead of the host's, for a private mirror.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) apt_sources: Option<PathBuf>,
-    /// Accept an apt index past its Valid-Until date: frozen mirrors and snapshots. Its signature still counts.
-    #[arg(long)]
-    pub(crate) stale_index: bool,
+/// Where the source of a plan comes from, and where work is kept.
+#[derive(Debug, Clone, Default)]
+pub struct SourceOptions {
+    /// Work directory: downloads, source trees, builds; without one `QUENCH_WORK`, else the user's cache directory.
+    pub work: Option<PathBuf>,
+    /// An unpacked, patched QEMU tree that is used instead of the profile's source.
+    pub source: Option<PathBuf>,
+    /// apt sources (one-line or deb822) that are used instead of the host's.
+    pub apt_sources: Option<PathBuf>,
+    /// An apt index past its Valid-Until date is accepted. Its signature still counts.
+    pub stale_index: bool,
     /// No network: only what is in the work directory.
-    #[arg(long)]
-    pub(crate) offline: bool,
+    pub offline: bool,
     /// The lock file must exist and must not change.
-    #[arg(long)]
-    pub(crate) locked: bool,
-    /// Take the newest matching version although the lock file pins another.
-    #[arg(long, conflicts_with = "locked")]
-    pub(crate) update: bool,
+    pub locked: bool,
+    /// The newest matching version is taken although the lock file pins another.
+    pub update: bool,
     /// The source's digest is known from elsewhere: no signature is asked for.
-    #[arg(skip)]
-    pub(crate) by_digest: bool,
+    pub by_digest: bool,
 }
 
 impl SourceOptions {
     /// The absolute work directory, created.
-    pub(crate) fn work(&self) -> Result<PathBuf, Failure> {
+    pub fn work(&self) -> Result<PathBuf, Failure> {
         let directory =
             match (&self.work, std::env::var_os("QUENCH_WORK"), std::env::var_os("XDG_CACHE_HOME"))
             {
@@ -66,18 +65,18 @@ impl SourceOptions {
 
 /// A profile with the texts its findings point into.
 #[derive(Debug)]
-pub(crate) struct Loaded {
-    pub(crate) profile: Option<Profile>,
+pub struct Loaded {
+    pub profile: Option<Profile>,
     /// What could be read of a profile with faults, for further checks only.
-    pub(crate) readable: Option<Profile>,
-    pub(crate) findings: Vec<Finding>,
-    pub(crate) texts: Vec<(String, String)>,
-    pub(crate) directory: PathBuf,
-    pub(crate) lock: PathBuf,
+    pub readable: Option<Profile>,
+    pub findings: Vec<Finding>,
+    pub texts: Vec<(String, String)>,
+    pub directory: PathBuf,
+    pub lock: PathBuf,
 }
 
 /// Reads a profile by path, or a shipped one by name.
-pub(crate) fn load(name: &str) -> Result<Loaded, Failure> {
+pub fn load(name: &str) -> Result<Loaded, Failure> {
     let path = Path::new(name);
     let shipped = shipped::PROFILES.iter().find(|(shipped, _)| *shipped == name);
     let (file, text, directory) = match (path.is_file(), shipped) {
@@ -130,7 +129,7 @@ pub(crate) fn load(name: &str) -> Result<Loaded, Failure> {
 
 impl Loaded {
     /// The profile, or the end: findings are shown, errors are exit 2.
-    pub(crate) fn checked(self, terminal: &Terminal) -> Result<(Profile, Context), Failure> {
+    pub fn checked(self, terminal: &Terminal) -> Result<(Profile, Context), Failure> {
         terminal.findings(&self.findings, &self.texts);
         match self.profile {
             Some(profile) => Ok((
@@ -144,14 +143,14 @@ impl Loaded {
 
 /// Where a profile came from.
 #[derive(Debug)]
-pub(crate) struct Context {
-    pub(crate) texts: Vec<(String, String)>,
-    pub(crate) directory: PathBuf,
-    pub(crate) lock: PathBuf,
+pub struct Context {
+    pub texts: Vec<(String, String)>,
+    pub directory: PathBuf,
+    pub lock: PathBuf,
 }
 
 /// Reads and scans a tree.
-pub(crate) fn scan(directory: &Path, keep: Option<Keep<'_>>) -> Result<Scanned, Failure> {
+pub fn scan(directory: &Path, keep: Option<Keep<'_>>) -> Result<Scanned, Failure> {
     Ok(scanned::scan(directory, keep)?)
 }
 
@@ -172,23 +171,23 @@ fn scan_prepared(prepared: &mut Prepared, work: &Path) -> Result<Scanned, Failur
 
 /// Everything up to the plan.
 #[derive(Debug)]
-pub(crate) struct Planned {
-    pub(crate) profile: Profile,
-    pub(crate) plan: Plan,
-    pub(crate) prepared: Prepared,
-    pub(crate) scanned: Scanned,
-    pub(crate) work: PathBuf,
+pub struct Planned {
+    pub profile: Profile,
+    pub plan: Plan,
+    pub prepared: Prepared,
+    pub scanned: Scanned,
+    pub work: PathBuf,
     probes: Probes,
 }
 
 impl Planned {
     /// The whole tree: a kept scan has only what plans read.
-    pub(crate) fn whole_tree(&self) -> Result<Tree, Failure> {
+    pub fn whole_tree(&self) -> Result<Tree, Failure> {
         source::read_tree(&self.prepared.directory).map_err(Failure::machine)
     }
 
     /// What the plan was made from, to make others of, with the whole tree.
-    pub(crate) fn inputs<'a>(&'a self, tree: &'a Tree) -> Inputs<'a> {
+    pub fn inputs<'a>(&'a self, tree: &'a Tree) -> Inputs<'a> {
         Inputs {
             profile: &self.profile,
             tree,
@@ -201,7 +200,7 @@ impl Planned {
 }
 
 /// Loads the profile, prepares its source and makes the plan. Findings are shown; errors end in exit 2.
-pub(crate) fn plan(
+pub fn plan(
     name: &str,
     options: &SourceOptions,
     for_build: bool,
@@ -212,16 +211,16 @@ pub(crate) fn plan(
 
 /// All a plan is made of but what the compiler says.
 #[derive(Debug)]
-pub(crate) struct Ready {
-    pub(crate) profile: Profile,
-    pub(crate) context: Context,
-    pub(crate) prepared: Prepared,
-    pub(crate) scanned: Scanned,
-    pub(crate) work: PathBuf,
+pub struct Ready {
+    pub profile: Profile,
+    pub context: Context,
+    pub prepared: Prepared,
+    pub scanned: Scanned,
+    pub work: PathBuf,
 }
 
 /// Loads the profile and prepares its source.
-pub(crate) fn ready(
+pub fn ready(
     name: &str,
     options: &SourceOptions,
     for_build: bool,
@@ -247,16 +246,12 @@ impl Ready {
     }
 
     /// The plan with no compiler asked: what it needs to build does not depend on flags.
-    pub(crate) fn draft(&self) -> Option<Plan> {
+    pub fn draft(&self) -> Option<Plan> {
         self.make(&Probes::default()).0
     }
 
     /// The plan, with the flags of the compiler that `isolation` leads to.
-    pub(crate) fn plan(
-        self,
-        isolation: &Isolation,
-        terminal: &Terminal,
-    ) -> Result<Planned, Failure> {
+    pub fn plan(self, isolation: &Isolation, terminal: &Terminal) -> Result<Planned, Failure> {
         let probes = probes(isolation, &self.profile, &self.work)?;
         let (plan, findings) = self.make(&probes);
         terminal.findings(&findings, &self.context.texts);
@@ -269,7 +264,7 @@ impl Ready {
 }
 
 /// The plan of a profile on a tree that is only looked at: no compiler is asked, nothing is shown.
-pub(crate) fn plan_of_tree(profile: &Profile, scanned: &Scanned) -> (Option<Plan>, Vec<Finding>) {
+pub fn plan_of_tree(profile: &Profile, scanned: &Scanned) -> (Option<Plan>, Vec<Finding>) {
     plan::make(Inputs {
         profile,
         tree: &scanned.tree,
@@ -281,7 +276,7 @@ pub(crate) fn plan_of_tree(profile: &Profile, scanned: &Scanned) -> (Option<Plan
 }
 
 /// The patched source tree of a profile, and nothing more.
-pub(crate) fn source(
+pub fn source(
     name: &str,
     options: &SourceOptions,
     terminal: &Terminal,
@@ -292,7 +287,7 @@ pub(crate) fn source(
 }
 
 /// What only the source tree shows of a loaded profile: unknown names, contradictions of symbols.
-pub(crate) fn resolve_findings(
+pub fn resolve_findings(
     loaded: &Loaded,
     options: &SourceOptions,
     terminal: &Terminal,
@@ -326,7 +321,7 @@ pub(crate) fn resolve_findings(
 }
 
 /// What the record says of the source beside its digests.
-pub(crate) fn origin(profile: &Profile, prepared: &Prepared) -> SourceOrigin {
+pub fn origin(profile: &Profile, prepared: &Prepared) -> SourceOrigin {
     let (kind, package, suite, url) = match &profile.source.value {
         Source::Apt { package, suite } => (SourceKind::Apt, Some(package), Some(suite), None),
         Source::Url { url, .. } => (SourceKind::Url, None, None, Some(url)),
@@ -343,7 +338,7 @@ pub(crate) fn origin(profile: &Profile, prepared: &Prepared) -> SourceOrigin {
 }
 
 /// Our patches as the record keeps them.
-pub(crate) fn patch_texts(prepared: &Prepared) -> Vec<PatchText> {
+pub fn patch_texts(prepared: &Prepared) -> Vec<PatchText> {
     let digests = prepared.patches.iter();
     digests
         .zip(&prepared.patch_texts)

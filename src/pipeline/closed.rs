@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::session::{Ready, SourceOptions};
+use super::{Ready, SourceOptions};
 use crate::deps;
 use crate::failure::Failure;
 use crate::isolate::{self, Closed, Isolation, Place};
@@ -11,15 +11,15 @@ use crate::terminal::Terminal;
 
 /// Which root.
 #[derive(Debug, Clone)]
-pub(crate) struct Wanted {
+pub struct Wanted {
     /// The lock file; beside the profile's own where none is named.
-    pub(crate) lock: Option<PathBuf>,
-    pub(crate) suite: Option<String>,
-    pub(crate) locked: bool,
+    pub lock: Option<PathBuf>,
+    pub suite: Option<String>,
+    pub locked: bool,
 }
 
 /// Makes the root of a profile, or finds it made.
-pub(crate) fn prepare(
+pub fn prepare(
     ready: &Ready,
     wanted: &Wanted,
     options: &SourceOptions,
@@ -60,7 +60,7 @@ fn place(outside: PathBuf, inside: &'static str, writable: bool) -> Place {
 }
 
 /// For questions to the compiler, and for making the private meson.
-pub(crate) fn for_questions(made: &Made, work: &Path, meson: &Path) -> Result<Isolation, Failure> {
+pub fn for_questions(made: &Made, work: &Path, meson: &Path) -> Result<Isolation, Failure> {
     isolation(
         made,
         vec![place(work.join("probes"), "probes", true), place(meson.to_owned(), "meson", true)],
@@ -68,7 +68,7 @@ pub(crate) fn for_questions(made: &Made, work: &Path, meson: &Path) -> Result<Is
 }
 
 /// For the steps of a build. `cache` is the directory of a compiler cache.
-pub(crate) fn for_build(
+pub fn for_build(
     made: &Made,
     build: PathBuf,
     source: &Path,

@@ -1,5 +1,7 @@
-//! `quench reproduce`: builds a record again from the exact source, in a deliberately different environment, compares the
-//! packages, and explains what differs.
+//! Builds a record again from the exact source, in a deliberately different environment, compares the packages, and
+//! explains what differs.
+//!
+//! Shell. Works in `WORK/reproduce/NAME/`; nothing of an earlier rebuild is used. Knows no command line.
 
 mod bisect;
 mod host;
@@ -11,55 +13,42 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use self::rebuild::Rebuilt;
-use super::record::read as read_record;
-use crate::cli::session::SourceOptions;
 use crate::compare::{self, Context, Difference, Hint, Named};
 use crate::evidence::{self, SigningKey};
 use crate::failure::{Exit, Failure};
 use crate::files::{self, Scratch};
+use crate::inspect::read_record;
 use crate::isolate::{self, Vary};
+use crate::pipeline::SourceOptions;
 use crate::plan::Invocation;
 use crate::record::{NamedDigest, Record};
 use crate::terminal::Terminal;
 use crate::verify::SeparateFiles;
 use crate::{elf, package, process, tool};
 
-/// Build a record again and compare: exit 0 identical, 1 different.
-///
-/// Example: quench reproduce dist/qemu-cloud-virtio.record.json dist/*.deb dist/*.rpm
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+/// What is to be built again, and how.
+#[derive(Debug, Clone)]
+pub struct Request {
     /// A record, or a package that holds one.
-    record: PathBuf,
+    pub record: PathBuf,
     /// Packages to compare with byte for byte; without them the record's digests are compared.
-    packages: Vec<PathBuf>,
-    /// Compare with packages that were rebuilt elsewhere, and build nothing.
-    #[arg(long, value_name = "DIR")]
-    rebuilt: Option<PathBuf>,
-    /// What to make different [default: everything]: path, environment, home, locale, time-zone, umask, jobs, kernel,
-    /// clock, hostname, user, file-order; none for a plain rebuild.
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    vary: Option<Vec<String>>,
-    /// Do not look for the variation that makes the difference.
-    #[arg(long)]
-    no_bisect: bool,
+    pub packages: Vec<PathBuf>,
+    /// Packages that were rebuilt elsewhere are compared, and nothing is built.
+    pub rebuilt: Option<PathBuf>,
+    /// What is made different.
+    pub vary: BTreeSet<Vary>,
+    /// The variation that makes a difference is looked for.
+    pub bisect: bool,
     /// Where the rebuilt packages and the statement go.
-    #[arg(long, value_name = "DIR", default_value = "reproduced")]
-    output: PathBuf,
-    /// Compile jobs [default: number of CPUs].
-    #[arg(short, long, value_name = "N")]
-    jobs: Option<usize>,
-    /// Run the steps in a sandbox.
-    #[arg(long, value_enum, default_value = "auto")]
-    sandbox: isolate::Want,
-    /// Sign the statement that it was reproduced.
-    #[arg(long, value_name = "FILE")]
-    provenance_key: Option<PathBuf>,
-    /// Who rebuilds, as the statement names it.
-    #[arg(long, value_name = "URI", default_value = evidence::WORKSTATION)]
-    builder: String,
-    #[command(flatten)]
-    source: SourceOptions,
+    pub output: PathBuf,
+    /// Compile jobs; without a number as many as there are processors.
+    pub jobs: Option<usize>,
+    pub sandbox: isolate::Want,
+    /// Signs the statement that it was reproduced.
+    pub provenance_key: Option<PathBuf>,
+    /// URI of who rebuilds, for the statement.
+    pub builder: String,
+    pub source: SourceOptions,
 }
 
 /// A package of the record with what is known of it.
@@ -74,21 +63,22 @@ impl Original {
     }
 }
 
-pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
-    let record = read_record(&args.record)?;
-    let vary = variations(args.vary.as_deref())?;
-    let originals = originals(args, &record)?;
+/// Builds or takes what was rebuilt, compares it, and says what differs: [`Exit::Done`] identical, [`Exit::No`] not.
+pub fn run(request: &Request, terminal: &Terminal) -> Result<Exit, Failure> {
+    let record = read_record(&request.record)?;
+    let vary = &request.vary;
+    let originals = originals(request, &record)?;
     if originals.is_empty() {
         return Err(Failure::usage("the record names no packages")
             .with_hint(Some("give the packages, or the record beside them".to_owned())));
     }
     let matches = host::report(&record, terminal);
-    let rebuilt = match &args.rebuilt {
+    let rebuilt = match &request.rebuilt {
         Some(directory) => Rebuilt { output: directory.clone(), varied: BTreeSet::new() },
-        None => rebuild::build(args, &record, &vary, &args.output, terminal)?,
+        None => rebuild::build(request, &record, vary, &request.output, terminal)?,
     };
     let output = rebuilt.output;
-    let hints = hints(args)?;
+    let hints = hints(request)?;
     let (mut first, mut second) = (Named::new(), Named::new());
     if differs(&originals, &output) {
         first = named(originals.iter().filter_map(Original::given));
@@ -104,8 +94,8 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     }
     if same {
         terminal.data(&format!("reproduced: {} packages are identical\n", originals.len()));
-        if args.rebuilt.is_none() {
-            state(args, &record, &rebuilt.varied, &output, terminal)?;
+        if request.rebuilt.is_none() {
+            state(request, &record, &rebuilt.varied, &output, terminal)?;
         }
         return Ok(Exit::Done);
     }
@@ -114,12 +104,12 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
             "this host is not the recorded one (see above): that alone can make the difference",
         );
     }
-    if args.rebuilt.is_none() {
+    if request.rebuilt.is_none() {
         record_lines(&record, &output, terminal)?;
-        if !args.no_bisect {
-            let answer = bisect::search(&vary, &suspects, &mut |set| {
-                let place = args.output.join("bisect");
-                let built = rebuild::build(args, &record, set, &place, terminal)?;
+        if request.bisect {
+            let answer = bisect::search(vary, &suspects, &mut |set| {
+                let place = request.output.join("bisect");
+                let built = rebuild::build(request, &record, set, &place, terminal)?;
                 Ok(differs(&originals, &built.output))
             })?;
             terminal.data(&format!("{}\n", answer.text()));
@@ -128,8 +118,8 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     Ok(Exit::No)
 }
 
-/// The set that `--vary` names.
-fn variations(names: Option<&[String]>) -> Result<BTreeSet<Vary>, Failure> {
+/// The set that names of variations give: all without a list; `none` is the empty one.
+pub fn variations(names: Option<&[String]>) -> Result<BTreeSet<Vary>, Failure> {
     let Some(names) = names else { return Ok(Vary::ALL.into_iter().collect()) };
     let names = names.iter().filter(|name| *name != "none");
     names
@@ -144,12 +134,13 @@ fn variations(names: Option<&[String]>) -> Result<BTreeSet<Vary>, Failure> {
 }
 
 /// The packages given, or those the record names.
-fn originals(args: &Args, record: &Record) -> Result<Vec<Original>, Failure> {
-    if args.packages.is_empty() {
+fn originals(request: &Request, record: &Record) -> Result<Vec<Original>, Failure> {
+    if request.packages.is_empty() {
         let known = record.packages.iter().cloned();
         return Ok(known.map(|digest| Original { digest, bytes: None }).collect());
     }
-    args.packages
+    request
+        .packages
         .iter()
         .map(|path| {
             let bytes = fs_err::read(path).map_err(Failure::usage)?;
@@ -274,9 +265,9 @@ fn named<'a>(packages: impl Iterator<Item = (&'a str, Vec<u8>)>) -> Named {
 }
 
 /// What only the rebuild can have put into a file.
-fn hints(args: &Args) -> Result<Vec<Hint>, Failure> {
+fn hints(request: &Request) -> Result<Vec<Hint>, Failure> {
     let hint = |text: &str, cause: &str| Hint { text: text.to_owned(), cause: cause.to_owned() };
-    let work = args.source.work()?.display().to_string();
+    let work = request.source.work()?.display().to_string();
     Ok(vec![
         hint(&work, "path: the work directory is in it; map it with -ffile-prefix-map"),
         hint("varied.invalid", "hostname: the host name is in it"),
@@ -301,7 +292,7 @@ fn record_lines(record: &Record, output: &Path, terminal: &Terminal) -> Result<(
 
 /// The SCAI statement that this rebuild gave the same bytes.
 fn state(
-    args: &Args,
+    request: &Request,
     record: &Record,
     vary: &BTreeSet<Vary>,
     output: &Path,
@@ -311,7 +302,7 @@ fn state(
     let Some(path) = rebuild::record_in(output) else { return Ok(()) };
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let sha256 = hex::encode(Sha256::digest(fs_err::read(&path).map_err(machine)?));
-    let key = match &args.provenance_key {
+    let key = match &request.provenance_key {
         Some(path) => {
             let pem = fs_err::read_to_string(path).map_err(machine)?;
             Some(SigningKey::from_pem(&pem).map_err(Failure::usage)?)
@@ -321,7 +312,7 @@ fn state(
     let varied: Vec<String> =
         vary.iter().map(|vary| format!("{}: {}", vary.name(), vary.value())).collect();
     let evidence = NamedDigest { name: name.clone(), sha256 };
-    let statement = evidence::reproducible(record, &args.builder, &evidence, &varied);
+    let statement = evidence::reproducible(record, &request.builder, &evidence, &varied);
     let text = evidence::bundle(&[statement], key.as_ref()).map_err(Failure::machine)?;
     let target = output.join(name.replace(".record.json", ".rebuild.intoto.jsonl"));
     files::write(&target, text).map_err(machine)?;

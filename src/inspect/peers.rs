@@ -18,7 +18,7 @@ use crate::verify::{ObjectVerdict, Report};
 const BATCH: usize = 200;
 
 /// The comparisons with every peer that is installed. Members of packages are written to a directory that goes away.
-pub(super) fn run(
+pub fn run(
     reports: &[Report],
     paths: &[std::path::PathBuf],
     terminal: &Terminal,

@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::Args;
-use crate::cli::closed::{self, Wanted};
-use crate::cli::session::{self, Planned, Ready, SourceOptions};
-use crate::cli::verbs::deps as deps_verb;
+use super::Request;
 use crate::failure::{Exit, Failure};
 use crate::isolate::{self, Disorder, Isolation, Vary};
+use crate::pipeline::closed::{self, Wanted};
+use crate::pipeline::{self, Planned, Ready, SourceOptions, install};
 use crate::record::{NamedDigest, Record, SourceKind};
 use crate::source::{Lock, sha256_of};
 use crate::terminal::Terminal;
@@ -24,11 +23,11 @@ pub(super) struct Rebuilt {
 
 /// The work directory of a rebuild; another name and depth where the path is varied.
 pub(super) fn place(
-    args: &Args,
+    asked: &Request,
     record: &Record,
     vary: &BTreeSet<Vary>,
 ) -> Result<PathBuf, Failure> {
-    let mut work = args.source.work()?.join("reproduce").join(&record.name);
+    let mut work = asked.source.work()?.join("reproduce").join(&record.name);
     if vary.contains(&Vary::FileOrder) {
         work.push("disorder");
     }
@@ -42,7 +41,7 @@ pub(super) fn place(
 /// The mount through which a rebuild sees its whole work directory, and what is varied: where nothing can be mounted (a
 /// container may have the device and no right to), everything else.
 fn disorder(
-    args: &Args,
+    asked: &Request,
     record: &Record,
     vary: &BTreeSet<Vary>,
     terminal: &Terminal,
@@ -52,7 +51,7 @@ fn disorder(
     if !wanted.effective().contains(&Vary::FileOrder) {
         return Ok((None, vary));
     }
-    let work = args.source.work()?.join("reproduce").join(&record.name);
+    let work = asked.source.work()?.join("reproduce").join(&record.name);
     match Disorder::mount(&work.join("disorder-below"), &work.join("disorder")) {
         Ok(disorder) => Ok((Some(disorder), vary)),
         Err(error) => {
@@ -71,16 +70,16 @@ pub(super) fn record_in(output: &Path) -> Option<PathBuf> {
 
 /// Builds the record from nothing but its source.
 pub(super) fn build(
-    args: &Args,
+    asked: &Request,
     record: &Record,
     vary: &BTreeSet<Vary>,
     output: &Path,
     terminal: &Terminal,
 ) -> Result<Rebuilt, Failure> {
     let machine = Failure::machine;
-    let main = args.source.work()?;
-    let (_disorder, vary) = &disorder(args, record, vary, terminal)?;
-    let work = place(args, record, vary)?;
+    let main = asked.source.work()?;
+    let (_disorder, vary) = &disorder(asked, record, vary, terminal)?;
+    let work = place(asked, record, vary)?;
     // Nothing of an earlier rebuild may help.
     for old in [work.join("builds"), work.join("profile"), output.to_owned()] {
         match fs_err::remove_dir_all(&old) {
@@ -95,23 +94,23 @@ pub(super) fn build(
     let profile = write_profile(record, &work.join("profile")).map_err(machine)?;
     let options = SourceOptions {
         work: Some(work.clone()),
-        offline: args.source.offline || here,
+        offline: asked.source.offline || here,
         locked: record.source.kind != SourceKind::Path,
         update: false,
         by_digest: true,
-        ..args.source.clone()
+        ..asked.source.clone()
     };
-    let ready = session::ready(&profile.display().to_string(), &options, true, terminal)?;
+    let ready = pipeline::ready(&profile.display().to_string(), &options, true, terminal)?;
     let (planned, python, mut isolation) = match &record.root {
-        Some(_) => in_root(args, ready, &main, terminal)?,
-        None => on_host(args, ready, &main, terminal)?,
+        Some(_) => in_root(asked, ready, &main, terminal)?,
+        None => on_host(asked, ready, &main, terminal)?,
     };
     check_plan(record, &planned.plan, terminal)?;
     isolation.vary.clone_from(vary);
     let varied = isolation.effective();
     say_variations(vary, &isolation, terminal);
     let jobs =
-        args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        asked.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let output = fs_err::canonicalize(output).map_err(machine)?;
     let request = run::Request {
         isolation,
@@ -136,24 +135,29 @@ pub(super) fn build(
 type Set = (Planned, PathBuf, Isolation);
 
 /// With the programs and headers of this machine.
-fn on_host(args: &Args, ready: Ready, main: &Path, terminal: &Terminal) -> Result<Set, Failure> {
+fn on_host(
+    asked: &Request,
+    ready: Ready,
+    main: &Path,
+    terminal: &Terminal,
+) -> Result<Set, Failure> {
     let planned = ready.plan(&Isolation::default(), terminal)?;
     let missing = deps::missing(&planned.plan)?;
     if !missing.is_empty() {
-        return Err(deps_verb::lacking(&missing));
+        return Err(install::lacking(&missing));
     }
     // The path of meson's Python enters no byte; one for all rebuilds is enough.
-    let python = deps::ensure_meson(main, &planned.prepared.directory, args.source.offline)?;
+    let python = deps::ensure_meson(main, &planned.prepared.directory, asked.source.offline)?;
     let writable = [planned.work.join("builds").join(&planned.plan.name)];
     let readable = [planned.prepared.directory.clone(), main.join("meson")];
     let readable: Vec<PathBuf> = readable.into_iter().filter(|path| path.exists()).collect();
-    let isolation = isolate::sandbox(args.sandbox, &writable, &readable)?;
+    let isolation = isolate::sandbox(asked.sandbox, &writable, &readable)?;
     Ok((planned, python, isolation))
 }
 
 /// In the recorded root, made of the same packages; roots, packages and meson of the main work directory serve.
 fn in_root(
-    args: &Args,
+    asked: &Request,
     mut ready: Ready,
     main: &Path,
     terminal: &Terminal,
@@ -164,12 +168,12 @@ fn in_root(
         locked: true,
     };
     let work = std::mem::replace(&mut ready.work, main.to_owned());
-    let made = closed::prepare(&ready, &wanted, &args.source, terminal)?;
+    let made = closed::prepare(&ready, &wanted, &asked.source, terminal)?;
     ready.work = work;
     let meson = main.join("meson");
     let questions = closed::for_questions(&made, &ready.work, &meson)?;
     let planned = ready.plan(&questions, terminal)?;
-    let python = deps::ensure_meson_inside(&questions, &made.digest, main, args.source.offline)?;
+    let python = deps::ensure_meson_inside(&questions, &made.digest, main, asked.source.offline)?;
     let build = planned.work.join("builds").join(&planned.plan.name);
     let isolation = closed::for_build(&made, build, &planned.prepared.directory, &meson, None)?;
     Ok((planned, python, isolation))
