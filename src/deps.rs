@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::failure::{Exit, Hinted};
 use crate::isolate::Isolation;
 use crate::plan::{Invocation, Plan};
+use crate::process::signals::Unfinished;
 use crate::profile::{Compiler, Format};
 use crate::record::ToolVersion;
 use crate::{process, tool};
@@ -102,15 +103,13 @@ pub fn has_ensurepip() -> bool {
 
 fn present(probe: &str) -> bool {
     if let Some(library) = probe.strip_prefix("pkg:") {
-        let ask = Invocation::new("ask pkg-config", "pkg-config", "/")
-            .args(["--exists", library])
-            .env("PATH", tool::PATH);
+        let ask =
+            Invocation::plain("ask pkg-config", "pkg-config", "/").args(["--exists", library]);
         return process::output(&ask).is_ok();
     }
     if let Some(module) = probe.strip_prefix("python:") {
-        let ask = Invocation::new("ask python", "/usr/bin/python3", "/")
-            .args(["-c", &format!("import {module}")])
-            .env("PATH", tool::PATH);
+        let ask = Invocation::plain("ask python", "/usr/bin/python3", "/")
+            .args(["-c", &format!("import {module}")]);
         return process::output(&ask).is_ok();
     }
     if probe.starts_with('/') {
@@ -126,15 +125,9 @@ pub fn install(packages: &[String]) -> Result<(), Error> {
         let mut all: Vec<&str> = if root { Vec::new() } else { vec!["sudo"] };
         all.extend(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"]);
         all.extend(words);
-        let mut command = Invocation::new("install build dependencies", all[0], "/")
+        let command = Invocation::plain("install build dependencies", all[0], "/")
             .args(all[1..].iter().copied());
-        for (name, value) in std::env::vars() {
-            if matches!(name.as_str(), "http_proxy" | "https_proxy" | "no_proxy" | "HOME" | "USER")
-            {
-                command = command.env(name, value);
-            }
-        }
-        command.env("PATH", tool::PATH)
+        process::fetching(command, &["HOME", "USER"])
     };
     process::run(&command(&["update"]), None, &mut |_| {})?;
     let mut words = vec!["install", "--no-install-recommends"];
@@ -176,14 +169,13 @@ pub fn ensure_meson_inside(
     }
     private(work, offline)?;
     let _ = fs_err::remove_dir_all(&directory);
+    let _unfinished = Unfinished::path(&directory);
     // The wheel is pure Python: what was unpacked from it is good for every version.
     let script = "python3 -m venv --without-pip \"$1\" && cp -r \"$2\"/lib/python3*/site-packages/mesonbuild \
                   \"$2\"/lib/python3*/site-packages/meson-* \"$1\"/lib/python3*/site-packages/";
-    let make = Invocation::new("make the meson of the closed root", "sh", "/")
+    let make = Invocation::plain("make the meson of the closed root", "sh", "/")
         .args(["-c", script, "sh"])
-        .args([directory.display().to_string(), environment(work).display().to_string()])
-        .env("PATH", tool::PATH)
-        .env("LC_ALL", "C.UTF-8");
+        .args([directory.display().to_string(), environment(work).display().to_string()]);
     process::output(&isolation.wrap(&make))?;
     fs_err::write(directory.join("complete"), MESON)?;
     Ok(python)
@@ -202,25 +194,17 @@ fn private(work: &Path, offline: bool) -> Result<(), Error> {
         )));
     }
     let _ = fs_err::remove_dir_all(&directory);
+    let _unfinished = Unfinished::path(&directory);
     fs_err::create_dir_all(work.join("meson"))?;
     let requirements = work.join("meson/requirements.txt");
     fs_err::write(&requirements, REQUIREMENTS)?;
     let at = directory.display().to_string();
     let make = |program: &str, words: &[&str]| {
-        let mut command = Invocation::new("make the private meson environment", program, "/")
+        let command = Invocation::plain("make the private meson environment", program, "/")
             .args(words.iter().copied())
-            .env("PATH", tool::PATH)
-            .env("LC_ALL", "C.UTF-8")
             .env("HOME", work.display().to_string())
             .env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
-        for (name, value) in std::env::vars() {
-            if name.starts_with("PIP_")
-                || matches!(name.as_str(), "http_proxy" | "https_proxy" | "no_proxy")
-            {
-                command = command.env(name, value);
-            }
-        }
-        command
+        process::fetching(command, &["PIP_"])
     };
     process::output(&make("/usr/bin/python3", &["-m", "venv", &at]))?;
     let pip = format!("{at}/bin/pip");
@@ -267,9 +251,8 @@ fn wanted_meson(tree: &Path) -> Vec<u32> {
 }
 
 fn host_meson() -> Option<Vec<u32>> {
-    let ask = Invocation::new("ask meson's version", "/usr/bin/python3", "/")
-        .args(["-c", "import mesonbuild.coredata as c; print(c.version)"])
-        .env("PATH", tool::PATH);
+    let ask = Invocation::plain("ask meson's version", "/usr/bin/python3", "/")
+        .args(["-c", "import mesonbuild.coredata as c; print(c.version)"]);
     process::output(&ask).ok().map(|output| numbers(output.text().trim()))
 }
 

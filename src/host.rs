@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use crate::plan::Invocation;
 use crate::process;
 use crate::record::{Host, Installed, Library};
-use crate::tool;
 
 /// dpkg's database.
 const DATABASE: &str = "var/lib/dpkg";
@@ -121,11 +120,9 @@ impl Packages {
 
     /// The package a file belongs to.
     pub fn owner(&self, path: &str) -> Option<Installed> {
-        let ask = Invocation::new("ask which package has a file", "dpkg-query", "/")
+        let ask = Invocation::plain("ask which package has a file", "dpkg-query", "/")
             .arg(format!("--admindir={}", self.root.join(DATABASE).display()))
-            .args(["--search", path])
-            .env("PATH", tool::PATH)
-            .env("LC_ALL", "C.UTF-8");
+            .args(["--search", path]);
         let text = process::output(&ask).ok()?.text();
         let owners = text.lines().filter(|line| !line.starts_with("diversion by"));
         let mut names = owners.filter_map(|line| line.split([':', ',']).next());

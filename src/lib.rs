@@ -58,6 +58,7 @@ pub mod wire;
 // Shell: these touch the machine.
 pub mod cli;
 pub mod deps;
+pub mod files;
 pub mod host;
 pub mod inspect;
 pub mod isolate;

@@ -15,7 +15,6 @@ use crate::isolate::Isolation;
 use crate::plan::Invocation;
 use crate::process::{self, Conversation};
 use crate::record::Measured;
-use crate::tool;
 
 /// No machine, and no accelerator: an emulator for KVM only would not start where there is none, not even for help.
 const NONE: [&str; 4] = ["-M", "none", "-accel", "qtest"];
@@ -64,10 +63,8 @@ struct Built<'a> {
 
 impl Built<'_> {
     fn invocation(self, purpose: &str, words: &[String]) -> Invocation {
-        let command = Invocation::new(purpose, self.emulator.display().to_string(), "/")
-            .args(words.iter().cloned())
-            .env("PATH", tool::PATH)
-            .env("LC_ALL", "C.UTF-8");
+        let command = Invocation::plain(purpose, self.emulator.display().to_string(), "/")
+            .args(words.iter().cloned());
         self.isolation.wrap(&command)
     }
 }

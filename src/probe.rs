@@ -7,6 +7,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use crate::files::{self, Scratch};
 use crate::hardening::{Flag, Probes, Stage};
 use crate::isolate::Isolation;
 use crate::plan::Invocation;
@@ -41,17 +42,15 @@ pub fn run(
         return Ok(Probes { compiler: found.version, accepted });
     }
     fs_err::create_dir_all(&directory)?;
-    let scratch = tempfile::tempdir_in(&directory)?;
+    let scratch = Scratch::beside(&directory)?;
     fs_err::write(scratch.path().join("probe.c"), PROGRAM)?;
     let mut probes = Probes { compiler: found.version, ..Probes::default() };
     for flag in flags.iter().filter(|flag| matches!(flag.stage, Stage::Compile | Stage::Link)) {
         let accepted = accepts(isolation, &found.path, flag, scratch.path())?;
         probes.accepted.insert(flag.text.to_owned(), accepted);
     }
-    let part = cache.with_extension("part");
     if let Ok(text) = serde_json::to_string(&probes.accepted) {
-        fs_err::write(&part, text)?;
-        fs_err::rename(part, cache)?;
+        files::write(&cache, text)?;
     }
     Ok(probes)
 }
@@ -63,12 +62,13 @@ fn accepts(
     directory: &Path,
 ) -> Result<bool, tool::Error> {
     let compiler = compiler.display().to_string();
-    let command =
-        Invocation::new(format!("probe {}", flag.text), compiler, directory.display().to_string())
-            .args(["-O2", "-Werror", "-Wno-error=stack-protector", "-o", "probe", "probe.c"])
-            .args(flag.text.split(' '))
-            .env("PATH", tool::PATH)
-            .env("LC_ALL", "C.UTF-8");
+    let command = Invocation::plain(
+        format!("probe {}", flag.text),
+        compiler,
+        directory.display().to_string(),
+    )
+    .args(["-O2", "-Werror", "-Wno-error=stack-protector", "-o", "probe", "probe.c"])
+    .args(flag.text.split(' '));
     match process::output(&isolation.wrap(&command)) {
         Ok(_) => Ok(true),
         Err(process::Error::Failed { .. }) => Ok(false),

@@ -4,7 +4,6 @@
 //! and time of every file that would be read. It holds the catalog and the few files that plans read; a scan kept by
 //! another build of Quench, or that cannot be decoded, is made again. It appears by rename.
 
-use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::catalog::{self, Catalog};
 use crate::failure::{Exit, Hinted};
+use crate::files;
 use crate::finding::any_error;
 use crate::kconfig::{self, Kconfig};
 use crate::plan;
@@ -128,10 +128,7 @@ fn write(path: &Path, scanned: &Scanned) -> Result<(), std::io::Error> {
         catalog: scanned.catalog.clone(),
     };
     let bytes = postcard::to_stdvec(&kept).map_err(std::io::Error::other)?;
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(&bytes)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    files::write(path, bytes)
 }
 
 /// What tells this build of Quench from others: a scan is only as good as the code that made it.

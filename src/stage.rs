@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::plan::{Plan, Provider};
+use crate::process::signals::Unfinished;
 use crate::record::StagedFile;
 use crate::source::sha256_of;
 
@@ -85,6 +86,7 @@ pub fn assemble(
     let parent = root.parent().unwrap_or(Path::new("/"));
     let name = root.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let temporary = parent.join(format!(".{name}.part"));
+    let _unfinished = Unfinished::path(&temporary);
     remove(&temporary)?;
     let mut files = Vec::new();
     for entry in entries {

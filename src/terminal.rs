@@ -1,10 +1,12 @@
 //! All output of the program. stdout is data, stderr is messages; nothing else prints.
 //!
-//! Colour and progress only on a terminal (`NO_COLOR` and `TERM=dumb` are heard); elsewhere each step is one line. A
-//! closed pipe on stdout is not an error.
+//! Colour and progress only on a terminal (`NO_COLOR` and `TERM=dumb` are heard), colour also where `--color always`
+//! asks for it; without a terminal each step is one line. A closed pipe on stdout is not an error.
 
 use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 
+use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -19,6 +21,21 @@ pub enum Verbosity {
     Normal,
     /// `-v`: also why steps are skipped.
     Verbose,
+}
+
+/// The bar that is shown: what ends Quench must be able to take it away.
+static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+fn show(bar: Option<&ProgressBar>) -> Option<ProgressBar> {
+    std::mem::replace(&mut *BAR.lock().unwrap_or_else(PoisonError::into_inner), bar.cloned())
+}
+
+/// Takes the bar away and says which signal ends Quench.
+pub fn farewell(signal: &str) {
+    if let Some(bar) = show(None) {
+        bar.finish_and_clear();
+    }
+    Terminal::new(Verbosity::Quiet).error(&format!("ended by {signal}"));
 }
 
 /// The writer that is passed to whatever has something to say.
@@ -44,6 +61,7 @@ impl Progress {
     pub fn done(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+            show(None);
         }
     }
 }
@@ -82,8 +100,29 @@ impl Terminal {
         }
     }
 
+    /// Errors always, warnings but with `-q`, notes with `-v` only.
+    fn shows(&self, severity: Severity) -> bool {
+        let least = match severity {
+            Severity::Error => Verbosity::Quiet,
+            Severity::Warning => Verbosity::Normal,
+            Severity::Note => Verbosity::Verbose,
+        };
+        self.verbosity >= least
+    }
+
     pub fn warn(&self, message: &str) {
-        Self::message(AnsiColor::Yellow.on_default().bold(), "warning", &format!(": {message}"));
+        if self.shows(Severity::Warning) {
+            let style = AnsiColor::Yellow.on_default().bold();
+            Self::message(style, "warning", &format!(": {message}"));
+        }
+    }
+
+    /// Asks, and tells whether the answer on stdin was `y`. With `-q`, too: somebody has to know what is waited for.
+    pub fn confirm(&self, question: &str) -> bool {
+        Self::message(AnsiColor::Yellow.on_default().bold(), "warning", &format!(": {question}"));
+        let mut answer = String::new();
+        let _ = std::io::stdin().read_line(&mut answer);
+        answer.trim().eq_ignore_ascii_case("y")
     }
 
     pub fn error(&self, message: &str) {
@@ -97,11 +136,9 @@ impl Terminal {
 
     /// Findings for people on stderr; `texts` are the (file, text) pairs that spans point into.
     pub fn findings(&self, findings: &[Finding], texts: &[(String, String)]) {
-        let colour = std::io::stderr().is_terminal();
+        let colour = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
         for finding in &finding::together(findings) {
-            let quiet = self.verbosity == Verbosity::Quiet && finding.severity < Severity::Error;
-            let noise = finding.severity == Severity::Note && self.verbosity < Verbosity::Verbose;
-            if !quiet && !noise {
+            if self.shows(finding.severity) {
                 let mut out = anstream::stderr();
                 let _ = writeln!(out, "{}", finding::human(finding, texts, colour));
             }
@@ -110,7 +147,8 @@ impl Terminal {
 
     /// A bar for long work.
     pub fn progress(&self, name: &str) -> Progress {
-        if self.verbosity == Verbosity::Quiet || !std::io::stderr().is_terminal() {
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        if self.verbosity == Verbosity::Quiet || dumb || !std::io::stderr().is_terminal() {
             return Progress { bar: None };
         }
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(4));
@@ -120,6 +158,23 @@ impl Terminal {
             bar.set_style(style.progress_chars("=> "));
         }
         bar.set_prefix(name.to_owned());
+        show(Some(&bar));
         Progress { bar: Some(bar) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quiet_leaves_errors_and_verbose_adds_notes() {
+        let shown = |verbosity| {
+            let all = [Severity::Error, Severity::Warning, Severity::Note];
+            all.map(|severity| Terminal::new(verbosity).shows(severity))
+        };
+        assert_eq!(shown(Verbosity::Quiet), [true, false, false]);
+        assert_eq!(shown(Verbosity::Normal), [true, true, false]);
+        assert_eq!(shown(Verbosity::Verbose), [true, true, true]);
     }
 }

@@ -1,4 +1,5 @@
-//! The external programs Quench uses: which package has each, where it is, which version, which bytes.
+//! The external programs Quench uses: which package has each, where it is, which version, which bytes. All of them
+//! print their version for `--version`.
 //!
 //! Starts programs only to ask their version, through `process`.
 
@@ -7,11 +8,8 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 
 use crate::failure::{Exit, Hinted};
-use crate::plan::Invocation;
+use crate::plan::{Invocation, PATH};
 use crate::process;
-
-/// Where programs are looked for: fixed, so that a build does not depend on the caller's PATH.
-pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A program with the packages that have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,55 +17,48 @@ pub struct Tool {
     pub name: &'static str,
     pub debian: &'static str,
     pub fedora: &'static str,
-    /// Argument that makes it print its version.
-    pub version: &'static str,
 }
 
 /// Every program any verb may start.
 pub const TOOLS: &[Tool] = &[
-    tool("gcc", "gcc", "gcc", "--version"),
-    tool("clang", "clang", "clang", "--version"),
-    tool("ld", "binutils", "binutils", "--version"),
-    tool("objcopy", "binutils", "binutils", "--version"),
-    tool("strip", "binutils", "binutils", "--version"),
-    tool("make", "make", "make", "--version"),
-    tool("ninja", "ninja-build", "ninja-build", "--version"),
-    tool("python3", "python3", "python3", "--version"),
-    tool("pkg-config", "pkgconf", "pkgconf-pkg-config", "--version"),
-    tool("patch", "patch", "patch", "--version"),
-    tool("tar", "tar", "tar", "--version"),
-    tool("xz", "xz-utils", "xz", "--version"),
-    tool("apt-get", "apt", "apt", "--version"),
-    tool("apt-cache", "apt", "apt", "--version"),
-    tool("dpkg-source", "dpkg-dev", "dpkg-dev", "--version"),
-    tool("dpkg-buildpackage", "dpkg-dev", "dpkg-dev", "--version"),
-    tool("dh", "debhelper", "debhelper", "--version"),
-    tool("rpmbuild", "rpm", "rpm-build", "--version"),
-    tool("gpg", "gnupg", "gnupg2", "--version"),
-    tool("debsigs", "debsigs", "debsigs", "--version"),
-    tool("rpmsign", "rpm", "rpm-sign", "--version"),
-    tool("apt-ftparchive", "apt-utils", "apt", "--version"),
-    tool("createrepo_c", "createrepo-c", "createrepo_c", "--version"),
-    tool("debugedit", "debugedit", "debugedit", "--version"),
-    tool("curl", "curl", "curl", "--version"),
-    tool("bwrap", "bubblewrap", "bubblewrap", "--version"),
-    tool("ccache", "ccache", "ccache", "--version"),
-    tool("mmdebstrap", "mmdebstrap", "mmdebstrap", "--version"),
-    tool("dpkg-deb", "dpkg", "dpkg", "--version"),
-    tool("faketime", "faketime", "libfaketime", "--version"),
-    tool("disorderfs", "disorderfs", "disorderfs", "--version"),
-    tool("setarch", "util-linux", "util-linux", "--version"),
-    tool("diffoscope", "diffoscope-minimal", "diffoscope", "--version"),
-    tool("gpgv", "gpgv", "gnupg2", "--version"),
+    tool("gcc", "gcc", "gcc"),
+    tool("clang", "clang", "clang"),
+    tool("ld", "binutils", "binutils"),
+    tool("objcopy", "binutils", "binutils"),
+    tool("strip", "binutils", "binutils"),
+    tool("make", "make", "make"),
+    tool("ninja", "ninja-build", "ninja-build"),
+    tool("python3", "python3", "python3"),
+    tool("pkg-config", "pkgconf", "pkgconf-pkg-config"),
+    tool("patch", "patch", "patch"),
+    tool("tar", "tar", "tar"),
+    tool("xz", "xz-utils", "xz"),
+    tool("apt-get", "apt", "apt"),
+    tool("apt-cache", "apt", "apt"),
+    tool("dpkg-source", "dpkg-dev", "dpkg-dev"),
+    tool("dpkg-buildpackage", "dpkg-dev", "dpkg-dev"),
+    tool("dh", "debhelper", "debhelper"),
+    tool("rpmbuild", "rpm", "rpm-build"),
+    tool("gpg", "gnupg", "gnupg2"),
+    tool("debsigs", "debsigs", "debsigs"),
+    tool("rpmsign", "rpm", "rpm-sign"),
+    tool("apt-ftparchive", "apt-utils", "apt"),
+    tool("createrepo_c", "createrepo-c", "createrepo_c"),
+    tool("debugedit", "debugedit", "debugedit"),
+    tool("curl", "curl", "curl"),
+    tool("bwrap", "bubblewrap", "bubblewrap"),
+    tool("ccache", "ccache", "ccache"),
+    tool("mmdebstrap", "mmdebstrap", "mmdebstrap"),
+    tool("dpkg-deb", "dpkg", "dpkg"),
+    tool("faketime", "faketime", "libfaketime"),
+    tool("disorderfs", "disorderfs", "disorderfs"),
+    tool("setarch", "util-linux", "util-linux"),
+    tool("diffoscope", "diffoscope-minimal", "diffoscope"),
+    tool("gpgv", "gpgv", "gnupg2"),
 ];
 
-const fn tool(
-    name: &'static str,
-    debian: &'static str,
-    fedora: &'static str,
-    version: &'static str,
-) -> Tool {
-    Tool { name, debian, fedora, version }
+const fn tool(name: &'static str, debian: &'static str, fedora: &'static str) -> Tool {
+    Tool { name, debian, fedora }
 }
 
 /// A tool as found on this machine.
@@ -124,13 +115,9 @@ pub fn path(name: &str) -> Result<PathBuf, Error> {
 /// Finds a tool, asks its version and hashes its file.
 pub fn find(name: &str) -> Result<Found, Error> {
     let path = path(name)?;
-    let argument =
-        TOOLS.iter().find(|tool| tool.name == name).map_or("--version", |tool| tool.version);
+    let program = path.display().to_string();
     let ask =
-        Invocation::new(format!("ask the version of {name}"), path.display().to_string(), "/")
-            .arg(argument)
-            .env("PATH", PATH)
-            .env("LC_ALL", "C.UTF-8");
+        Invocation::plain(format!("ask the version of {name}"), program, "/").arg("--version");
     let output = process::output(&ask)?;
     let version = output.text().lines().next().unwrap_or("").trim().to_owned();
     let sha256 = hex::encode(Sha256::digest(fs_err::read(&path)?));

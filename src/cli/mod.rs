@@ -9,7 +9,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use crate::terminal::{Terminal, Verbosity};
+use crate::process::signals;
+use crate::terminal::{self, Terminal, Verbosity};
 
 /// Turns a device-allowlist profile into a minimal, hardened, reproducible QEMU, packages it, and proves what is in it.
 #[derive(Debug, Parser)]
@@ -60,6 +61,7 @@ impl Color {
 
 /// Parses the command line, runs the verb, reports its failure.
 pub fn main() -> ExitCode {
+    let watched = signals::watch(terminal::farewell);
     let arguments = Arguments::parse();
     std::panic::set_hook(Box::new(|info| {
         Terminal::new(Verbosity::Normal).error(&format!(
@@ -74,7 +76,13 @@ pub fn main() -> ExitCode {
         _ => Verbosity::Normal,
     };
     let terminal = Terminal::new(verbosity);
-    match arguments.verb.run(&terminal) {
+    if let Err(error) = watched {
+        terminal.warn(&format!("signals end quench without order: {error}"));
+    }
+    let result = arguments.verb.run(&terminal);
+    // A verb whose programs and files were taken away has nothing to say.
+    signals::rest_if_seen();
+    match result {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => {
             terminal.failure(&failure);

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::archive::{self, Format, Limits, Member};
 use crate::failure::Failure;
+use crate::files::Scratch;
 use crate::plan::Invocation;
 use crate::process;
 use crate::terminal::Terminal;
@@ -23,7 +24,7 @@ pub fn run(
     terminal: &Terminal,
 ) -> Result<Vec<Comparison>, Failure> {
     let machine = Failure::machine;
-    let scratch = tempfile::tempdir().map_err(machine)?;
+    let scratch = Scratch::new().map_err(machine)?;
     let mut objects: BTreeMap<String, &ObjectVerdict> = BTreeMap::new();
     for (index, (report, path)) in reports.iter().zip(paths).enumerate() {
         let directory = scratch.path().join(index.to_string());
@@ -121,13 +122,11 @@ fn ask(peer: &Peer, program: &str, files: &[&String], scratch: &Path) -> Result<
 
 /// Runs it for its output: several say with their exit status what they think of the file.
 fn call(name: &str, program: &str, arguments: &[String]) -> Result<String, Failure> {
-    let mut invocation = Invocation::new(format!("ask {name}"), "sh", "/")
+    let mut invocation = Invocation::plain(format!("ask {name}"), "sh", "/")
         .arg("-c")
         .arg("\"$@\" || :")
         .arg("sh")
-        .arg(program)
-        .env("PATH", tool::PATH)
-        .env("LC_ALL", "C.UTF-8");
+        .arg(program);
     invocation.arguments.extend(arguments.iter().cloned());
     let output = process::output(&invocation)?;
     Ok(output.text())

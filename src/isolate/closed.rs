@@ -122,12 +122,9 @@ impl Isolation {
         if self.closed().is_none() {
             return tool::find(name);
         }
-        let version = tool::TOOLS.iter().find(|tool| tool.name == name);
-        let script = "p=$(command -v -- \"$1\") || exit 127; echo \"$p\"; sha256sum < \"$p\"; \"$p\" \"$2\" 2>&1 | head -n 1";
-        let ask = Invocation::new(format!("ask about {name} in the closed root"), "sh", "/")
-            .args(["-c", script, "sh", name, version.map_or("--version", |tool| tool.version)])
-            .env("PATH", tool::PATH)
-            .env("LC_ALL", "C.UTF-8");
+        let script = "p=$(command -v -- \"$1\") || exit 127; echo \"$p\"; sha256sum < \"$p\"; \"$p\" --version 2>&1 | head -n 1";
+        let ask = Invocation::plain(format!("ask about {name} in the closed root"), "sh", "/")
+            .args(["-c", script, "sh", name]);
         let text = process::output(&self.for_questions().wrap(&ask))?.text();
         let mut lines = text.lines();
         let mut next = || lines.next().unwrap_or("").trim().to_owned();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::Error;
 use crate::plan::Invocation;
-use crate::process::{self, Conversation};
+use crate::process::{self, Conversation, signals::Unfinished};
 use crate::tool;
 
 /// How long a mount may take.
@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Disorder {
     mounted: PathBuf,
     _daemon: Conversation,
+    _unfinished: Unfinished,
 }
 
 fn fusermount() -> Option<&'static str> {
@@ -34,9 +35,11 @@ pub(super) fn possible() -> bool {
 /// Takes away what is mounted, be it of a run that was killed.
 fn unmount(mounted: &Path) {
     let Some(program) = fusermount() else { return };
-    let command = Invocation::new("unmount disorderfs", program, "/")
-        .args(["-u", "-z", &mounted.display().to_string()])
-        .env("PATH", tool::PATH);
+    let command = Invocation::plain("unmount disorderfs", program, "/").args([
+        "-u",
+        "-z",
+        &mounted.display().to_string(),
+    ]);
     let _ = process::output(&command);
 }
 
@@ -47,13 +50,13 @@ impl Disorder {
         fs_err::create_dir_all(directory)?;
         fs_err::create_dir_all(place)?;
         let before = fs_err::metadata(place)?.dev();
-        let command = Invocation::new("list files in another order", "disorderfs", "/")
+        let command = Invocation::plain("list files in another order", "disorderfs", "/")
             // Reversed, the same each time: a search for a cause needs the same answer twice.
             .args(["-f", "-q", "--sort-dirents=yes", "--reverse-dirents=yes"])
-            .args([directory.display().to_string(), place.display().to_string()])
-            .env("PATH", tool::PATH);
+            .args([directory.display().to_string(), place.display().to_string()]);
+        let unfinished = Unfinished::mount(place);
         let daemon = Conversation::start(&command).map_err(Error::Process)?;
-        let out = Self { mounted: place.to_owned(), _daemon: daemon };
+        let out = Self { mounted: place.to_owned(), _daemon: daemon, _unfinished: unfinished };
         let start = Instant::now();
         while fs_err::metadata(place).is_ok_and(|metadata| metadata.dev() == before) {
             if PATIENCE < start.elapsed() {

@@ -265,7 +265,7 @@ impl Isolation {
     }
 
     fn attempt(&self) -> Result<(), String> {
-        let ask = Invocation::new("try the sandbox", "true", "/").env("PATH", tool::PATH);
+        let ask = Invocation::plain("try the sandbox", "true", "/");
         match process::output(&self.wrap(&ask)) {
             Ok(_) => Ok(()),
             Err(process::Error::Failed { tail, .. }) => {
@@ -443,9 +443,7 @@ mod tests {
     }
 
     fn sh(script: &str, directory: &Path) -> Invocation {
-        Invocation::new("test", "sh", directory.display().to_string())
-            .args(["-c", script])
-            .env("PATH", tool::PATH)
+        Invocation::plain("test", "sh", directory.display().to_string()).args(["-c", script])
     }
 
     #[test]

@@ -77,6 +77,6 @@ pub fn facts(
         usage: measure::usage(isolation, &emulator, &devices)?,
     };
     let text = serde_json::to_string(&facts).map_err(std::io::Error::from)?;
-    super::write_text(&cache, &text)?;
+    crate::files::write(&cache, &text)?;
     Ok(facts)
 }

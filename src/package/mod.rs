@@ -10,7 +10,6 @@ pub mod copyright;
 mod deb;
 mod facts;
 pub mod man;
-mod place;
 pub mod repo;
 mod rpm;
 pub mod sign;
@@ -18,12 +17,12 @@ pub mod sources;
 mod text;
 
 pub use facts::{Facts, facts};
-pub use place::{place, write_text};
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Exit, Hinted, full_disk};
+use crate::files;
 use crate::isolate::Isolation;
 use crate::plan::{Invocation, Plan};
 use crate::process;
@@ -158,7 +157,7 @@ pub fn make(formats: &[Format], job: &Job<'_>) -> Result<Vec<PathBuf>, Error> {
     let made = results.into_iter().collect::<Result<Vec<Vec<PathBuf>>, Error>>()?.concat();
     let mut out = made
         .iter()
-        .map(|path| place(path, job.output))
+        .map(|path| files::place(path, job.output))
         .collect::<Result<Vec<PathBuf>, std::io::Error>>()?;
     out.sort();
     Ok(out)
@@ -177,10 +176,7 @@ fn common(plan: &Plan) -> Vec<(&'static str, String)> {
 }
 
 fn isolated(plan: &Plan, scratch: &Path, purpose: &str, program: &str) -> Invocation {
-    Invocation::new(purpose, program, scratch.display().to_string())
-        .env("PATH", tool::PATH)
-        .env("LC_ALL", "C.UTF-8")
-        .env("TZ", "UTC")
+    Invocation::plain(purpose, program, scratch.display().to_string())
         .env("HOME", scratch.display().to_string())
         .env("SOURCE_DATE_EPOCH", plan.source.date.to_string())
         .env("DPKG_DEB_THREADS_MAX", compressors::THREADS)

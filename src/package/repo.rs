@@ -6,26 +6,21 @@
 use std::path::{Path, PathBuf};
 
 use super::sign::Key;
-use super::{Error, fresh, is_package, isolated, text};
+use super::{Error, is_package, isolated, text};
 use crate::archive::compress;
+use crate::files::Scratch;
 use crate::plan::{Invocation, Plan};
-use crate::{process, tool};
+use crate::process::{self, signals::undisturbed};
+use crate::tool;
 
 /// Name of the repository below the output directory.
 pub const NAME: &str = "packages";
 
 /// Makes the repository and returns its path.
 pub fn make(plan: &Plan, key: Option<&Key>, output: &Path) -> Result<PathBuf, Error> {
-    let new = output.join(format!(".{NAME}.new"));
-    let made = fill(plan, key, output, &new);
-    if made.is_err() {
-        let _ = fs_err::remove_dir_all(&new);
-    }
-    made
-}
-
-fn fill(plan: &Plan, key: Option<&Key>, output: &Path, new: &Path) -> Result<PathBuf, Error> {
-    fresh(new)?;
+    let scratch = Scratch::beside(output)?;
+    let new = &scratch.path().join(NAME);
+    fs_err::create_dir(new)?;
     let (mut deb, mut rpm) = (false, false);
     for package in packages(output)? {
         let target = new.join(package.file_name().unwrap_or_default());
@@ -44,7 +39,7 @@ fn fill(plan: &Plan, key: Option<&Key>, output: &Path, new: &Path) -> Result<Pat
         let ask = key.gpg("export the public key").args(["--armor", "--export", &key.fingerprint]);
         fs_err::write(new.join("signing-key.asc"), process::output(&ask)?.stdout)?;
     }
-    exchange(new, &output.join(NAME))?;
+    undisturbed(|| exchange(new, &output.join(NAME)))?;
     Ok(output.join(NAME))
 }
 
@@ -136,7 +131,7 @@ fn dnf(plan: &Plan, key: Option<&Key>, root: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Puts the new directory in the old one's place.
+/// Puts the new directory in the old one's place, and the old one in its.
 fn exchange(new: &Path, place: &Path) -> Result<(), Error> {
     if !place.exists() {
         fs_err::rename(new, place)?;
@@ -151,6 +146,5 @@ fn exchange(new: &Path, place: &Path) -> Result<(), Error> {
         fs_err::rename(new, place)?;
         return Ok(());
     }
-    fs_err::remove_dir_all(new)?;
     Ok(())
 }

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{Error, is_package, place, write_text};
+use super::{Error, is_package};
+use crate::files::{self, Scratch};
 use crate::plan::{Invocation, Plan};
 use crate::source::sha256_of;
 use crate::verify::payload::{self, Payload};
@@ -24,7 +25,7 @@ pub struct Key {
     pub fingerprint: String,
     home: PathBuf,
     /// Holds a key read from a file; goes with its agent.
-    private: Option<tempfile::TempDir>,
+    private: Option<Scratch>,
 }
 
 impl Drop for Key {
@@ -38,12 +39,7 @@ impl Drop for Key {
 
 fn command(home: &Path, purpose: &str, program: &str) -> Invocation {
     let home = home.display().to_string();
-    Invocation::new(purpose, program, "/")
-        .env("PATH", tool::PATH)
-        .env("LC_ALL", "C.UTF-8")
-        .env("TZ", "UTC")
-        .env("HOME", home.clone())
-        .env("GNUPGHOME", home)
+    Invocation::plain(purpose, program, "/").env("HOME", home.clone()).env("GNUPGHOME", home)
 }
 
 impl Key {
@@ -55,8 +51,7 @@ impl Key {
             let fingerprint = secret(keyring, Some(name))?;
             return Ok(Self { fingerprint, home: keyring.to_owned(), private: None });
         }
-        // Short: a socket's path below it may have 108 bytes. Created with mode 0700.
-        let private = tempfile::Builder::new().prefix("qk").tempdir()?;
+        let private = Scratch::new()?;
         let mut key = Self {
             fingerprint: String::new(),
             home: private.path().to_owned(),
@@ -143,8 +138,8 @@ pub fn sign(
     }
     let text = json!({ "schema": SCHEMA, "key": key.fingerprint, "packages": entries });
     let text = serde_json::to_string_pretty(&text).map_err(std::io::Error::from)? + "\n";
-    write_text(&document, &text)?;
-    write_text(&signed.join("signing-key.asc"), &key.public()?)?;
+    files::write(&document, &text)?;
+    files::write(&signed.join("signing-key.asc"), &key.public()?)?;
     Ok(out)
 }
 
@@ -174,7 +169,7 @@ fn entry(
 
 /// Signs a copy of one package.
 fn one(package: &Path, key: &Key, signed: &Path) -> Result<Value, Error> {
-    let scratch = tempfile::Builder::new().prefix("qs").tempdir()?;
+    let scratch = Scratch::new()?;
     let name = package.file_name().unwrap_or_default();
     let copy = scratch.path().join(name);
     fs_err::copy(package, &copy)?;
@@ -204,7 +199,7 @@ fn one(package: &Path, key: &Key, signed: &Path) -> Result<Value, Error> {
     if before.0 == after.0 {
         return Err(Error::Unsigned { name });
     }
-    place(&copy, signed)?;
+    files::place(&copy, signed)?;
     Ok(json!({
         "name": name,
         "unsigned": { "sha256": before.0 },
@@ -255,7 +250,7 @@ fn clear_signed(text: &str, key: &Key, target: &Path, same_key: bool) -> Result<
     {
         return Ok(());
     }
-    let scratch = tempfile::Builder::new().prefix("qs").tempdir()?;
+    let scratch = Scratch::new()?;
     let name = target.file_name().unwrap_or_default();
     let (plain, made) = (scratch.path().join("plain"), scratch.path().join(name));
     fs_err::write(&plain, text)?;
@@ -264,7 +259,7 @@ fn clear_signed(text: &str, key: &Key, target: &Path, same_key: bool) -> Result<
         .args(["--armor", "--output", &made.display().to_string()])
         .args(["--clear-sign", &plain.display().to_string()]);
     process::output(&sign)?;
-    place(&made, target.parent().unwrap_or(Path::new("/")))?;
+    files::place(&made, target.parent().unwrap_or(Path::new("/")))?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Installs what a plan lacks: asks before it uses sudo, and says how to do it by hand.
 
-use std::io::{BufRead, IsTerminal};
+use std::io::IsTerminal;
 
 use super::Planned;
 use crate::deps;
@@ -60,10 +60,7 @@ fn install_packages(packages: &[String], yes: bool, terminal: &Terminal) -> Resu
             )
             .with_hint(Some("add --yes, or install them yourself".to_owned())));
         }
-        terminal.warn(&format!("sudo apt-get install {list} — go on? [y/N]"));
-        let mut answer = String::new();
-        let _ = std::io::stdin().lock().read_line(&mut answer);
-        if !answer.trim().eq_ignore_ascii_case("y") {
+        if !terminal.confirm(&format!("sudo apt-get install {list} — go on? [y/N]")) {
             return Err(Failure::new(Exit::Machine, "not installed"));
         }
     }

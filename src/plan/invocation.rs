@@ -4,6 +4,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// Where programs are looked for, in a plan and on the machine; the caller's `PATH` plays no part.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// A program call. `environment` is the whole environment of the child: nothing is inherited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
@@ -36,6 +39,18 @@ impl Invocation {
             directory: directory.into(),
             environment: BTreeMap::new(),
         }
+    }
+
+    /// A program that answers the same on every machine: fixed `PATH`, C.UTF-8, UTC.
+    pub fn plain(
+        purpose: impl Into<String>,
+        program: impl Into<String>,
+        directory: impl Into<String>,
+    ) -> Self {
+        Self::new(purpose, program, directory)
+            .env("PATH", PATH)
+            .env("LC_ALL", "C.UTF-8")
+            .env("TZ", "UTC")
     }
 
     #[must_use]

@@ -3,9 +3,6 @@
 use super::{Because, Invocation, Item, Plan, Provider, Step, StepId};
 use crate::profile::Format;
 
-/// Where programs are looked for; the caller's PATH plays no part.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 /// All steps of a plan.
 pub(super) fn steps(plan: &Plan) -> Vec<Step> {
     let step = |id, title: String, because: &str| Step {
@@ -67,10 +64,7 @@ pub(super) fn steps(plan: &Plan) -> Vec<Step> {
 
 /// A command with the isolated environment of every build step.
 fn isolated(plan: &Plan, purpose: &str, program: &str, directory: &str) -> Invocation {
-    Invocation::new(purpose, program, directory)
-        .env("PATH", PATH)
-        .env("LC_ALL", "C.UTF-8")
-        .env("TZ", "UTC")
+    Invocation::plain(purpose, program, directory)
         .env("HOME", "$HOME_DIR")
         .env("SOURCE_DATE_EPOCH", plan.source.date.to_string())
         .env("PYTHONHASHSEED", "0")

@@ -16,6 +16,7 @@ use self::rebuild::Rebuilt;
 use crate::compare::{self, Context, Difference, Hint, Named};
 use crate::evidence::{self, SigningKey};
 use crate::failure::{Exit, Failure};
+use crate::files::{self, Scratch};
 use crate::inspect::read_record;
 use crate::isolate::{self, Vary};
 use crate::pipeline::SourceOptions;
@@ -233,19 +234,20 @@ fn diffoscope(
     let machine = Failure::machine;
     let output = fs_err::canonicalize(output).map_err(machine)?;
     let name = second.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let original = output.join(format!("original-{name}"));
+    let scratch = Scratch::beside(&output).map_err(machine)?;
+    let original = scratch.path().join(format!("original-{name}"));
     fs_err::write(&original, first).map_err(machine)?;
-    let report = output.join(format!("{name}.diffoscope.txt"));
-    let command = Invocation::new("compare in depth", "diffoscope", output.display().to_string())
+    let report = scratch.path().join(format!("{name}.diffoscope.txt"));
+    let command = Invocation::plain("compare in depth", "diffoscope", output.display().to_string())
         .args(["--max-report-size", "10000000", "--text"])
         .args([report.display().to_string(), original.display().to_string(), name])
-        .env("PATH", tool::PATH)
-        .env("LC_ALL", "C.UTF-8")
-        .env("HOME", output.display().to_string());
+        .env("HOME", scratch.path().display().to_string());
     // It ends with 1 when files differ, which is why it was called.
     let _ = process::output(&command);
-    let _ = fs_err::remove_file(&original);
-    terminal.status("Report", &report.display().to_string());
+    if report.is_file() {
+        let report = files::place(&report, &output).map_err(machine)?;
+        terminal.status("Report", &report.display().to_string());
+    }
     Ok(())
 }
 
@@ -313,7 +315,7 @@ fn state(
     let statement = evidence::reproducible(record, &request.builder, &evidence, &varied);
     let text = evidence::bundle(&[statement], key.as_ref()).map_err(Failure::machine)?;
     let target = output.join(name.replace(".record.json", ".rebuild.intoto.jsonl"));
-    fs_err::write(&target, text).map_err(machine)?;
+    files::write(&target, text).map_err(machine)?;
     terminal.status("Statement", &target.display().to_string());
     Ok(())
 }

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::{Error, Options, lock, wanted};
+use crate::files::Scratch;
 use crate::plan::Invocation;
+use crate::process;
 use crate::record::{Root, RootPackage};
 use crate::source::{Binaries, sha256_of};
 use crate::terminal::Terminal;
-use crate::{process, tool};
 
 /// dpkg's name for this machine.
 pub(super) fn architecture() -> Result<String, Error> {
@@ -17,9 +18,7 @@ pub(super) fn architecture() -> Result<String, Error> {
 }
 
 pub(super) fn command(purpose: &str, program: &str, directory: &Path) -> Invocation {
-    Invocation::new(purpose, program, directory.display().to_string())
-        .env("PATH", tool::PATH)
-        .env("LC_ALL", "C.UTF-8")
+    Invocation::plain(purpose, program, directory.display().to_string())
 }
 
 /// What a minimal system with everything wanted consists of now, according to the host's mirror.
@@ -30,14 +29,12 @@ pub(super) fn lock(options: &Options<'_>, terminal: &Terminal) -> Result<Root, E
     };
     terminal.status("Updating", &format!("the package index of {suite}"));
     let binaries = open(options, &suite)?;
-    let fresh = options.work.join("debs/.new");
-    let _ = fs_err::remove_dir_all(&fresh);
-    fs_err::create_dir_all(&fresh)?;
+    let fresh = fresh(options.work)?;
     let names: Vec<String> = wanted(options).into_iter().map(str::to_owned).collect();
     terminal.status("Fetching", &format!("the packages of a closed root of {suite}"));
-    binaries.system(&names, &fresh)?;
+    binaries.system(&names, fresh.path())?;
     let mut packages = Vec::new();
-    for entry in fs_err::read_dir(&fresh)? {
+    for entry in fs_err::read_dir(fresh.path())? {
         let path = entry?.path();
         if path.extension().is_some_and(|end| end == "deb") {
             let package = described(&path)?;
@@ -45,7 +42,6 @@ pub(super) fn lock(options: &Options<'_>, terminal: &Terminal) -> Result<Root, E
             packages.push(package);
         }
     }
-    fs_err::remove_dir_all(&fresh)?;
     packages.sort();
     let root = Root {
         schema: lock::SCHEMA.to_owned(),
@@ -56,6 +52,13 @@ pub(super) fn lock(options: &Options<'_>, terminal: &Terminal) -> Result<Root, E
     };
     lock::check(&root).map_err(|message| Error::Lock { path: "(new)".to_owned(), message })?;
     Ok(root)
+}
+
+/// Where packages arrive before they are looked at.
+fn fresh(work: &Path) -> Result<Scratch, Error> {
+    let debs = work.join("debs");
+    fs_err::create_dir_all(&debs)?;
+    Ok(Scratch::beside(&debs)?)
 }
 
 fn open(options: &Options<'_>, suite: &str) -> Result<Binaries, Error> {
@@ -141,12 +144,10 @@ fn fetch(
     }
     terminal.status("Fetching", &format!("{} packages of the closed root", missing.len()));
     let binaries = open(options, &root.suite)?;
-    let fresh = debs.join(".new");
-    let _ = fs_err::remove_dir_all(&fresh);
-    fs_err::create_dir_all(&fresh)?;
+    let fresh = fresh(options.work)?;
     let exact: Vec<String> =
         missing.iter().map(|package| format!("{}={}", package.name, package.version)).collect();
-    binaries.exact(&exact, &fresh).map_err(|error| match error {
+    binaries.exact(&exact, fresh.path()).map_err(|error| match error {
         crate::source::Error::Process(process::Error::Failed { tail, .. }) => Error::Unavailable {
             message: format!(
                 "a package of the closed root left the archive: {}",
@@ -156,12 +157,11 @@ fn fetch(
         },
         other => other.into(),
     })?;
-    for entry in fs_err::read_dir(&fresh)? {
+    for entry in fs_err::read_dir(fresh.path())? {
         let path = entry?.path();
         let package = described(&path)?;
         fs_err::rename(&path, place(options.work, &package))?;
     }
-    fs_err::remove_dir_all(&fresh)?;
     match missing.iter().find(|package| !place(options.work, package).is_file()) {
         None => Ok(()),
         Some(package) => Err(Error::Unavailable {

@@ -75,10 +75,7 @@ pub(super) fn check(root: &Root) -> Result<(), String> {
 
 /// Writes a lock file by rename.
 pub(super) fn write(root: &Root, path: &Path) -> Result<(), Error> {
-    let part = path.with_extension("lock.part");
-    fs_err::write(&part, text(root)?)?;
-    fs_err::rename(part, path)?;
-    Ok(())
+    Ok(crate::files::write(path, text(root)?)?)
 }
 
 #[cfg(test)]

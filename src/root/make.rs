@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::archive::{command, place as deb_place};
 use super::{Error, Made};
+use crate::files::Scratch;
 use crate::record::{Root, RootKind};
 use crate::source::sha256_of;
 use crate::{process, tool};
@@ -52,9 +53,9 @@ pub(super) fn make(root: &Root, debs: &[PathBuf], place: &Path, work: &Path) -> 
     let mode = if is_root { "root" } else { "unshare" };
     let roots = place.parent().unwrap_or(work);
     fs_err::create_dir_all(roots)?;
-    let part = tempfile::Builder::new().prefix(".part-").tempdir_in(roots)?;
+    let part = Scratch::beside(roots)?;
     // Without root the archive is read by other user ids: it must not be below a private directory.
-    let repository = if is_root { tempfile::tempdir_in(roots)? } else { tempfile::tempdir()? };
+    let repository = if is_root { Scratch::beside(roots)? } else { Scratch::new()? };
     index(root, debs, repository.path(), work)?;
     let tarball = part.path().join("root.tar");
     let log = work.join("roots").join("mmdebstrap.log");
@@ -76,8 +77,9 @@ pub(super) fn make(root: &Root, debs: &[PathBuf], place: &Path, work: &Path) -> 
         .env("TMPDIR", std::env::temp_dir().display().to_string());
     process::run(&bootstrap, Some(&log), &mut |_| {})?;
     let tree = sha256_of(&tarball)?;
-    let unpacked = part.path().join("root");
-    fs_err::create_dir(&unpacked)?;
+    let made = part.path().join("made");
+    let unpacked = made.join("root");
+    fs_err::create_dir_all(&unpacked)?;
     let unpack = command("unpack the closed root", "tar", &unpacked)
         .args(["--extract", "--no-same-owner", "--preserve-permissions", "--exclude=./dev/*"])
         .args(["--file", &tarball.display().to_string()]);
@@ -90,10 +92,9 @@ pub(super) fn make(root: &Root, debs: &[PathBuf], place: &Path, work: &Path) -> 
         tree,
     };
     let text = serde_json::to_string(&note).map_err(std::io::Error::from)?;
-    fs_err::write(part.path().join("made.json"), text)?;
+    fs_err::write(made.join("made.json"), text)?;
     let _ = fs_err::remove_dir_all(place);
-    fs_err::rename(part.keep(), place)?;
-    Ok(())
+    Ok(part.release("made", place)?)
 }
 
 /// A flat archive of these files; its index has their digests, so apt checks them once more.

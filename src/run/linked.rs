@@ -16,7 +16,6 @@ use crate::isolate::Isolation;
 use crate::plan::Invocation;
 use crate::process;
 use crate::source::sha256_of;
-use crate::tool;
 
 /// The result of the second link.
 const AGAIN: &str = "linked-again";
@@ -45,10 +44,8 @@ pub fn linked(
 ) -> Result<(Option<Linked>, Vec<Finding>), Error> {
     let inside = isolation.inside(build);
     let ask = |purpose: &str, program: &str, arguments: &[&str]| {
-        let invocation = Invocation::new(purpose, program, &inside)
-            .args(arguments.iter().copied())
-            .env("PATH", tool::PATH)
-            .env("LC_ALL", "C.UTF-8");
+        let invocation =
+            Invocation::plain(purpose, program, &inside).args(arguments.iter().copied());
         process::output(&isolation.wrap(&invocation)).map(|output| output.text())
     };
     let text = ask("ask ninja for its commands", "ninja", &["-t", "compdb", "-x"])?;

@@ -22,6 +22,7 @@ use crate::acceptance::{self, Expected};
 use crate::deps;
 use crate::evidence::SigningKey;
 use crate::failure::{Exit, Hinted, full_disk};
+use crate::files;
 use crate::finding::Finding;
 use crate::host::{self, Packages};
 use crate::isolate::Isolation;
@@ -353,11 +354,9 @@ impl Run<'_> {
 
     fn keep_state(&self, step: StepId) -> Result<(), Error> {
         let io = |source| Error::Io { step: step.name(), source };
-        let part = self.root.join("state.json.part");
         let text = serde_json::to_string_pretty(&self.state)
             .map_err(|error| Error::Record(error.to_string()))?;
-        fs_err::write(&part, text).map_err(io)?;
-        fs_err::rename(&part, self.root.join("state.json")).map_err(io)
+        files::write(&self.root.join("state.json"), text).map_err(io)
     }
 
     fn log(&self, step: StepId) -> PathBuf {
@@ -426,9 +425,7 @@ impl Run<'_> {
         if target.is_file() {
             return Ok(());
         }
-        let part = target.with_extension(format!("part{}", std::process::id()));
-        fs_err::write(&part, &self.plan.device_file.text)?;
-        fs_err::rename(part, target)
+        files::write(&target, &self.plan.device_file.text)
     }
 
     fn commands(&self, step: StepId) -> String {
@@ -517,8 +514,7 @@ impl Run<'_> {
             .map_err(|source| Error::Measure { step: "stage", source })?;
         let text =
             serde_json::to_string(&measured).map_err(|error| Error::Record(error.to_string()))?;
-        let part = cache.with_extension("part");
-        fs_err::write(&part, text).and_then(|()| fs_err::rename(&part, &cache)).map_err(io)?;
+        files::write(&cache, text).map_err(io)?;
         Ok(measured)
     }
 

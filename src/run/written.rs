@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::{Error, Run, digest};
 use crate::elf;
 use crate::evidence;
+use crate::files;
 use crate::host::Packages;
 use crate::package::{self, Facts};
 use crate::plan::show;
@@ -144,7 +145,7 @@ impl Run<'_> {
             if fs_err::read_to_string(&target).ok().as_ref() == Some(&text) {
                 continue;
             }
-            package::write_text(&target, &text).map_err(io)?;
+            files::write(&target, &text).map_err(io)?;
         }
         let level = evidence::level(record, self.request.key.is_some());
         self.terminal.status("Provenance", &level.text());

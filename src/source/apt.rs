@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Error, Fetched, Lock, Options, base};
+use crate::files::{self, Scratch};
 use crate::plan::Invocation;
 use crate::process;
 use crate::record::AuthenticatedBy;
@@ -142,12 +143,7 @@ impl State {
         if self.stale_index {
             command = command.args(["-o", "Acquire::Check-Valid-Until=false"]);
         }
-        for (name, value) in std::env::vars() {
-            if matches!(name.as_str(), "http_proxy" | "https_proxy" | "no_proxy" | "APT_CONFIG") {
-                command = command.env(name, value);
-            }
-        }
-        command
+        process::fetching(command, &["APT_CONFIG"])
     }
 
     fn update(&self, suite: &str) -> Result<(), Error> {
@@ -197,25 +193,23 @@ impl State {
         versions: &[String],
         downloads: &Path,
     ) -> Result<Vec<PathBuf>, Error> {
-        let scratch = tempfile::tempdir_in(&self.root)?;
+        let scratch = Scratch::beside(&self.root)?;
         let command = self
             .command("download the source package", "apt-get", scratch.path())
             .args(["-q", "source", "--download-only"])
             .arg(format!("{package}={version}"));
         process::output(&command).map_err(|error| gone(error, package, version, versions))?;
-        let mut files = Vec::new();
+        let mut fetched = Vec::new();
         for entry in fs_err::read_dir(scratch.path())? {
             let entry = entry?;
             let target = downloads.join(entry.file_name());
-            fs_err::rename(entry.path(), &target).or_else(|_| {
-                let part = target.with_extension("part");
-                fs_err::copy(entry.path(), &part)?;
-                fs_err::rename(part, &target)
-            })?;
-            files.push(target);
+            // On another file system it is copied.
+            fs_err::rename(entry.path(), &target)
+                .or_else(|_| files::place(&entry.path(), downloads).map(drop))?;
+            fetched.push(target);
         }
-        files.sort();
-        Ok(files)
+        fetched.sort();
+        Ok(fetched)
     }
 }
 

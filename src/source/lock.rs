@@ -52,10 +52,7 @@ impl Lock {
         let text = format!(
             "# Written by quench: the exact source this profile builds. Commit it; --update renews it.\n{body}"
         );
-        let temporary = path.with_extension("lock.part");
-        fs_err::write(&temporary, text)?;
-        fs_err::rename(&temporary, path)?;
-        Ok(())
+        Ok(crate::files::write(path, text)?)
     }
 
     /// What was fetched must be what is pinned.

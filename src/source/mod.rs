@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::failure::{Exit, Hinted};
+use crate::files::Scratch;
 use crate::plan::Invocation;
 use crate::process;
 use crate::profile::{Profile, Source};
@@ -175,17 +176,17 @@ pub fn prepare(
     let directory = options.work.join("trees").join(&digest[..16]);
     if !directory.is_dir() {
         terminal.status("Unpacking", &format!("QEMU {}", fetched.version));
-        let temporary =
-            options.work.join("trees").join(format!(".{}.{}", &digest[..16], std::process::id()));
-        remove(&temporary)?;
-        fs_err::create_dir_all(options.work.join("trees"))?;
-        let made = unpack(&fetched, in_place.as_deref(), &temporary, options)
-            .and_then(|()| patch::apply(&temporary, &options.patches));
-        if let Err(error) = made {
-            remove(&temporary)?;
-            return Err(error);
+        let trees = options.work.join("trees");
+        fs_err::create_dir_all(&trees)?;
+        let scratch = Scratch::beside(&trees)?;
+        let tree = scratch.path().join("tree");
+        unpack(&fetched, in_place.as_deref(), &tree, options)?;
+        patch::apply(&tree, &options.patches)?;
+        match scratch.release("tree", &directory) {
+            // Another run was faster.
+            Err(_) if directory.is_dir() => {}
+            released => released?,
         }
-        fs_err::rename(&temporary, &directory)?;
     }
     let date = date_of(&directory)?;
     if lock.as_ref() != Some(&new) {
@@ -262,10 +263,7 @@ fn unpack(
 
 /// A command of this module: fixed PATH and locale, nothing else.
 fn base(purpose: &str, program: &str, directory: &str) -> Invocation {
-    Invocation::new(purpose, program, directory)
-        .env("PATH", tool::PATH)
-        .env("LC_ALL", "C.UTF-8")
-        .env("TZ", "UTC")
+    Invocation::plain(purpose, program, directory)
 }
 
 fn named_digest(file: &Path) -> Result<(String, String), Error> {
@@ -312,11 +310,4 @@ fn date_of(directory: &Path) -> Result<i64, Error> {
     let modified = fs_err::metadata(directory.join("VERSION"))?.modified()?;
     let since = modified.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Ok(i64::try_from(since.as_secs()).unwrap_or(0))
-}
-
-fn remove(path: &Path) -> Result<(), Error> {
-    match fs_err::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
-    }
 }

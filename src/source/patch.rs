@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{Error, base};
+use crate::files::Scratch;
 use crate::process;
 
 /// Applies the patches in order to a tree nobody uses yet; a failure names patch, file and hunk.
@@ -10,7 +11,7 @@ pub(super) fn apply(tree: &Path, patches: &[(String, Vec<u8>)]) -> Result<(), Er
     if patches.is_empty() {
         return Ok(());
     }
-    let scratch = tempfile::tempdir()?;
+    let scratch = Scratch::new()?;
     for (name, text) in patches {
         let file = scratch.path().join("patch");
         fs_err::write(&file, text)?;

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use sha2::{Digest, Sha256};
 
 use super::{Error, Fetched, Options, base};
+use crate::files::Scratch;
 use crate::process;
 use crate::record::AuthenticatedBy;
 use crate::terminal::Terminal;
@@ -84,7 +85,7 @@ fn version_of(name: &str) -> String {
 
 fn download(url: &str, part: &Path) -> Result<(), Error> {
     let parent = part.parent().unwrap_or(Path::new("/")).display().to_string();
-    let mut command = base("download the source", "curl", &parent)
+    let command = base("download the source", "curl", &parent)
         .args([
             "--fail",
             "--location",
@@ -98,12 +99,7 @@ fn download(url: &str, part: &Path) -> Result<(), Error> {
         ])
         .arg(part.display().to_string())
         .arg(url);
-    for (name, value) in std::env::vars() {
-        if matches!(name.as_str(), "http_proxy" | "https_proxy" | "no_proxy") {
-            command = command.env(name, value);
-        }
-    }
-    match process::output(&command) {
+    match process::output(&process::fetching(command, &[])) {
         Ok(_) => Ok(()),
         Err(process::Error::Failed { status, tail, .. }) => {
             let said = tail.last().cloned().unwrap_or_default();
@@ -132,7 +128,7 @@ fn check_signature(
     keys: &[String],
     options: &Options,
 ) -> Result<(), Error> {
-    let scratch = tempfile::tempdir_in(&options.work)?;
+    let scratch = Scratch::beside(&options.work)?;
     let signature_file = scratch.path().join("signature");
     let local = options.profile_directory.join(signature);
     if !signature.contains("://") && local.is_file() {
@@ -174,7 +170,7 @@ fn verify_signature(
     keys: &[String],
     options: &Options,
 ) -> Result<(), Error> {
-    let scratch = tempfile::tempdir_in(&options.work)?;
+    let scratch = Scratch::beside(&options.work)?;
     let keyring = scratch.path().join("keyring.gpg");
     let mut bytes = Vec::new();
     for key in keys {

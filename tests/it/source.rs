@@ -16,6 +16,8 @@ pub(crate) enum Mood {
     Whole,
     /// Promises everything, sends half, closes.
     CutShort,
+    /// Promises everything, sends half, says no more.
+    Stalls,
 }
 
 pub(crate) struct Server {
@@ -31,6 +33,7 @@ pub(crate) fn serve(root: &Path, mood: Mood) -> Server {
     let ranges = Arc::new(Mutex::new(Vec::new()));
     let (seen, root) = (Arc::clone(&ranges), root.to_owned());
     std::thread::spawn(move || {
+        let mut held = Vec::new();
         let mut cut = mood == Mood::CutShort;
         for stream in listener.incoming().take(200) {
             let mut stream = stream.unwrap();
@@ -62,6 +65,12 @@ pub(crate) fn serve(root: &Path, mood: Mood) -> Server {
                 "HTTP/1.1 {status}\r\nContent-Length: {}\r\n{range}Connection: close\r\n\r\n",
                 body.len()
             );
+            if mood == Mood::Stalls && path.contains(".tar") {
+                let half = stream.write_all(head.as_bytes());
+                let _ = half.and_then(|()| stream.write_all(&body[..body.len() / 2]));
+                held.push(stream);
+                continue;
+            }
             let send = if cut && path.contains(".tar") { &body[..body.len() / 2] } else { body };
             cut = cut && !path.contains(".tar");
             let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(send));
@@ -71,7 +80,7 @@ pub(crate) fn serve(root: &Path, mood: Mood) -> Server {
 }
 
 /// A tarball that looks like a QEMU release to `prepare`.
-fn tarball(sandbox: &Sandbox) -> String {
+pub(crate) fn tarball(sandbox: &Sandbox) -> String {
     sandbox.write("www/qemu-9.9.9/VERSION", "9.9.9\n");
     sandbox.write("www/qemu-9.9.9/configure", "#!/bin/sh\n");
     sandbox.write("www/qemu-9.9.9/filler", vec![b'x'; 200_000]);
@@ -84,7 +93,7 @@ fn tarball(sandbox: &Sandbox) -> String {
     hex::encode(Sha256::digest(std::fs::read(sandbox.path().join("www/qemu-9.9.9.tar")).unwrap()))
 }
 
-fn profile(source: &str) -> String {
+pub(crate) fn profile(source: &str) -> String {
     format!(
         "schema = 1\nname = \"u\"\n[qemu]\nseries = \"9.9\"\nsource = {source}\n[target]\narch = \"x86_64\"\n\
          machines = [\"q35\"]\naccelerators = [\"kvm\"]\n"

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use crate::acceptance;
 use crate::failure::{Exit, Failure};
+use crate::files;
 use crate::finding::Finding;
 use crate::inspect::{
     Given, debug, examine, expected_of, judge, libc, past, peers, read_policy, read_record,
@@ -181,7 +182,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     }
     for (format, file) in &args.write {
         let text = render(&verification, *format, &texts, true)?;
-        fs_err::write(file, text).map_err(Failure::machine)?;
+        files::write(file, text).map_err(Failure::machine)?;
     }
     if args.format == OutputFormat::Human {
         // The table shows what rules say; the rest stands in no table.

@@ -1,33 +1,31 @@
 //! Runs other programs: the only place that starts them.
 //!
 //! A child runs in its own process group with exactly the environment of its [`Invocation`]. Its output goes whole,
-//! byte for byte, into a log before anything looks at it. Quench owns SIGINT and SIGTERM: the first is passed on as
-//! SIGTERM to the group, a second one or five seconds end it with SIGKILL, and whatever is left of the group is swept
-//! at the end. `setpriv --pdeathsig` (util-linux) ends the child when Quench itself is killed.
+//! byte for byte, into a log before anything looks at it. When it has ended, whatever is left of its group is swept.
+//! `setpriv --pdeathsig` (util-linux) ends the child when Quench itself is killed; what ends both in order is in
+//! [`signals`]. Nothing polls: a thread waits for the child, another reads (`docs/decisions/011-std-process-not-duct.md`).
 //!
 //! Reads nothing; writes the log it is given.
 
+mod conversation;
+mod group;
+pub mod signals;
+
+pub use conversation::Conversation;
+
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, OnceLock};
+use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-
+use self::group::Group;
 use crate::failure::{Exit, FULL, Hinted};
-use crate::plan::Invocation;
+use crate::plan::{Invocation, PATH};
 
 /// Lines of output that a failure shows.
 const TAIL: usize = 20;
-/// From SIGTERM to SIGKILL.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// Why a program did not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -120,34 +118,6 @@ impl Hinted for Error {
     }
 }
 
-/// Signal seen by Quench (0: none) and how often.
-struct Signals {
-    last: Arc<AtomicUsize>,
-}
-
-/// Makes Quench catch SIGINT and SIGTERM; called once by `cli`.
-pub fn own_signals() {
-    let _ = signals();
-}
-
-fn signals() -> &'static Signals {
-    static SIGNALS: OnceLock<Signals> = OnceLock::new();
-    SIGNALS.get_or_init(|| {
-        let last = Arc::new(AtomicUsize::new(0));
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            let value = usize::try_from(signal).unwrap_or(0);
-            // A second signal while nothing is running ends Quench: the default action returns once the flag is set.
-            let _ = signal_hook::flag::register_usize(signal, Arc::clone(&last), value);
-        }
-        Signals { last }
-    })
-}
-
-/// The signal that asked Quench to stop, if any.
-pub fn interrupted() -> Option<u8> {
-    u8::try_from(signals().last.load(Ordering::SeqCst)).ok().filter(|signal| *signal != 0)
-}
-
 /// Runs a command to its end. Every line of output goes to `log`, then to `on_line`.
 pub fn run(
     invocation: &Invocation,
@@ -155,41 +125,29 @@ pub fn run(
     on_line: &mut dyn FnMut(&str),
 ) -> Result<(), Error> {
     let io = |source| Error::Io { purpose: invocation.purpose.clone(), source };
+    let mut sink = Sink::open(invocation, log, on_line).map_err(io)?;
     let (reader, writer) = std::io::pipe().map_err(io)?;
     let mut command = command(invocation)?;
     command.stdout(writer.try_clone().map_err(io)?).stderr(writer).stdin(Stdio::null());
-    let child = spawn(&mut command, invocation)?;
+    let mut group = Group::start(&mut command).map_err(io)?;
     // The parent's ends of the pipe go with `command`: without this the reader would never see the end.
     drop(command);
-    let mut sink = Sink::open(invocation, log, on_line).map_err(io)?;
-    let (sender, lines) = mpsc::channel::<Vec<u8>>();
-    let pump = thread::spawn(move || {
-        let mut reader = BufReader::new(reader);
-        let mut line = Vec::new();
-        while reader.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
-            if sender.send(std::mem::take(&mut line)).is_err() {
-                break;
-            }
+    let status = thread::scope(|scope| {
+        // Sweeps the group when the child is done: what the child left behind would hold the pipe open.
+        let name = group.name();
+        let waiting = scope.spawn(move || group.wait());
+        let taken = sink.take_all(BufReader::new(reader));
+        if taken.is_err() {
+            name.kill();
         }
+        taken.and(waiting.join().unwrap_or_else(|_| Err(lost())))
     });
-    let mut group = Group { child, invocation, asked: None, ended: false };
-    let status = loop {
-        match lines.recv_timeout(Duration::from_millis(100)) {
-            Ok(line) => sink.take(&line).map_err(io)?,
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => thread::sleep(Duration::from_millis(5)),
-        }
-        if let Some(status) = group.poll()? {
-            break status;
-        }
-    };
-    // What the child left behind would hold the pipe open.
-    group.sweep();
-    for line in &lines {
-        sink.take(&line).map_err(io)?;
-    }
-    let _ = pump.join();
-    finish(invocation, status, &group, sink.tail.into(), log)
+    finish(invocation, status.map_err(io)?, sink.tail.into(), log)
+}
+
+/// A thread of ours that died; it has said why.
+fn lost() -> std::io::Error {
+    std::io::Error::other("a thread that waits for the program is gone")
 }
 
 /// Where output goes: whole into the log, then line by line to the caller, the last lines kept for a failure.
@@ -213,6 +171,15 @@ impl<'a> Sink<'a> {
             writeln!(file, "$ {invocation}")?;
         }
         Ok(Self { file, on_line, tail: VecDeque::with_capacity(TAIL) })
+    }
+
+    fn take_all(&mut self, mut from: impl BufRead) -> Result<(), std::io::Error> {
+        let mut line = Vec::new();
+        while from.read_until(b'\n', &mut line)? > 0 {
+            self.take(&line)?;
+            line.clear();
+        }
+        Ok(())
     }
 
     fn take(&mut self, line: &[u8]) -> Result<(), std::io::Error> {
@@ -247,126 +214,48 @@ pub fn output(invocation: &Invocation) -> Result<Output, Error> {
     let io = |source| Error::Io { purpose: invocation.purpose.clone(), source };
     let mut command = command(invocation)?;
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null());
-    let mut child = spawn(&mut command, invocation)?;
-    let pumps = (child.stdout.take().map(pump), child.stderr.take().map(pump));
-    let mut group = Group { child, invocation, asked: None, ended: false };
-    let status = loop {
-        if let Some(status) = group.poll()? {
-            break status;
-        }
-        thread::sleep(Duration::from_millis(2));
-    };
-    group.sweep();
-    let collect = |pump: Option<thread::JoinHandle<std::io::Result<Vec<u8>>>>| match pump {
-        Some(pump) => pump.join().unwrap_or_else(|_| Ok(Vec::new())),
-        None => Ok(Vec::new()),
-    };
-    let output =
-        Output { stdout: collect(pumps.0).map_err(io)?, stderr: collect(pumps.1).map_err(io)? };
+    let mut group = Group::start(&mut command).map_err(io)?;
+    let child = group.child();
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let (status, stdout, stderr) = thread::scope(|scope| {
+        let waiting = scope.spawn(move || group.wait());
+        let second = scope.spawn(move || whole(stderr));
+        let first = whole(stdout);
+        let status = waiting.join().unwrap_or_else(|_| Err(lost()));
+        (status, first, second.join().unwrap_or_else(|_| Err(lost())))
+    });
+    let status = status.map_err(io)?;
+    let output = Output { stdout: stdout.map_err(io)?, stderr: stderr.map_err(io)? };
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let tail = lines[lines.len().saturating_sub(TAIL)..].to_vec();
-    finish(invocation, status, &group, tail, None)?;
+    finish(invocation, status, tail, None)?;
     Ok(output)
 }
 
-/// A child whose stdin and stdout the caller talks to; ended with its group when dropped.
-#[derive(Debug)]
-pub struct Conversation {
-    child: Child,
-    pub input: std::process::ChildStdin,
-    lines: mpsc::Receiver<String>,
-    purpose: String,
-    program: String,
-}
-
-impl Conversation {
-    /// Starts a program for a line-by-line conversation.
-    pub fn start(invocation: &Invocation) -> Result<Self, Error> {
-        let io = |source| Error::Io { purpose: invocation.purpose.clone(), source };
-        let mut command = command(invocation)?;
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = spawn(&mut command, invocation)?;
-        let missing = || io(std::io::Error::other("no pipe to the child"));
-        let input = child.stdin.take().ok_or_else(missing)?;
-        let stdout = child.stdout.take().ok_or_else(missing)?;
-        let stderr = child.stderr.take().ok_or_else(missing)?;
-        let (sender, lines) = mpsc::channel();
-        let errors = sender.clone();
-        thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                if errors.send(format!("stderr: {line}")).is_err() {
-                    break;
-                }
-            }
-        });
-        Ok(Self {
-            child,
-            input,
-            lines,
-            purpose: invocation.purpose.clone(),
-            program: invocation.program.clone(),
-        })
-    }
-
-    /// The next line, or an error when the program ended or said nothing for `limit`.
-    pub fn line(&mut self, limit: Duration) -> Result<String, Error> {
-        match self.lines.recv_timeout(limit) {
-            Ok(line) => Ok(line),
-            Err(RecvTimeoutError::Timeout) => Err(Error::Timeout {
-                purpose: self.purpose.clone(),
-                program: self.program.clone(),
-                seconds: limit.as_secs(),
-            }),
-            Err(RecvTimeoutError::Disconnected) => Err(Error::Failed {
-                purpose: self.purpose.clone(),
-                program: self.program.clone(),
-                status: self
-                    .child
-                    .wait()
-                    .map_or_else(|e| e.to_string(), |status| status.to_string()),
-                command: self.program.clone(),
-                tail: Vec::new(),
-                log: None,
-            }),
-        }
-    }
-
-    /// Waits for the program to end by itself.
-    pub fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
-        let start = Instant::now();
-        while start.elapsed() < limit {
-            if let Ok(Some(status)) = self.child.try_wait() {
-                return Some(status);
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-        None
-    }
-}
-
-impl Drop for Conversation {
-    fn drop(&mut self) {
-        kill_group(&self.child, Signal::SIGKILL);
-        let _ = self.child.wait();
-    }
-}
-
-fn pump<R: std::io::Read + Send + 'static>(
-    mut from: R,
-) -> thread::JoinHandle<std::io::Result<Vec<u8>>> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
+fn whole(from: Option<impl Read>) -> Result<Vec<u8>, std::io::Error> {
+    let mut bytes = Vec::new();
+    if let Some(mut from) = from {
         from.read_to_end(&mut bytes)?;
-        Ok(bytes)
-    })
+    }
+    Ok(bytes)
+}
+
+/// Variables of the caller that a program which fetches something must have.
+const PROXIES: [&str; 3] = ["http_proxy", "https_proxy", "no_proxy"];
+
+/// The command with the caller's proxies and with the variables `more` names; `PIP_` names all that begin so.
+pub fn fetching(invocation: Invocation, more: &[&str]) -> Invocation {
+    let wanted = |name: &str| {
+        let is =
+            |wanted: &&str| name == *wanted || (wanted.ends_with('_') && name.starts_with(wanted));
+        PROXIES.contains(&name) || more.iter().any(is)
+    };
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    variables
+        .filter(|(name, _)| wanted(name))
+        .fold(invocation, |invocation, (name, value)| invocation.env(name, value))
 }
 
 fn command(invocation: &Invocation) -> Result<Command, Error> {
@@ -377,8 +266,7 @@ fn command(invocation: &Invocation) -> Result<Command, Error> {
             directory: invocation.directory.clone(),
         });
     }
-    let path =
-        invocation.environment.get("PATH").map_or("/usr/local/bin:/usr/bin:/bin", String::as_str);
+    let path = invocation.environment.get("PATH").map_or(PATH, String::as_str);
     let find = |name: &str| {
         which::which_in(name, Some(path), directory).map_err(|_| Error::Missing {
             purpose: invocation.purpose.clone(),
@@ -408,91 +296,42 @@ fn command(invocation: &Invocation) -> Result<Command, Error> {
     Ok(command)
 }
 
-fn spawn(command: &mut Command, invocation: &Invocation) -> Result<Child, Error> {
-    let _ = signals();
-    command.spawn().map_err(|source| Error::Io { purpose: invocation.purpose.clone(), source })
-}
-
-/// A running child with its process group.
-struct Group<'a> {
-    child: Child,
-    invocation: &'a Invocation,
-    /// When and for which signal we asked it to end.
-    asked: Option<(Instant, u8)>,
-    ended: bool,
-}
-
-impl Group<'_> {
-    fn poll(&mut self) -> Result<Option<ExitStatus>, Error> {
-        if let Some(signal) = interrupted() {
-            match self.asked {
-                None => {
-                    kill_group(&self.child, Signal::SIGTERM);
-                    self.asked = Some((Instant::now(), signal));
-                }
-                Some((since, _)) if since.elapsed() > GRACE => {
-                    kill_group(&self.child, Signal::SIGKILL);
-                }
-                Some(_) => {}
-            }
-        }
-        let status = self
-            .child
-            .try_wait()
-            .map_err(|source| Error::Io { purpose: self.invocation.purpose.clone(), source })?;
-        self.ended = status.is_some();
-        Ok(status)
-    }
-
-    /// Ends what the child left behind.
-    fn sweep(&self) {
-        kill_group(&self.child, Signal::SIGKILL);
-    }
-}
-
-/// Also when we stop half-way, for instance because the log cannot be written.
-impl Drop for Group<'_> {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.sweep();
-            let _ = self.child.wait();
-        }
-    }
-}
-
-fn kill_group(child: &Child, signal: Signal) {
-    if let Ok(id) = i32::try_from(child.id()) {
-        // ESRCH: the group is gone, which is what we want.
-        let _ = killpg(Pid::from_raw(id), signal);
-    }
-}
-
 fn finish(
     invocation: &Invocation,
     status: ExitStatus,
-    group: &Group<'_>,
     tail: Vec<String>,
     log: Option<&Path>,
 ) -> Result<(), Error> {
-    if let Some((_, signal)) = group.asked {
-        return Err(Error::Interrupted { purpose: invocation.purpose.clone(), signal });
-    }
+    // The end of Quench has ended the program: nobody is to hear that it failed.
+    signals::rest_if_seen();
     if status.success() {
         return Ok(());
     }
-    let status = match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exit status {code}"),
-        (_, Some(signal)) => format!("signal {signal}"),
-        _ => status.to_string(),
-    };
+    if let Some(signal) = asked_to_end(status) {
+        return Err(Error::Interrupted { purpose: invocation.purpose.clone(), signal });
+    }
     Err(Error::Failed {
         purpose: invocation.purpose.clone(),
         program: invocation.program.clone(),
-        status,
+        status: status_text(status),
         command: invocation.to_string(),
         tail,
         log: log.map(Path::to_owned),
     })
+}
+
+/// The signal by which somebody asked the program to end. Shells and bubblewrap say of their own child 128+n.
+fn asked_to_end(status: ExitStatus) -> Option<u8> {
+    let signal = status.signal().or(status.code().map(|code| code - 128))?;
+    signals::ENDING.contains(&signal).then(|| u8::try_from(signal).ok()).flatten()
+}
+
+fn status_text(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit status {code}"),
+        (_, Some(signal)) => format!("signal {signal}"),
+        _ => status.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -524,14 +363,55 @@ mod tests {
         assert_eq!(out.text(), "A=b\nPATH=/usr/bin:/bin\n");
     }
 
+    /// Whether the process ends soon. A zombie that its new parent has not collected yet is dead, too.
+    fn ends(id: &str) -> bool {
+        (0..200).any(|_| {
+            thread::sleep(std::time::Duration::from_millis(10));
+            let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+            stat.is_empty() || stat.contains(") Z ")
+        })
+    }
+
     #[test]
-    fn a_grandchild_does_not_outlive_its_command() {
-        let out = output(&sh("sleep 300 >/dev/null 2>&1 & echo $!")).unwrap();
-        let id: i32 = out.text().trim().parse().unwrap();
-        thread::sleep(Duration::from_millis(100));
-        // A zombie that its new parent has not collected yet is dead, too.
-        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-        assert!(stat.is_empty() || stat.contains(") Z "), "the sleep is still there: {stat}");
+    fn a_grandchild_outlives_no_command_and_holds_none_up() {
+        let out = output(&sh("sleep 300 & echo $!")).unwrap();
+        assert!(ends(out.text().trim()), "the sleep is still there");
+        let mut lines = Vec::new();
+        run(&sh("sleep 300 & echo $!"), None, &mut |line| lines.push(line.to_owned())).unwrap();
+        assert!(ends(&lines[0]), "the sleep is still there");
+    }
+
+    #[test]
+    fn a_command_whose_log_cannot_be_written_is_ended() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("log");
+        output(&sh("mkfifo \"$LOG\"").env("LOG", log.display().to_string())).unwrap();
+        let reader = log.clone();
+        let first_line = thread::spawn(move || {
+            BufReader::new(std::fs::File::open(reader).unwrap()).lines().next().unwrap().unwrap()
+        });
+        // It would go on for ever.
+        let script = sh("trap '' PIPE; while :; do echo line; done 2>&-");
+        let error = run(&script, Some(&log), &mut |_| {}).unwrap_err();
+        assert!(first_line.join().unwrap().starts_with("$ "));
+        assert!(matches!(error, Error::Io { .. }), "{error}");
+    }
+
+    #[test]
+    fn whoever_asks_a_program_to_end_interrupts_us() {
+        for (script, signal) in [
+            ("kill -INT $$", 2),
+            ("kill -HUP $$", 1),
+            ("exit 143", 15),
+            ("sh -c 'kill $$'; exit $?", 15),
+        ] {
+            let error = output(&sh(script)).unwrap_err();
+            assert!(
+                matches!(error, Error::Interrupted { signal: s, .. } if s == signal),
+                "{error}"
+            );
+        }
+        assert!(matches!(output(&sh("kill -SEGV $$")), Err(Error::Failed { .. })));
     }
 
     #[test]
