@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::{Error, Options, lock, wanted};
 use crate::plan::Invocation;
-use crate::record::{Root, RootPackage};
+use crate::record::{RootLock, RootPackage};
 use crate::source::{Binaries, sha256_of};
 use crate::terminal::Terminal;
+use crate::wire::Tag;
 use crate::{process, tool};
 
 /// dpkg's name for this machine.
@@ -23,7 +24,7 @@ pub(super) fn command(purpose: &str, program: &str, directory: &Path) -> Invocat
 }
 
 /// What a minimal system with everything wanted consists of now, according to the host's mirror.
-pub(super) fn lock(options: &Options<'_>, terminal: &Terminal) -> Result<Root, Error> {
+pub(super) fn lock(options: &Options<'_>, terminal: &Terminal) -> Result<RootLock, Error> {
     let suite = match &options.suite {
         Some(suite) => suite.clone(),
         None => host_suite()?,
@@ -47,8 +48,8 @@ pub(super) fn lock(options: &Options<'_>, terminal: &Terminal) -> Result<Root, E
     }
     fs_err::remove_dir_all(&fresh)?;
     packages.sort();
-    let root = Root {
-        schema: lock::SCHEMA.to_owned(),
+    let root = RootLock {
+        schema: Tag::default(),
         suite,
         architecture: architecture()?,
         wanted: names,
@@ -94,7 +95,7 @@ pub(super) fn place(work: &Path, package: &RootPackage) -> PathBuf {
 
 /// All `.deb` files of a lock, each with the locked bytes; missing ones are fetched unless that is not allowed.
 pub(super) fn gather(
-    root: &Root,
+    root: &RootLock,
     options: &Options<'_>,
     terminal: &Terminal,
 ) -> Result<Vec<PathBuf>, Error> {
@@ -121,7 +122,7 @@ pub(super) fn gather(
 }
 
 fn fetch(
-    root: &Root,
+    root: &RootLock,
     missing: &[&RootPackage],
     options: &Options<'_>,
     terminal: &Terminal,
