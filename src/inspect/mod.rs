@@ -20,6 +20,7 @@ use crate::terminal::Terminal;
 use crate::verify::against::Past;
 use crate::verify::policy;
 use crate::verify::{Date, Examination, Options, Policy, Report};
+use crate::wire;
 
 /// Reads one argument: a directory, a package or archive, or a file with the rights it has here.
 pub fn examine(path: &Path, digests: bool, options: &Options<'_>) -> Result<Examination, Failure> {
@@ -99,14 +100,10 @@ pub fn past(old: &Path, given: &Given<'_>, options: &Options<'_>) -> Result<Past
     if old.is_file() {
         let bytes = fs_err::read(old).map_err(Failure::usage)?;
         if bytes.first() == Some(&b'{') {
-            let fault = |why: String| Failure::usage(format!("{name}: {why}"));
-            let value: serde_json::Value =
-                serde_json::from_slice(&bytes).map_err(|error| fault(error.to_string()))?;
-            let verdict = value.get("verdict").unwrap_or(&value);
-            return Past::of_verdict(&name, verdict).map_err(|why| {
-                let hint = "give the record beside the packages (the one inside has no verdict), or the package";
-                fault(why).with_hint(Some(hint.to_owned()))
-            });
+            let verdict = wire::verdict_of(&String::from_utf8_lossy(&bytes)).map_err(|error| {
+                Failure::usage(format!("{name}: {error}")).with_hint(error.hint())
+            })?;
+            return Ok(Past::of_verdict(&name, &verdict));
         }
     }
     let (report, _) = judge(
@@ -121,8 +118,8 @@ pub fn past(old: &Path, given: &Given<'_>, options: &Options<'_>) -> Result<Past
 pub fn expected_of(path: &Path) -> Result<Expected, Failure> {
     let text = fs_err::read_to_string(path).map_err(Failure::usage)?;
     let fault = |why: String| Failure::usage(format!("{}: {why}", path.display()));
-    let plan = crate::wire::plan_of(&text)
-        .map_err(|error| fault(error.to_string()).with_hint(error.hint()))?;
+    let plan =
+        wire::plan_of(&text).map_err(|error| fault(error.to_string()).with_hint(error.hint()))?;
     Expected::of_plan(&plan).map_err(fault)
 }
 

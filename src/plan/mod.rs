@@ -28,7 +28,7 @@ pub use distribution::{Names, emulator as distribution_emulator};
 pub use explain::explain;
 pub use firmware::{Firmware, Provider};
 pub use invocation::{Invocation, PATH, shell_quote};
-pub use make::{Inputs, make};
+pub use make::{Inputs, SERIES, make};
 pub use options::{Accepts, Options};
 pub use places::{Places, Variable};
 

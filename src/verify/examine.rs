@@ -7,7 +7,7 @@ use std::io::Read;
 
 use rayon::prelude::*;
 
-use super::file;
+use super::file::{self, FileKind};
 use super::rules::{Object, RULES};
 use super::separate::DebugFile;
 use super::units::summaries;
@@ -140,7 +140,7 @@ pub(super) fn examine_elf(
         start_files,
         units: summaries(units, code.as_ref()),
         sha256: member.sha256.clone().unwrap_or_default(),
-        kind: format!("{:?}", facts.kind),
+        kind: FileKind::Elf(facts.kind),
         rules: of_elf.chain(rights).collect(),
         build_id: facts.build_id,
         needed: facts.dynamic.map(|dynamic| dynamic.needed).unwrap_or_default(),
@@ -221,7 +221,7 @@ impl Examination {
             return;
         }
         self.others += 1;
-        let mut object = entry(&member, file::kind_name(&member.kind));
+        let mut object = entry(&member, FileKind::of(&member.kind));
         object.rules.retain(|rule| options.selection.has(rule.rule));
         if !object.rules.is_empty() {
             self.files.push(object);
@@ -237,7 +237,7 @@ impl Examination {
             Ok(object) => self.objects.push(object),
             Err(error) => {
                 let verdict = Verdict::CannotTell(error.to_string());
-                let mut object = entry(member, "Unreadable");
+                let mut object = entry(member, FileKind::Unreadable);
                 object.rules.retain(|rule| options.selection.has(rule.rule));
                 object.rules.insert(0, RuleVerdict::new("readable", verdict, String::new()));
                 self.files.push(object);
@@ -349,11 +349,11 @@ fn names(script: &str, path: &str) -> bool {
     })
 }
 
-fn entry(member: &Member, kind: &str) -> ObjectVerdict {
+fn entry(member: &Member, kind: FileKind) -> ObjectVerdict {
     ObjectVerdict {
         path: member.path.clone(),
         sha256: member.sha256.clone().unwrap_or_default(),
-        kind: kind.to_owned(),
+        kind,
         rules: file::entry(member),
         privileged: file::privileged(member),
         ..ObjectVerdict::default()
