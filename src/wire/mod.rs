@@ -19,6 +19,7 @@ pub mod root_lock;
 pub mod signatures;
 mod tag;
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "schemas and old documents are files")]
 mod tests;
 pub mod tree_diff;
 pub mod verdict;
