@@ -450,6 +450,22 @@ mod tests {
         }
     }
 
+    /// Written into a package by the first Quench that had this format.
+    #[test]
+    fn a_record_of_before_is_read_and_would_be_written_byte_for_byte() {
+        let old = include_str!("../../tests/data/records/record-1-inside.json");
+        let record = Record::from_text(old).unwrap();
+        assert_eq!(record.source.authenticated_by, None);
+        assert!(record.plan.steps.len() == 7 && record.build_dependencies.len() > 50);
+        assert!(record.observed.is_none() && record.packages.is_empty());
+        assert_eq!(record.to_text().unwrap(), old);
+        // The same build, recorded by this Quench.
+        let mut new = record.clone();
+        new.source.authenticated_by = new.source.vouched_by();
+        new.observed = crate::evidence::sample().observed;
+        assert_eq!(crate::record::diff(&record, &new), [""; 0]);
+    }
+
     #[test]
     fn who_vouches_is_told_of_old_records_only_where_no_other_answer_was_possible() {
         let old = |kind| SourceOrigin {
