@@ -18,10 +18,10 @@ use std::process::Command;
 use quench::catalog::{Condition, Configuration, Kind};
 use quench::hardening::Probes;
 use quench::plan::{self, Inputs, Plan, SourceFacts, link};
-use quench::scanned::Scanned;
+use quench::scan_cache::Scanned;
 use quench::source::read_tree;
 use quench::tree::Tree;
-use quench::{profile, scanned};
+use quench::{profile, scan_cache};
 use serde_json::Value;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -60,7 +60,7 @@ fn main() -> Result<()> {
     let (Some(tree), Some(build)) = (words.next(), words.next()) else {
         return Err("usage: links TREE BUILD".into());
     };
-    let scanned = scanned::scan(Path::new(&tree), None)?;
+    let scanned = scan_cache::scan(Path::new(&tree), None)?;
     let objects = objects(&scanned, Path::new(&tree), Path::new(&build))?;
     let known = objects.iter().flat_map(|object| object.defines.iter().cloned()).collect();
     println!("QEMU {}: {} objects", scanned.catalog.version, objects.len());

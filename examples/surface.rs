@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use quench::measure;
+use quench::inventory;
 use quench::wire::{self, Catalog, catalog::Entry};
 use serde_json::Value;
 
@@ -268,7 +268,7 @@ fn names(list: &Value) -> BTreeSet<String> {
 
 /// Differences between the plan's JSON and the emulator, both ways, in every kind.
 fn compare(plan: &Value, emulator: &Path) -> Result<Vec<String>> {
-    let measured = measure::surface(emulator)?;
+    let measured = inventory::surface(emulator)?;
     // What starting it or the machine that builds it decides is named by the plan, and may be in or not.
     let either: BTreeSet<String> =
         names(&plan["at-start"]).union(&names(&plan["undecided"])).cloned().collect();

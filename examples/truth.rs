@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use quench::measure;
+use quench::inventory;
 use serde_json::json;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -31,8 +31,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         "target-defines": defines(&fs_err::read_to_string(build.join(format!("{target}-config-target.h")))?),
         "defines": defines(&fs_err::read_to_string(build.join("config-host.h"))?),
         "options": options(&build)?,
-        "surface": measure::surface(&emulator)?,
-        "types": measure::types(&emulator)?,
+        "surface": inventory::surface(&emulator)?,
+        "types": inventory::types(&emulator)?,
     });
     println!("{}", serde_json::to_string_pretty(&truth)?);
     Ok(())

@@ -19,6 +19,8 @@ pub mod acceptance;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod archive;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod builtin;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod catalog;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod codes;
@@ -47,8 +49,6 @@ pub mod profile;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod record;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
-pub mod shipped;
-#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod tree;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod verify;
@@ -56,21 +56,21 @@ pub mod verify;
 pub mod wire;
 
 // Shell: these touch the machine.
+pub mod build_deps;
 pub mod cli;
-pub mod deps;
+pub mod compiler_probe;
 pub mod files;
 pub mod host;
 pub mod inspect;
+pub mod inventory;
 pub mod isolate;
-pub mod measure;
 pub mod package;
 pub mod pipeline;
-pub mod probe;
 pub mod process;
 pub mod reproduce;
 pub mod root;
 pub mod run;
-pub mod scanned;
+pub mod scan_cache;
 pub mod source;
 pub mod stage;
 pub mod terminal;

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Error, sources};
+use crate::inventory::{self, Usage};
 use crate::isolate::Isolation;
 use crate::licence::Group;
-use crate::measure::{self, Usage};
 use crate::plan::Plan;
 use crate::record::Measured;
 use crate::{elf, source};
@@ -74,7 +74,7 @@ pub fn facts(
         licence: sources::expression(&groups),
         sources: compiled,
         groups,
-        usage: measure::usage(isolation, &emulator, &devices)?,
+        usage: inventory::usage(isolation, &emulator, &devices)?,
     };
     let text = serde_json::to_string(&facts).map_err(std::io::Error::from)?;
     crate::files::write(&cache, &text)?;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::text::{iso_date, version, wrap};
 use crate::archive::compress;
-use crate::measure::{Property, Usage};
+use crate::inventory::{Property, Usage};
 use crate::plan::{Plan, Provider};
 use crate::record::Measured;
 

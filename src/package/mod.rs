@@ -37,7 +37,7 @@ pub enum Error {
     #[error(transparent)]
     Tool(#[from] tool::Error),
     #[error(transparent)]
-    Measure(#[from] crate::measure::Error),
+    Measure(#[from] crate::inventory::Error),
     #[error(transparent)]
     Io(#[from] std::io::Error),
     #[error("{0} did not make the packages it was asked for")]

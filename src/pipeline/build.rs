@@ -11,7 +11,7 @@ use crate::finding::{Finding, any_error};
 use crate::package::{self, repo, sign};
 use crate::plan::StepId;
 use crate::terminal::Terminal;
-use crate::{deps, evidence, isolate, plan, process, record, run, verify};
+use crate::{build_deps, evidence, isolate, plan, process, record, run, verify};
 
 /// What a build was asked for.
 #[derive(Debug, Clone)]
@@ -75,12 +75,15 @@ pub fn run(request: &Request, terminal: &Terminal) -> Result<Exit, Failure> {
     if request.install {
         install::install(&planned, !request.ask, request.source.offline, terminal)?;
     }
-    let missing = deps::missing(&planned.plan)?;
+    let missing = build_deps::missing(&planned.plan)?;
     if !missing.is_empty() {
         return Err(install::lacking(&missing));
     }
-    let python =
-        deps::ensure_meson(&planned.work, &planned.prepared.directory, request.source.offline)?;
+    let python = build_deps::ensure_meson(
+        &planned.work,
+        &planned.prepared.directory,
+        request.source.offline,
+    )?;
     let isolation = isolation(request, &planned, terminal)?;
     execute(request, &planned, python, isolation, None, terminal)
 }
@@ -101,8 +104,12 @@ fn in_root(
     let meson = ready.work.join("meson");
     let questions = closed::for_questions(&made, &ready.work, &meson)?;
     let planned = ready.plan(&questions, terminal)?;
-    let python =
-        deps::ensure_meson_inside(&questions, &made.digest, &planned.work, request.source.offline)?;
+    let python = build_deps::ensure_meson_inside(
+        &questions,
+        &made.digest,
+        &planned.work,
+        request.source.offline,
+    )?;
     let mut isolation = closed::for_build(
         &made,
         planned.work.join("builds").join(&planned.plan.name),

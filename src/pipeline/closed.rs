@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Ready, SourceOptions};
-use crate::deps;
+use crate::build_deps;
 use crate::failure::Failure;
 use crate::isolate::{self, Closed, Isolation, Place};
 use crate::root::{self, Made};
@@ -28,7 +28,7 @@ pub fn prepare(
     let Some(draft) = ready.draft() else {
         return Err(Failure::usage("no plan can be made of this profile"));
     };
-    let needed = deps::needed(&draft)?;
+    let needed = build_deps::needed(&draft)?;
     let lock =
         wanted.lock.clone().unwrap_or_else(|| ready.context.lock.with_extension("root.lock"));
     let options = root::Options {

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use super::Planned;
-use crate::deps;
+use crate::build_deps;
 use crate::failure::{Exit, Failure};
 use crate::terminal::Terminal;
 
@@ -22,7 +22,7 @@ pub fn bootstrap(root: bool, yes: bool, terminal: &Terminal) -> Result<(), Failu
         .filter(|(program, _)| crate::tool::path(program).is_err())
         .map(|(_, package)| (*package).to_owned())
         .collect();
-    if root && !deps::has_ensurepip() {
+    if root && !build_deps::has_ensurepip() {
         packages.push("python3-venv".to_owned());
     }
     if !root && !std::path::Path::new("/usr/include/stdio.h").exists() {
@@ -38,7 +38,7 @@ pub fn install(
     offline: bool,
     terminal: &Terminal,
 ) -> Result<(), Failure> {
-    let missing = deps::missing(&planned.plan)?;
+    let missing = build_deps::missing(&planned.plan)?;
     let mut packages: Vec<String> =
         missing.into_iter().map(|dependency| dependency.debian).collect();
     packages.sort();
@@ -46,7 +46,7 @@ pub fn install(
     if !packages.is_empty() {
         install_packages(&packages, yes, terminal)?;
     }
-    deps::ensure_meson(&planned.work, &planned.prepared.directory, offline)?;
+    build_deps::ensure_meson(&planned.work, &planned.prepared.directory, offline)?;
     Ok(())
 }
 
@@ -65,12 +65,12 @@ fn install_packages(packages: &[String], yes: bool, terminal: &Terminal) -> Resu
         }
     }
     terminal.status("Installing", &list);
-    Ok(deps::install(packages)?)
+    Ok(build_deps::install(packages)?)
 }
 
 /// Exit 4 with the command that helps.
-pub fn lacking(missing: &[deps::Dependency]) -> Failure {
-    let names = |pick: fn(&deps::Dependency) -> &str| {
+pub fn lacking(missing: &[build_deps::Dependency]) -> Failure {
+    let names = |pick: fn(&build_deps::Dependency) -> &str| {
         let mut names: Vec<&str> = missing.iter().map(pick).collect();
         names.sort_unstable();
         names.dedup();

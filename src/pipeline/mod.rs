@@ -16,11 +16,11 @@ use crate::isolate::Isolation;
 use crate::plan::{self, Inputs, Plan, SourceFacts};
 use crate::profile::{self, Profile, Source};
 use crate::record::{AuthenticatedBy, PatchText, SourceKind, SourceOrigin};
-use crate::scanned::{self, Keep, Scanned};
+use crate::scan_cache::{self, Keep, Scanned};
 use crate::source::{self, Prepared};
 use crate::terminal::Terminal;
 use crate::tree::Tree;
-use crate::{probe, shipped};
+use crate::{builtin, compiler_probe};
 
 /// Where the source of a plan comes from, and where work is kept.
 #[derive(Debug, Clone, Default)]
@@ -78,7 +78,7 @@ pub struct Loaded {
 /// Reads a profile by path, or a shipped one by name.
 pub fn load(name: &str) -> Result<Loaded, Failure> {
     let path = Path::new(name);
-    let shipped = shipped::PROFILES.iter().find(|(shipped, _)| *shipped == name);
+    let shipped = builtin::PROFILES.iter().find(|(shipped, _)| *shipped == name);
     let (file, text, directory) = match (path.is_file(), shipped) {
         (true, _) => {
             let text = fs_err::read_to_string(path).map_err(Failure::usage)?;
@@ -92,7 +92,7 @@ pub fn load(name: &str) -> Result<Loaded, Failure> {
             (format!("{name}.toml"), (*text).to_owned(), PathBuf::from("."))
         }
         (false, None) => {
-            let names: Vec<&str> = shipped::PROFILES.iter().map(|(name, _)| *name).collect();
+            let names: Vec<&str> = builtin::PROFILES.iter().map(|(name, _)| *name).collect();
             return Err(Failure::usage(format!("no profile `{name}`"))
                 .with_hint(Some(format!("a path, or one of {}", names.join(", ")))));
         }
@@ -106,7 +106,7 @@ pub fn load(name: &str) -> Result<Loaded, Failure> {
         };
         let found = match fs_err::read_to_string(&beside) {
             Ok(text) => Some((beside.display().to_string(), text)),
-            Err(_) => shipped::PROFILES
+            Err(_) => builtin::PROFILES
                 .iter()
                 .find(|(name, _)| *name == parent)
                 .map(|(name, text)| (format!("{name}.toml"), (*text).to_owned())),
@@ -151,7 +151,7 @@ pub struct Context {
 
 /// Reads and scans a tree.
 pub fn scan(directory: &Path, keep: Option<Keep<'_>>) -> Result<Scanned, Failure> {
-    Ok(scanned::scan(directory, keep)?)
+    Ok(scan_cache::scan(directory, keep)?)
 }
 
 /// Scans the tree of a profile; scans are kept in the work directory.
@@ -410,7 +410,7 @@ fn patches(series: &str, directory: &Path) -> Result<Vec<(String, Vec<u8>)>, Fai
         .flatten()
         .map(|place| place.join("patches").join(series))
         .find(|place| place.join("series").is_file());
-    let Some(place) = found else { return Ok(shipped::patches(series)) };
+    let Some(place) = found else { return Ok(builtin::patches(series)) };
     let machine = Failure::usage;
     let list = fs_err::read_to_string(place.join("series")).map_err(machine)?;
     let names = list.lines().filter_map(|line| line.split('#').next()?.split_whitespace().next());
@@ -444,5 +444,5 @@ fn probes(isolation: &Isolation, profile: &Profile, work: &Path) -> Result<Probe
     let mut flags = hardening::candidates(profile.level.value, profile.compiler.value);
     flags.push(plan::note::PROBE);
     let compiler = profile::compiler_name(profile.compiler.value);
-    Ok(probe::run(isolation, compiler, &flags, work)?)
+    Ok(compiler_probe::run(isolation, compiler, &flags, work)?)
 }

@@ -5,7 +5,7 @@
 use serde::Deserialize;
 
 use super::Because;
-use crate::shipped;
+use crate::builtin;
 use crate::tree::Tree;
 
 #[derive(Debug, Clone, Deserialize)]
@@ -60,7 +60,7 @@ pub(super) enum Answer {
 
 /// All quirks that Quench knows. The data is part of the program; a test reads it.
 pub(super) fn known() -> Vec<Quirk> {
-    toml::from_str::<Quirks>(shipped::QUIRKS).map(|quirks| quirks.quirk).unwrap_or_default()
+    toml::from_str::<Quirks>(builtin::QUIRKS).map(|quirks| quirks.quirk).unwrap_or_default()
 }
 
 impl Quirk {

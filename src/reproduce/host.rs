@@ -1,6 +1,6 @@
 //! Whether this host is the recorded one: programs by digest, packages by version.
 
-use crate::deps;
+use crate::build_deps;
 use crate::host::Packages;
 use crate::record::Record;
 use crate::terminal::Terminal;
@@ -22,7 +22,7 @@ pub(super) fn report(record: &Record, terminal: &Terminal) -> bool {
     }
     let mut lines = Vec::new();
     // The private meson is pinned by Quench itself; it is on no PATH.
-    let tools = record.tools.iter().filter(|tool| tool.name != deps::PRIVATE_MESON);
+    let tools = record.tools.iter().filter(|tool| tool.name != build_deps::PRIVATE_MESON);
     for recorded in tools {
         match tool::find(&recorded.name) {
             Ok(found) if found.sha256 == recorded.sha256 => {}

@@ -11,7 +11,7 @@ use crate::pipeline::{self, Planned, Ready, SourceOptions, install};
 use crate::record::{NamedDigest, Record, SourceKind};
 use crate::source::{Lock, sha256_of};
 use crate::terminal::Terminal;
-use crate::{deps, evidence, plan, profile, root, run};
+use crate::{build_deps, evidence, plan, profile, root, run};
 
 /// What a rebuild left.
 pub(super) struct Rebuilt {
@@ -142,12 +142,12 @@ fn on_host(
     terminal: &Terminal,
 ) -> Result<Set, Failure> {
     let planned = ready.plan(&Isolation::default(), terminal)?;
-    let missing = deps::missing(&planned.plan)?;
+    let missing = build_deps::missing(&planned.plan)?;
     if !missing.is_empty() {
         return Err(install::lacking(&missing));
     }
     // The path of meson's Python enters no byte; one for all rebuilds is enough.
-    let python = deps::ensure_meson(main, &planned.prepared.directory, asked.source.offline)?;
+    let python = build_deps::ensure_meson(main, &planned.prepared.directory, asked.source.offline)?;
     let writable = [planned.work.join("builds").join(&planned.plan.name)];
     let readable = [planned.prepared.directory.clone(), main.join("meson")];
     let readable: Vec<PathBuf> = readable.into_iter().filter(|path| path.exists()).collect();
@@ -173,7 +173,8 @@ fn in_root(
     let meson = main.join("meson");
     let questions = closed::for_questions(&made, &ready.work, &meson)?;
     let planned = ready.plan(&questions, terminal)?;
-    let python = deps::ensure_meson_inside(&questions, &made.digest, main, asked.source.offline)?;
+    let python =
+        build_deps::ensure_meson_inside(&questions, &made.digest, main, asked.source.offline)?;
     let build = planned.work.join("builds").join(&planned.plan.name);
     let isolation = closed::for_build(&made, build, &planned.prepared.directory, &meson, None)?;
     Ok((planned, python, isolation))

@@ -19,14 +19,14 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::acceptance::{self, Expected};
-use crate::deps;
+use crate::build_deps;
 use crate::evidence::SigningKey;
 use crate::failure::{Exit, Hinted, full_disk};
 use crate::files;
 use crate::finding::Finding;
 use crate::host::{self, Packages};
+use crate::inventory;
 use crate::isolate::Isolation;
-use crate::measure;
 use crate::package::{self, Facts, Job};
 use crate::plan::{Invocation, Places, Plan, Provider, StepId, Variable};
 use crate::process;
@@ -84,7 +84,7 @@ pub enum Error {
     #[error("step `{step}` failed")]
     Package { step: &'static str, source: package::Error },
     #[error("step `{step}` failed")]
-    Measure { step: &'static str, source: measure::Error },
+    Measure { step: &'static str, source: inventory::Error },
     #[error("step `{step}` failed")]
     Io { step: &'static str, source: std::io::Error },
     #[error(transparent)]
@@ -94,7 +94,7 @@ pub enum Error {
     #[error("the record cannot be written: {0}")]
     Record(String),
     #[error(transparent)]
-    Deps(#[from] deps::Error),
+    Deps(#[from] build_deps::Error),
 }
 
 impl Error {
@@ -103,7 +103,7 @@ impl Error {
         match self {
             Self::Step { source, .. } => Some(source),
             Self::Package { source: package::Error::Process(source), .. } => Some(source),
-            Self::Measure { source: measure::Error::Process(source), .. } => Some(source),
+            Self::Measure { source: inventory::Error::Process(source), .. } => Some(source),
             _ => None,
         }
     }
@@ -220,8 +220,8 @@ impl Ground {
     fn of(plan: &Plan, profile: &Profile, request: &Request) -> Result<Self, Error> {
         let root = request.isolation.root();
         let known = Packages::of_root(root);
-        let needed = deps::needed(plan)?;
-        let closure = |wanted: &dyn Fn(&deps::Dependency) -> bool| {
+        let needed = build_deps::needed(plan)?;
+        let closure = |wanted: &dyn Fn(&build_deps::Dependency) -> bool| {
             let roots = needed.iter().filter(|needed| wanted(needed));
             known.closure(&roots.map(|needed| needed.debian.clone()).collect::<Vec<_>>())
         };
@@ -260,7 +260,7 @@ fn tools(
             sha256: found.sha256,
         });
     }
-    tools.extend(deps::private_meson(&request.python));
+    tools.extend(build_deps::private_meson(&request.python));
     Ok(tools)
 }
 
@@ -510,7 +510,7 @@ impl Run<'_> {
         if let Some(measured) = known {
             return Ok(measured);
         }
-        let measured = measure::surface_in(&self.isolation().for_questions(), emulator)
+        let measured = inventory::surface_in(&self.isolation().for_questions(), emulator)
             .map_err(|source| Error::Measure { step: "stage", source })?;
         let text =
             serde_json::to_string(&measured).map_err(|error| Error::Record(error.to_string()))?;

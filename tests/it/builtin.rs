@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use quench::shipped;
+use quench::builtin;
 use quench::verify::policy::POLICIES;
 
 fn top() -> PathBuf {
@@ -20,7 +20,7 @@ fn on_disk(directory: &str, ending: &str) -> BTreeSet<String> {
 
 #[test]
 fn profiles_and_policies_are_those_of_the_tree() {
-    for (directory, listed) in [("profiles", shipped::PROFILES), ("policies", POLICIES)] {
+    for (directory, listed) in [("profiles", builtin::PROFILES), ("policies", POLICIES)] {
         let names: BTreeSet<String> = listed.iter().map(|(name, _)| (*name).to_owned()).collect();
         assert_eq!(names, on_disk(directory, ".toml"), "the list in src and {directory}/*.toml");
         for (name, text) in listed {
@@ -39,7 +39,7 @@ fn patches_are_those_of_the_tree_in_the_order_of_its_series_files() {
         let series = directory.file_name().unwrap().to_str().unwrap();
         let list = std::fs::read_to_string(directory.join("series")).unwrap();
         let names: Vec<&str> = list.lines().filter(|line| !line.starts_with('#')).collect();
-        let shipped = shipped::patches(series);
+        let shipped = builtin::patches(series);
         assert_eq!(names, shipped.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>());
         let files = on_disk(&format!("patches/{series}"), ".patch");
         let named = names.iter().map(|name| name.trim_end_matches(".patch").to_owned()).collect();

@@ -14,7 +14,7 @@ use crate::sandbox::{Sandbox, quench, tree};
 fn every_shipped_profile_is_planned_and_every_requested_device_is_in() {
     let Some(tree) = tree("10.0") else { return println!("skipped: no QUENCH_TREES") };
     let sandbox = Sandbox::new();
-    for (name, _) in quench::shipped::PROFILES {
+    for (name, _) in quench::builtin::PROFILES {
         let ran =
             sandbox.quench(&["plan", name, "--format", "json", "--source", tree.to_str().unwrap()]);
         assert_eq!(ran.code, 0, "{name}: {}", ran.stderr);
@@ -277,7 +277,7 @@ fn a_selection_that_does_not_link_gets_the_cheapest_remedy_before_the_build() {
     for Link { series, machine, device, symbols, patched } in cases {
         let Some(tree) = tree(series) else { return println!("skipped: no QUENCH_TREES") };
         let tree = read_tree(&tree).unwrap();
-        let ours = quench::shipped::patches(series);
+        let ours = quench::builtin::patches(series);
         let names: Vec<&str> = ours.iter().map(|(name, _)| name.as_str()).collect();
         let plan = plan_on(&tree, machine, device, &names);
         assert_eq!(remedies(&plan), (symbols.to_vec(), patched.to_vec()), "{series} {device}");

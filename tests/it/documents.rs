@@ -70,7 +70,7 @@ fn examples_of_profiles_are_read_without_a_fault_and_use_every_list() {
     let blocks = toml_blocks(&text);
     assert!(blocks.len() >= 2);
     let parents = |name: &str| {
-        let found = quench::shipped::PROFILES.iter().find(|(shipped, _)| *shipped == name);
+        let found = quench::builtin::PROFILES.iter().find(|(shipped, _)| *shipped == name);
         found.map(|(name, text)| (format!("{name}.toml"), (*text).to_owned()))
     };
     for block in &blocks {

@@ -70,7 +70,7 @@ fn mutated_files_of_a_real_tree_never_panic() {
 #[test]
 fn mutated_profiles_give_findings() {
     let mut random = Random::new(5);
-    for (name, text) in quench::shipped::PROFILES {
+    for (name, text) in quench::builtin::PROFILES {
         for _ in 0..300 {
             let bytes = mutated(text.as_bytes(), &mut random);
             let text = String::from_utf8_lossy(&bytes);

@@ -432,7 +432,7 @@ impl Job {
         let own = "usr/lib/qemu-cloud-virtio/share/qemu";
         let firmware = [own, "usr/share/seabios", "usr/lib/ipxe/qemu"].map(|at| root.join(at));
         let realised = |firmware: &[PathBuf]| {
-            let results = quench::measure::realise(&emulator, "q35", firmware, &devices).unwrap();
+            let results = quench::inventory::realise(&emulator, "q35", firmware, &devices).unwrap();
             let refused =
                 results.into_iter().filter_map(|(name, result)| Some((name, result.err()?)));
             refused.collect::<Vec<_>>()

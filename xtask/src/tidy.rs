@@ -46,7 +46,7 @@ const OWNERS: &[(&str, Owner)] = &[
     ("memchr", Anyone),
     ("p256", Rooms(&["evidence"])),
     ("packageurl", Rooms(&["evidence"])),
-    ("postcard", Rooms(&["scanned"])),
+    ("postcard", Rooms(&["scan_cache"])),
     ("pulp", Rooms(&["elf"])),
     ("rayon", Anyone),
     ("rustix", Anyone),

@@ -1,7 +1,7 @@
 //! `quench deps`: what exactly this plan needs to build, and how to get it.
 
+use crate::build_deps;
 use crate::cli::source::SourceArgs;
-use crate::deps;
 use crate::failure::{Exit, Failure};
 use crate::pipeline::{self, install};
 use crate::terminal::Terminal;
@@ -32,8 +32,8 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     if args.install {
         install::install(&planned, args.yes, args.source.offline, terminal)?;
     }
-    let missing = deps::missing(&planned.plan)?;
-    for dependency in deps::needed(&planned.plan)? {
+    let missing = build_deps::missing(&planned.plan)?;
+    for dependency in build_deps::needed(&planned.plan)? {
         let here = if missing.contains(&dependency) { "missing" } else { "here" };
         terminal.data(&format!(
             "{here:<8} {:<22} {:<24} {} ({})\n",

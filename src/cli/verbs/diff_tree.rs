@@ -9,7 +9,7 @@ use crate::failure::{Exit, Failure};
 use crate::finding::{self, Finding};
 use crate::pipeline;
 use crate::plan::{self, Options, Plan};
-use crate::scanned::Scanned;
+use crate::scan_cache::Scanned;
 use crate::terminal::Terminal;
 use crate::wire::tree_diff::{self, Both, PlanChanges};
 use crate::wire::{Tag, TreeDiff};

@@ -33,7 +33,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         Format::Human => show::human(&planned.plan),
         Format::Json => super::json_text(&show::wire(&planned.plan))?,
         Format::Sh => {
-            let python = crate::deps::python(&planned.work, &planned.prepared.directory);
+            let python = crate::build_deps::python(&planned.work, &planned.prepared.directory);
             let source = planned.prepared.directory.display().to_string();
             show::sh(
                 &planned.plan,
