@@ -13,7 +13,7 @@ use spdx::{Expression, LicenseItem, LicenseReq, ParseMode};
 pub const UNSTATED: &str = "GPL-2.0-or-later";
 
 /// The largest number of lines at a file's beginning that may be its notice.
-const MOST_LINES: usize = 120;
+const MAX_LINES: usize = 120;
 
 /// Bytes an expression of a source file may have; QEMU's longest has 60.
 const MAX_EXPRESSION: usize = 1000;
@@ -186,7 +186,7 @@ fn today(required: &LicenseReq) -> String {
 fn first_comment(text: &str) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     let mut inside = false;
-    for line in text.lines().take(MOST_LINES) {
+    for line in text.lines().take(MAX_LINES) {
         let trimmed = line.trim();
         let starts = trimmed.starts_with("/*");
         let single = trimmed.starts_with("//")

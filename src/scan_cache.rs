@@ -60,7 +60,7 @@ pub struct Keep<'a> {
 
 /// What is kept.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct KeptScan {
     digest: String,
     files: Vec<(String, Vec<u8>)>,
     catalog: Catalog,
@@ -113,7 +113,7 @@ fn kconfig_of(tree: &Tree) -> Result<Kconfig, Error> {
     Ok(kconfig)
 }
 
-fn read(path: &Path) -> Option<Kept> {
+fn read(path: &Path) -> Option<KeptScan> {
     postcard::from_bytes(&fs_err::read(path).ok()?).ok()
 }
 
@@ -122,7 +122,7 @@ fn write(path: &Path, scanned: &Scanned) -> Result<(), std::io::Error> {
     fs_err::create_dir_all(directory)?;
     let reads = plan::reads();
     let files = scanned.tree.iter().filter(|(path, _)| reads(path));
-    let kept = Kept {
+    let kept = KeptScan {
         digest: scanned.digest.clone(),
         files: files.map(|(path, bytes)| (path.to_owned(), bytes.to_vec())).collect(),
         catalog: scanned.catalog.clone(),

@@ -137,7 +137,7 @@ impl Terminal {
     /// Findings for people on stderr; `texts` are the (file, text) pairs that spans point into.
     pub fn findings(&self, findings: &[Finding], texts: &[(String, String)]) {
         let colour = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
-        for finding in &finding::together(findings) {
+        for finding in &finding::merge_equal(findings) {
             if self.shows(finding.severity) {
                 let mut out = anstream::stderr();
                 let _ = writeln!(out, "{}", finding::human(finding, texts, colour));

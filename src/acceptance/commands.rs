@@ -17,7 +17,7 @@ pub struct Command {
 }
 
 #[derive(Debug, Deserialize)]
-struct Entry {
+struct CompileCommand {
     command: String,
     file: String,
     #[serde(default)]
@@ -34,9 +34,10 @@ pub struct Commands {
 impl Commands {
     /// Reads a compilation database.
     pub fn read(text: &str) -> Result<Self, String> {
-        let entries: Vec<Entry> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let entries: Vec<CompileCommand> =
+            serde_json::from_str(text).map_err(|error| error.to_string())?;
         let mut out = Self::default();
-        for Entry { command, file, output } in entries {
+        for CompileCommand { command, file, output } in entries {
             let words = command.split_ascii_whitespace();
             let source = mapped(&file, words.clone());
             let options = CompileOptions::of_words(words);

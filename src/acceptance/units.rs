@@ -8,9 +8,9 @@ use crate::verify::units::{CompileOptions, StackProtector};
 use crate::verify::{ObjectVerdict, UnitSummary};
 
 /// Fewer functions say nothing of what the compiler does as a rule.
-const FEW: usize = 16;
+const MIN_FUNCTIONS: usize = 16;
 /// So many functions may opt out, or only look as if they had locals.
-const FEW_LOCALS: usize = 2;
+const MAX_OPTED_OUT: usize = 2;
 
 /// Every contradiction of the units of one file.
 pub(super) fn faults(
@@ -115,7 +115,9 @@ fn against_code(units: &[UnitSummary]) -> Vec<Finding> {
         let mut add = |kind, text| by_kind.entry(kind).or_default().push(text);
         match options.stack_protector {
             Some(level)
-                if level >= StackProtector::Strong && unit.canaries == 0 && bare > FEW_LOCALS =>
+                if level >= StackProtector::Strong
+                    && unit.canaries == 0
+                    && bare > MAX_OPTED_OUT =>
             {
                 let kind =
                     "were told -fstack-protector-strong, and their functions check no canary";
@@ -139,7 +141,7 @@ fn against_code(units: &[UnitSummary]) -> Vec<Finding> {
             );
         }
         let zeroes = options.zeroed_registers == Some(true);
-        if zeroes && unit.zeroing == 0 && unit.returning >= FEW {
+        if zeroes && unit.zeroing == 0 && unit.returning >= MIN_FUNCTIONS {
             let text = format!("{name}: none of {} functions", unit.returning);
             add("were told -fzero-call-used-regs, and their functions zero no register", text);
         }

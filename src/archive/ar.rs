@@ -9,9 +9,9 @@ use super::opener::{Attributes, Opener};
 use super::stream::{head, short};
 
 /// A name in front of a member's contents; a real one has a few hundred bytes.
-const MOST_HEADER: usize = 1 << 20;
+const MAX_HEADER: usize = 1 << 20;
 /// The names of all members of an ar; of a hundred thousand objects they have a few megabytes.
-const MOST_NAMES: usize = 64 << 20;
+const MAX_NAMES: usize = 64 << 20;
 
 /// ar(5): 60-byte headers, contents padded to even offsets; GNU and BSD long names. Reads the contents of the member that
 /// [`Ar::next`] gave last.
@@ -49,7 +49,7 @@ impl<'r> Ar<'r> {
             self.left = size.map_err(|_| Error::other("bad size in an ar header"))?;
             self.padded = self.left % 2 == 1;
             if name == "//" {
-                self.names = head(self, MOST_NAMES)?;
+                self.names = head(self, MAX_NAMES)?;
                 continue;
             }
             let mut entry = Entry::new(self.name(&name)?, Kind::File, 0o644);
@@ -63,7 +63,7 @@ impl<'r> Ar<'r> {
     /// The name of a member, of which the header says where it stands.
     fn name(&mut self, name: &str) -> Result<String> {
         if let Some(length) = name.strip_prefix("#1/") {
-            let length = length.parse().ok().filter(|length| *length <= MOST_HEADER);
+            let length = length.parse().ok().filter(|length| *length <= MAX_HEADER);
             let length = length.filter(|length| *length as u64 <= self.left);
             let length = length.ok_or_else(|| Error::other("bad name in an ar header"))?;
             return Ok(long(&head(self, length)?));

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{Error, Read, Result};
 
 use super::entry::{Entry, Members};
-use super::opener::{Attributes, Opener, Seen};
+use super::opener::{Attributes, Opener, StreamState};
 use super::rpm_header::Listed;
 use super::stream::{head, short};
 use super::tar::rooted;
@@ -14,7 +14,7 @@ use super::{Kind, UNREADABLE, UNSAFE};
 use crate::finding::of_bytes;
 
 /// A path in a cpio header.
-const MOST_NAME: u64 = 64 << 10;
+const MAX_NAME: u64 = 64 << 10;
 /// The target of a link.
 const LONGEST_TARGET: usize = 64 << 10;
 
@@ -63,7 +63,7 @@ impl<'r> Cpio<'r> {
 
     /// A header that says everything of its member; `None` for the last one.
     fn named(&mut self, fields: Fields) -> Result<Option<Entry>> {
-        if fields.name > MOST_NAME {
+        if fields.name > MAX_NAME {
             return Err(fault("name"));
         }
         let name = head(self.reader, usize::try_from(fields.name).unwrap_or(0))?;
@@ -213,7 +213,7 @@ impl Opener<'_> {
     }
 
     fn cpio(&mut self, reader: &mut dyn Read, prefix: &str, depth: usize) -> Result<()> {
-        let (mut members, mut seen) = (Cpio::new(reader, None), Seen::default());
+        let (mut members, mut seen) = (Cpio::new(reader, None), StreamState::default());
         while let Some(entry) = members.next()? {
             let path = rooted(prefix, &entry.path);
             if !self.next(&path) {
@@ -237,7 +237,7 @@ impl Opener<'_> {
     ) -> Result<()> {
         let paths: BTreeMap<String, &Listed> =
             listed.iter().map(|file| (rooted(prefix, &file.path), file)).collect();
-        let (mut members, mut seen) = (Cpio::new(reader, Some(listed)), Seen::default());
+        let (mut members, mut seen) = (Cpio::new(reader, Some(listed)), StreamState::default());
         while let Some(entry) = members.next()? {
             let path = rooted(prefix, &entry.path);
             if !self.next(&path) {
@@ -274,7 +274,7 @@ impl Opener<'_> {
         kind: Kind,
         attributes: Attributes,
         (contents, depth): (&mut dyn Read, usize),
-        seen: &mut Seen,
+        seen: &mut StreamState,
     ) {
         match kind {
             Kind::File => self.stream(path, attributes, contents, depth),

@@ -9,7 +9,7 @@ use super::{Format, HEAD, SCRIPT, UNREADABLE, format};
 use crate::finding::{Finding, Place};
 
 /// A maintainer script; larger ones are looked at that far.
-const MOST_SCRIPT: u64 = 1 << 20;
+const MAX_SCRIPT: u64 = 1 << 20;
 
 impl Opener<'_> {
     pub(super) fn deb(&mut self, reader: &mut dyn Read, prefix: &str, depth: usize) {
@@ -113,7 +113,7 @@ impl Opener<'_> {
             let name = name.trim_start_matches("./").to_owned();
             if matches!(name.as_str(), "preinst" | "postinst" | "prerm" | "postrm") {
                 let mut text = Vec::new();
-                if entry.take(MOST_SCRIPT).read_to_end(&mut text).is_ok() {
+                if entry.take(MAX_SCRIPT).read_to_end(&mut text).is_ok() {
                     self.script(&format!("DEBIAN/{name}"), &String::from_utf8_lossy(&text));
                 }
             }

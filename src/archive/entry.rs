@@ -7,16 +7,16 @@ use std::io::{Read, Result};
 use sha2::{Digest, Sha256};
 
 use super::Kind;
-use crate::finding::visible;
+use crate::finding::escape_controls;
 
 /// What stands beside contents, by name and in words: mode, owner, time, links, extended attributes. Two archives that
 /// say the same have equal facts, and no two values have the same words.
 pub type Facts = BTreeMap<Cow<'static, str>, String>;
 
 /// The longest text that is shown as it is.
-const MOST_TEXT: usize = 256;
+const MAX_TEXT: usize = 256;
 /// The most bytes that are shown as hexadecimal digits.
-const MOST_DIGITS: usize = 32;
+const MAX_DIGITS: usize = 32;
 
 /// One member of an archive.
 #[derive(Debug)]
@@ -75,15 +75,15 @@ pub(super) fn words(value: &[u8]) -> String {
     let (text, end) = value.strip_suffix(b"\0").map_or((value, ""), |text| (text, "\\0"));
     match std::str::from_utf8(text) {
         Ok(text) if is_plain(text) => format!("{text}{end}"),
-        _ if value.len() <= MOST_DIGITS => format!("0x{}", hex::encode(value)),
+        _ if value.len() <= MAX_DIGITS => format!("0x{}", hex::encode(value)),
         _ => format!("{} bytes, sha256 {}", value.len(), hex::encode(Sha256::digest(value))),
     }
 }
 
 /// Short, seen as it is, and not to be mistaken for other words.
 fn is_plain(text: &str) -> bool {
-    let seen = matches!(visible(text), Cow::Borrowed(_));
-    seen && text.len() <= MOST_TEXT && !text.contains('\\') && !text.starts_with("0x")
+    let seen = matches!(escape_controls(text), Cow::Borrowed(_));
+    seen && text.len() <= MAX_TEXT && !text.contains('\\') && !text.starts_with("0x")
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::{
 use crate::finding::{Code, Finding, Place};
 
 /// What is kept of a file that is no ELF file: the records visitors ask for are JSON, a larger one is none.
-const MOST_KEPT: u64 = 64 << 20;
+const MAX_KEPT: u64 = 64 << 20;
 /// What is read of a file before the visitor hears how much there is.
 const STEP: u64 = 1 << 20;
 
@@ -171,7 +171,7 @@ impl<'a> Opener<'a> {
     ) -> std::io::Result<Vec<u8>> {
         let head = head(reader, HEAD)?;
         let found = format(&head);
-        let most = if found == Format::Elf { self.limits.file } else { MOST_KEPT };
+        let most = if found == Format::Elf { self.limits.file } else { MAX_KEPT };
         match found {
             Format::Elf => self.hold(path, head, reader, most),
             Format::Other if self.visit.keeps(path) => self.hold(path, head, reader, most),
@@ -264,7 +264,7 @@ impl<'a> Opener<'a> {
     }
 
     /// Members of an archive: duplicates, and members below a link of the same archive.
-    pub(super) fn check_path(&mut self, path: &str, seen: &mut Seen) -> bool {
+    pub(super) fn check_path(&mut self, path: &str, seen: &mut StreamState) -> bool {
         if path.split(['/', '!']).any(|part| part == "..") {
             self.fault(&UNSAFE, path, format!("{path} leads out of the package"));
             return false;
@@ -289,7 +289,7 @@ impl<'a> Opener<'a> {
 
 /// Paths of one archive seen so far.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct StreamState {
     pub(super) paths: BTreeSet<String>,
     pub(super) links: BTreeSet<String>,
 }

@@ -12,7 +12,7 @@ use super::stream::head;
 /// The lead, of which nothing but its length matters any more.
 const LEAD: usize = 96;
 /// Index or data of a header. rpm takes 256 MiB of data; that of 400,000 files has 40.
-const MOST_HEADER: usize = 64 << 20;
+const MAX_HEADER: usize = 64 << 20;
 /// `RPMFILE_GHOST`: listed, not in the payload.
 const GHOST: u32 = 1 << 6;
 
@@ -105,9 +105,9 @@ fn header(reader: &mut dyn Read) -> Result<Header, String> {
         word(&bytes, at).and_then(|size| usize::try_from(size).ok()).ok_or("a header is cut short")
     };
     let (entries, data) = (size(8)?, size(12)?);
-    let index = entries.checked_mul(16).filter(|index| *index <= MOST_HEADER);
+    let index = entries.checked_mul(16).filter(|index| *index <= MAX_HEADER);
     let index = index.ok_or("a header has too many entries")?;
-    if data > MOST_HEADER {
+    if data > MAX_HEADER {
         return Err("a header is too large".to_owned());
     }
     bytes.append(&mut read(reader, index + data)?);

@@ -14,15 +14,15 @@ use sha2::{Digest, Sha256};
 
 use super::capability::capabilities;
 use super::entry::{Entry, Facts, Members, words};
-use super::opener::{Attributes, Opener, Seen};
+use super::opener::{Attributes, Opener, StreamState};
 use super::stream::{head, short};
 use super::{Kind, UNSAFE};
 use crate::finding::of_bytes;
 
 /// Long names and extended headers; a real one has a few hundred bytes.
-const MOST_HEADER: usize = 1 << 20;
+const MAX_HEADER: usize = 1 << 20;
 /// Extended headers in front of one member; real ones have three.
-const MOST_EXTENDED: usize = 16;
+const MAX_EXTENDED: usize = 16;
 const BLOCK: usize = 512;
 
 /// What the extended headers before an entry say of it.
@@ -94,7 +94,7 @@ impl<'r> Tar<'r> {
 
     /// The contents of an extended header.
     fn extended(&mut self) -> Result<Vec<u8>> {
-        let bytes = head(self, MOST_HEADER)?;
+        let bytes = head(self, MAX_HEADER)?;
         if self.left > 0 {
             return Err(Error::other("an extended header has more than 1 MiB"));
         }
@@ -183,7 +183,7 @@ impl Members for Tar<'_> {
     fn next(&mut self) -> Result<Option<Entry>> {
         use tar::EntryType;
         let (mut extended, mut some) = (Extended::default(), false);
-        for _ in 0..=MOST_EXTENDED {
+        for _ in 0..=MAX_EXTENDED {
             let Some(header) = self.header()? else {
                 let left = some.then(|| Error::other("an extended header without a member"));
                 return left.map_or(Ok(None), Err);
@@ -197,7 +197,7 @@ impl Members for Tar<'_> {
                 EntryType::XGlobalHeader => {
                     let bytes = self.extended()?;
                     self.globals += bytes.len();
-                    if self.globals > MOST_HEADER {
+                    if self.globals > MAX_HEADER {
                         return Err(Error::other("global extended headers have more than 1 MiB"));
                     }
                     pax(&bytes, |key, value| {
@@ -355,7 +355,7 @@ impl Opener<'_> {
     }
 
     fn each_of_tar(&mut self, reader: &mut dyn Read, prefix: &str, depth: usize) -> Result<()> {
-        let (mut members, mut seen) = (Tar::new(reader), Seen::default());
+        let (mut members, mut seen) = (Tar::new(reader), StreamState::default());
         while let Some(entry) = members.next()? {
             if !self.next(prefix) {
                 break;
@@ -370,7 +370,7 @@ impl Opener<'_> {
         entry: Entry,
         contents: &mut dyn Read,
         prefix: &str,
-        seen: &mut Seen,
+        seen: &mut StreamState,
         depth: usize,
     ) {
         let path = rooted(prefix, &entry.path);

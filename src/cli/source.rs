@@ -24,7 +24,7 @@ pub(crate) struct SourceArgs {
     pub(super) offline: bool,
     /// The lock file must exist and must not change.
     #[arg(long)]
-    locked: bool,
+    pub(super) locked: bool,
     /// Take the newest matching version although the lock file pins another.
     #[arg(long, conflicts_with = "locked")]
     update: bool,

@@ -9,11 +9,11 @@ use crate::elf::layout::{self, Function, Layout, Section};
 use crate::elf::{self, Origins};
 
 /// The most names in one line.
-const MOST_NAMES: usize = 8;
+const MAX_NAMES: usize = 8;
 /// The shortest printable run that counts as a string.
 const SHORTEST: usize = 4;
 /// The most bytes of one section in which strings are looked for.
-const MOST_BYTES: u64 = 256 << 20;
+const MAX_BYTES: u64 = 256 << 20;
 
 /// Bytes nobody knows the format of.
 pub(super) fn bytes(place: &str, a: &[u8], b: &[u8], context: Context<'_>) -> Difference {
@@ -69,7 +69,7 @@ pub(super) fn elf_files(
             },
             _ if section.executable => code(&place, section, other, &sides),
             name if name.starts_with(".debug_") => {
-                let (old, new) = (section.unpacked(MOST_BYTES), other.unpacked(MOST_BYTES));
+                let (old, new) = (section.unpacked(MAX_BYTES), other.unpacked(MAX_BYTES));
                 let (gone, added) = strings_of(&old, &new);
                 if gone.is_empty() && added.is_empty() {
                     shifted.push(name.to_owned());
@@ -118,11 +118,11 @@ fn units(place: &str, a: &[u8], b: &[u8], out: &mut Vec<Difference>) {
         return;
     }
     let mut what = format!("{} compilation units differ", differences.len());
-    for difference in differences.iter().take(MOST_NAMES) {
+    for difference in differences.iter().take(MAX_NAMES) {
         let words = difference.what.as_deref().unwrap_or("differs");
         what.push_str(&format!("\n    {}: {}", difference.unit, shorten(words)));
     }
-    if MOST_NAMES < differences.len() {
+    if MAX_NAMES < differences.len() {
         what.push_str("\n    …");
     }
     out.push(Difference { place: format!("{place} > DWARF"), what, causes: Vec::new() });
@@ -143,7 +143,7 @@ fn data(
     sides: &Sides<'_>,
     context: Context<'_>,
 ) -> Difference {
-    let (left, right) = (a.unpacked(MOST_BYTES), b.unpacked(MOST_BYTES));
+    let (left, right) = (a.unpacked(MAX_BYTES), b.unpacked(MAX_BYTES));
     let mut difference = bytes(place, &left, &right, context);
     // A section that is not in memory has no users.
     if b.address == 0 || b.compressed.is_some() || sides.second.is_empty() {
@@ -151,8 +151,8 @@ fn data(
     }
     let users = sides.second.users(sides.bytes, &new_ranges(&left, b));
     if !users.is_empty() {
-        let shown: Vec<&str> = users.iter().take(MOST_NAMES).map(String::as_str).collect();
-        let more = if MOST_NAMES < users.len() { ", …" } else { "" };
+        let shown: Vec<&str> = users.iter().take(MAX_NAMES).map(String::as_str).collect();
+        let more = if MAX_NAMES < users.len() { ", …" } else { "" };
         difference.what.push_str(&format!("\n    used by {}{more}", shown.join(", ")));
     }
     difference
@@ -165,13 +165,13 @@ fn new_ranges(left: &[u8], b: &Section<'_>) -> Vec<(u64, u64)> {
         (b.address.saturating_add(start as u64), b.address.saturating_add(end as u64))
     };
     for (start, text) in runs(b.bytes) {
-        if !old.contains(text) && out.len() < MOST_NAMES {
+        if !old.contains(text) && out.len() < MAX_NAMES {
             out.push(at(start, start + text.len()));
         }
     }
     if out.is_empty() && left.len() == b.bytes.len() {
         let other = left.iter().zip(b.bytes).enumerate().filter(|(_, (old, new))| old != new);
-        out.extend(other.take(MOST_NAMES).map(|(start, _)| at(start, start + 1)));
+        out.extend(other.take(MAX_NAMES).map(|(start, _)| at(start, start + 1)));
     }
     out
 }
@@ -227,8 +227,8 @@ fn code(place: &str, a: &Section<'_>, b: &Section<'_>, sides: &Sides<'_>) -> Dif
         if !names.is_empty() {
             let from = if label == "functions gone" { origins } else { sides.second };
             let shown: Vec<String> =
-                names.iter().take(MOST_NAMES).map(|name| from.named(name)).collect();
-            let more = if MOST_NAMES < names.len() { ", …" } else { "" };
+                names.iter().take(MAX_NAMES).map(|name| from.named(name)).collect();
+            let more = if MAX_NAMES < names.len() { ", …" } else { "" };
             what.push_str(&format!("\n    {} {label}: {}{more}", names.len(), shown.join(", ")));
         }
     }
@@ -251,7 +251,7 @@ fn bodies<'a>(functions: &'a [Function], section: &Section<'a>) -> BTreeMap<&'a 
 fn strings_of(a: &[u8], b: &[u8]) -> (Vec<String>, Vec<String>) {
     let (left, right) = (strings(a), strings(b));
     let only = |of: &BTreeSet<&str>, other: &BTreeSet<&str>| -> Vec<String> {
-        of.difference(other).take(MOST_NAMES).map(|text| shorten(text)).collect()
+        of.difference(other).take(MAX_NAMES).map(|text| shorten(text)).collect()
     };
     (only(&left, &right), only(&right, &left))
 }
@@ -262,7 +262,7 @@ fn strings(bytes: &[u8]) -> BTreeSet<&str> {
 
 /// Printable runs with their offsets.
 fn runs(bytes: &[u8]) -> impl Iterator<Item = (usize, &str)> {
-    let bytes = &bytes[..bytes.len().min(usize::try_from(MOST_BYTES).unwrap_or(usize::MAX))];
+    let bytes = &bytes[..bytes.len().min(usize::try_from(MAX_BYTES).unwrap_or(usize::MAX))];
     let mut at = 0;
     bytes
         .split(|byte| !(0x20..0x7f).contains(byte) && *byte != b'\t')

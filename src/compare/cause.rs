@@ -3,7 +3,7 @@
 //! The list is that of reproducible-builds.org and of what was met with QEMU: paths through `__FILE__`, dates, host and
 //! user names, locale, kernel, modes by umask, times without a clamp, compiler versions.
 
-use crate::finding::visible;
+use crate::finding::escape_controls;
 
 /// A text only one of the builds can have put in, and what it means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Hint {
 pub(super) fn shorten(text: &str) -> String {
     let short: String = text.chars().take(160).collect();
     let more = if short.len() < text.len() { "…" } else { "" };
-    format!("{}{more}", visible(&short))
+    format!("{}{more}", escape_controls(&short))
 }
 
 pub(super) fn of_fact(name: &str, old: &str, new: &str, hints: &[Hint]) -> Vec<String> {

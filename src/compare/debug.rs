@@ -6,7 +6,7 @@ use crate::archive::Part;
 use crate::elf::layout;
 
 /// Debug files of one package that are paired.
-const MOST: usize = 64;
+const MAX_LISTED: usize = 64;
 
 /// `…/.build-id/ab/cdef.debug`
 fn is_debug(part: &Part) -> bool {
@@ -19,7 +19,7 @@ pub(super) fn pairs<'a>(a: &'a [Part], b: &'a [Part]) -> Vec<(&'a Part, &'a Part
     let only = |of: &'a [Part], other: &[Part]| -> Vec<&'a Part> {
         let known: BTreeSet<&str> = other.iter().map(|part| part.name.as_str()).collect();
         let alone = of.iter().filter(|part| is_debug(part) && !known.contains(part.name.as_str()));
-        alone.take(MOST).collect()
+        alone.take(MAX_LISTED).collect()
     };
     let (left, mut right) = (only(a, b), only(b, a));
     // One each: they are of the same package and describe the same program.

@@ -15,10 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::archive::{self, Allowance, Contents, Facts, Format, HEAD, Limits, Part};
 use crate::elf::{self, Origins};
-use crate::finding::visible;
+use crate::finding::escape_controls;
 
 /// The most differences that are listed of one file.
-const MOST: usize = 200;
+const MAX_DIFFERENCES: usize = 200;
 /// Archives and compressed streams in each other: a `.deb` in a `.tar.xz` in a `.deb` needs nine.
 const DEPTH: usize = 12;
 
@@ -94,7 +94,7 @@ struct Comparison<'a> {
 
 impl Comparison<'_> {
     fn say(&mut self, difference: Difference) {
-        if self.out.len() < MOST {
+        if self.out.len() < MAX_DIFFERENCES {
             self.out.push(difference);
         } else {
             self.more += 1;
@@ -203,9 +203,9 @@ impl Comparison<'_> {
             }
             let shown = |words: &Option<String>| match words.as_deref() {
                 None | Some("") => "none".to_owned(),
-                Some(words) => visible(words).into_owned(),
+                Some(words) => escape_controls(words).into_owned(),
             };
-            let what = format!("{} {} -> {}", visible(name), shown(&old), shown(&new));
+            let what = format!("{} {} -> {}", escape_controls(name), shown(&old), shown(&new));
             let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
             let causes = cause::of_fact(name, &old, &new, self.context.hints);
             self.say(Difference { place: place.to_owned(), what, causes });
@@ -213,7 +213,7 @@ impl Comparison<'_> {
     }
 
     fn parts(&mut self, place: &str, a: &[Part], b: &[Part], depth: usize) {
-        let at = |part: &Part| format!("{place} > {}", visible(&part.name));
+        let at = |part: &Part| format!("{place} > {}", escape_controls(&part.name));
         let (left, right) = (numbered(a), numbered(b));
         let others: BTreeMap<Numbered<'_>, &Part> = right.iter().copied().zip(b).collect();
         let known: BTreeSet<Numbered<'_>> = left.iter().copied().collect();
@@ -231,7 +231,7 @@ impl Comparison<'_> {
             }
         }
         for (old, new) in &pairs {
-            let name = visible(&new.name);
+            let name = escape_controls(&new.name);
             let what = format!("{name} in the second: it is named by the build-id");
             self.say(Difference::new(&at(old), what));
             self.facts(&at(old), &old.facts, &new.facts);

@@ -19,7 +19,7 @@ const FUNC: u32 = 0x101;
 /// (`GNU_BUILD_ATTRIBUTE_STACK_PROT`).
 const STACK_PROTECTOR: u8 = 2;
 /// The largest number of annotated ranges that is kept of one file.
-const MOST: usize = 200_000;
+const MAX_NOTES: usize = 200_000;
 
 /// The options that annobin recorded for one range of code; `None` where it recorded nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -126,7 +126,7 @@ fn notes(data: &[u8], ctx: Ctx, relocatable: bool) -> Vec<Unit> {
         let Some(name) = data.get(names..names.saturating_add(length)) else { break };
         let Some(body) = data.get(start..start.saturating_add(size)) else { break };
         at = start.saturating_add(size.next_multiple_of(4));
-        if !matches!(kind, OPEN | FUNC) || found.len() >= MOST {
+        if !matches!(kind, OPEN | FUNC) || found.len() >= MAX_NOTES {
             continue;
         }
         // In an object the addresses are relocations still.
@@ -202,7 +202,7 @@ fn strings(data: &[u8], facts: &Facts<'_>) -> Vec<Unit> {
             None => digits.parse(),
         };
         if let Ok(number) = number.map(|number| if value.starts_with('-') { 0xff } else { number })
-            && found.len() < MOST
+            && found.len() < MAX_NOTES
         {
             found.entry(file).or_default().set(name.as_bytes(), number);
         }

@@ -15,11 +15,11 @@ use super::relocate::relocated;
 use super::{Facts, Kind, Sections, annobin};
 
 /// The largest numbers of units and of ranges that are read of one file.
-const MOST_UNITS: usize = 200_000;
-const MOST_RANGES: usize = 1_000_000;
+const MAX_UNITS: usize = 200_000;
+const MAX_RANGES: usize = 1_000_000;
 /// The largest number of macro entries that are looked at: a table is read once, however often it
 /// is imported.
-const MOST_MACROS: usize = 20_000_000;
+const MAX_MACROS: usize = 20_000_000;
 
 pub(super) type Slice<'s> = EndianSlice<'s, RunTimeEndian>;
 
@@ -108,10 +108,10 @@ pub(super) fn load<'a>(
 
 fn read(dwarf: &Dwarf<Slice<'_>>) -> Vec<Unit> {
     let mut out = Vec::new();
-    let (mut ranges_left, mut macros) = (MOST_RANGES, Macros::default());
+    let (mut ranges_left, mut macros) = (MAX_RANGES, Macros::default());
     let mut headers = dwarf.units();
     while let Ok(Some(header)) = headers.next() {
-        if out.len() >= MOST_UNITS {
+        if out.len() >= MAX_UNITS {
             break;
         }
         let Ok(unit) = dwarf.unit(header) else { continue };
@@ -204,7 +204,7 @@ impl Macros {
         let mut entries = unit.dwarf.debug_macro.get_macros(offset).ok()?;
         while let Ok(Some(entry)) = entries.next() {
             self.read += 1;
-            if self.read > MOST_MACROS {
+            if self.read > MAX_MACROS {
                 break;
             }
             match entry {

@@ -9,12 +9,12 @@ use goblin::elf::sym::Symtab;
 
 use super::facts::{Depth, Facts, Segment};
 use super::image::Image;
-use super::mapping::{Places, offset_of};
+use super::mapping::{AddressMap, offset_of};
 use super::notes::word;
-use super::symbols::{LONGEST, MOST_ENTRIES, Symbol, symbol, text_at};
+use super::symbols::{LONGEST, MAX_ENTRIES, Symbol, symbol, text_at};
 
 /// The largest number of symbol versions that are read of one file; chromium asks for 60.
-const MOST_VERSIONS: usize = 4096;
+const MAX_VERSIONS: usize = 4096;
 const DT_CONFIG: u64 = 0x6fff_fefa;
 const DT_DEPAUDIT: u64 = 0x6fff_fefb;
 const DT_AUDIT: u64 = 0x6fff_fefc;
@@ -151,7 +151,7 @@ pub(super) fn read_dynamic<'a>(
         return out;
     }
     if let Some(start) = offset(dynamic::DT_SYMTAB) {
-        let count = symbol_count(image, table, segments, ctx).min(MOST_ENTRIES);
+        let count = symbol_count(image, table, segments, ctx).min(MAX_ENTRIES);
         let entry = if ctx.container == Container::Big { 24 } else { 16 };
         let bytes = image.up_to(start, entry * count as u64).unwrap_or_default();
         let names = names.all();
@@ -188,13 +188,13 @@ pub fn asks_for_version(facts: &Facts<'_>, wanted: &dyn Fn(&str) -> bool) -> boo
             let next = number(at.saturating_add(12)).filter(|next| *next != 0)?;
             Some(at.saturating_add(next.into()))
         };
-        std::iter::successors(Some(start), next).take(MOST_VERSIONS)
+        std::iter::successors(Some(start), next).take(MAX_VERSIONS)
     };
     let versions = chain(file).filter_map(|file| {
         number(file.saturating_add(8)).map(|first| chain(file.saturating_add(first.into())))
     });
     let names =
-        versions.flatten().take(MOST_VERSIONS).filter_map(|one| number(one.saturating_add(8)));
+        versions.flatten().take(MAX_VERSIONS).filter_map(|one| number(one.saturating_add(8)));
     names.into_iter().any(|name| wanted(strings.text(name.into())))
 }
 
@@ -246,7 +246,7 @@ fn relocations(
         // The linker sorts RELATIVE entries to the front and says how many; none of them binds a symbol. Believed where the
         // last of them is one.
         let skip = usize::try_from(value(count).unwrap_or(0)).unwrap_or(0);
-        let skip = skip.min(MOST_ENTRIES);
+        let skip = skip.min(MAX_ENTRIES);
         let length = (skip as u64).saturating_mul(Reloc::size(with_addend, ctx) as u64);
         let counted = RelocationTable { size: size.min(length), ..table };
         let mut relative = false;
@@ -293,7 +293,7 @@ fn entries(
     let Some(mut at) = start else { return };
     let mut left = (table.size - skipped)
         .min(image.length().saturating_sub(at))
-        .min(entry.saturating_mul(MOST_ENTRIES as u64));
+        .min(entry.saturating_mul(MAX_ENTRIES as u64));
     let mut read = |bytes: &[u8]| {
         if let Ok(section) = RelocSection::parse(bytes, 0, bytes.len(), table.with_addend, ctx) {
             section.iter().for_each(|entry| visit(&entry));
@@ -359,7 +359,7 @@ fn gnu_hash_count(image: Image<'_>, start: u64, ctx: Ctx) -> Option<usize> {
     let chain = table_at.checked_add(size)?.checked_add(u64::from(highest - first) * 4)?;
     let (mut at, mut index) = (start.checked_add(chain)?, highest as usize);
     // Chains are short; of a hostile one the end is nowhere.
-    while index < MOST_ENTRIES {
+    while index < MAX_ENTRIES {
         let links = image.up_to(at, 64).filter(|links| links.len() >= 4)?;
         for link in links.chunks_exact(4) {
             index += 1;
@@ -376,7 +376,7 @@ fn gnu_hash_count(image: Image<'_>, start: u64, ctx: Ctx) -> Option<usize> {
 pub(super) fn data_relocations(facts: &Facts<'_>, ctx: Ctx, visit: &mut dyn FnMut(DataRelocation)) {
     let Some(dynamic) = &facts.dynamic else { return };
     let image = facts.image;
-    let places = Places::of(&facts.segments);
+    let places = AddressMap::of(&facts.segments);
     let in_place = |address: u64| {
         let offset = places.offset(address)?;
         if ctx.container == Container::Big {
@@ -449,7 +449,7 @@ fn relr(
     let inside = offset_of(segments, address)
         .map_or(0, |offset| image.length().saturating_sub(offset).min(size) / word_size);
     let mut next = 0_u64;
-    for index in 0..inside.min(MOST_ENTRIES as u64) {
+    for index in 0..inside.min(MAX_ENTRIES as u64) {
         let Some(entry) = in_place(address.wrapping_add(index * word_size)) else { return };
         if entry & 1 == 0 {
             visit(entry);

@@ -14,12 +14,12 @@ use super::dwarf::{Slice, load};
 use super::{Facts, Kind, facts};
 
 /// The largest numbers of units, and of entries of all units, that are read of one file.
-const MOST_UNITS: usize = 200_000;
-const MOST_ENTRIES: usize = 50_000_000;
+const MAX_UNITS: usize = 200_000;
+const MAX_ENTRIES: usize = 50_000_000;
 /// The largest number of units whose first difference is searched for.
-const MOST_SHOWN: usize = 8;
+const MAX_SHOWN: usize = 8;
 /// The largest number of entries of a unit in which its first difference is searched for.
-const MOST_SEARCHED: usize = 1_000_000;
+const MAX_SEARCHED: usize = 1_000_000;
 
 /// A compilation unit whose debug information differs between two files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub fn differences(a: &[u8], b: &[u8]) -> Option<Vec<UnitDifference>> {
         let what = match two.get(key) {
             None => Some("only in the first".to_owned()),
             Some(second) if second.digest == first.digest => continue,
-            Some(second) if out.len() < MOST_SHOWN => {
+            Some(second) if out.len() < MAX_SHOWN => {
                 Some(first_difference(&left, first.index, &right, second.index))
             }
             Some(_) => None,
@@ -83,11 +83,11 @@ struct Digest {
 /// Digests of all units, by source file and, for several units of one file, a number.
 fn digests(dwarf: &Dwarf<Slice<'_>>) -> BTreeMap<(String, usize), Digest> {
     let mut out = BTreeMap::new();
-    let mut left = MOST_ENTRIES;
+    let mut left = MAX_ENTRIES;
     let mut headers = dwarf.units();
     let mut index = 0;
     while let Ok(Some(header)) = headers.next()
-        && index < MOST_UNITS
+        && index < MAX_UNITS
     {
         index += 1;
         let Ok(unit) = dwarf.unit(header) else { continue };
@@ -121,7 +121,7 @@ fn digests(dwarf: &Dwarf<Slice<'_>>) -> BTreeMap<(String, usize), Digest> {
 
 /// The value of an attribute that does not depend on where things stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Said<'a> {
+enum Statement<'a> {
     Text(&'a [u8]),
     Number(u64),
     /// An address, an offset, a reference: it is there.
@@ -132,22 +132,22 @@ fn said<'e, 'a: 'e>(
     dwarf: &'e Dwarf<Slice<'a>>,
     unit: &'e gimli::Unit<Slice<'a>>,
     entry: &'e DebuggingInformationEntry<Slice<'a>>,
-) -> impl Iterator<Item = (gimli::DwAt, Said<'a>)> + 'e {
+) -> impl Iterator<Item = (gimli::DwAt, Statement<'a>)> + 'e {
     // The size of a unit's code follows from its functions.
     let unit_itself = entry.tag() == gimli::DW_TAG_compile_unit;
     entry.attrs().iter().map(move |attribute| {
         let raw = attribute.raw_value();
         let value = match raw {
-            _ if unit_itself && attribute.name() == gimli::DW_AT_high_pc => Said::Place,
-            AttributeValue::Data1(n) => Said::Number(n.into()),
-            AttributeValue::Data2(n) => Said::Number(n.into()),
-            AttributeValue::Data4(n) => Said::Number(n.into()),
-            AttributeValue::Data8(n) | AttributeValue::Udata(n) => Said::Number(n),
-            AttributeValue::Sdata(n) => Said::Number(n.cast_unsigned()),
-            AttributeValue::Flag(on) => Said::Number(on.into()),
+            _ if unit_itself && attribute.name() == gimli::DW_AT_high_pc => Statement::Place,
+            AttributeValue::Data1(n) => Statement::Number(n.into()),
+            AttributeValue::Data2(n) => Statement::Number(n.into()),
+            AttributeValue::Data4(n) => Statement::Number(n.into()),
+            AttributeValue::Data8(n) | AttributeValue::Udata(n) => Statement::Number(n),
+            AttributeValue::Sdata(n) => Statement::Number(n.cast_unsigned()),
+            AttributeValue::Flag(on) => Statement::Number(on.into()),
             other => match dwarf.attr_string(unit, other) {
-                Ok(text) => Said::Text(text.slice()),
-                Err(_) => Said::Place,
+                Ok(text) => Statement::Text(text.slice()),
+                Err(_) => Statement::Place,
             },
         };
         (attribute.name(), value)
@@ -164,11 +164,11 @@ fn text(
     value.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn shown(value: Said<'_>) -> String {
+fn shown(value: Statement<'_>) -> String {
     match value {
-        Said::Text(text) => format!("`{}`", String::from_utf8_lossy(text)),
-        Said::Number(number) => number.to_string(),
-        Said::Place => "(a place)".to_owned(),
+        Statement::Text(text) => format!("`{}`", String::from_utf8_lossy(text)),
+        Statement::Number(number) => number.to_string(),
+        Statement::Place => "(a place)".to_owned(),
     }
 }
 
@@ -190,7 +190,7 @@ fn first_difference(
     let (Some(left), Some(right)) = (unit(a, index_a), unit(b, index_b)) else { return fallback() };
     let (mut one, mut two) = (left.entries(), right.entries());
     let mut function = String::new();
-    for _ in 0..MOST_SEARCHED {
+    for _ in 0..MAX_SEARCHED {
         let (x, y) = match (one.next_dfs(), two.next_dfs()) {
             (Ok(Some(x)), Ok(Some(y))) => (x, y),
             (Ok(Some(x)), _) => return format!("an entry more in the first: {}", x.tag()),

@@ -14,7 +14,7 @@ use super::symbols::{Symbol, static_symbols};
 
 /// The largest number of program headers that are read; the kernel refuses more than 64 KiB of
 /// them.
-const MOST_SEGMENTS: usize = 2048;
+const MAX_SEGMENTS: usize = 2048;
 
 /// The file is not an ELF that could be loaded or linked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -231,7 +231,7 @@ fn program_headers(
     ctx: Ctx,
     unreadable: &mut Vec<String>,
 ) -> Vec<ProgramHeader> {
-    let count = usize::from(header.e_phnum).min(MOST_SEGMENTS);
+    let count = usize::from(header.e_phnum).min(MAX_SEGMENTS);
     if count == 0 {
         return Vec::new();
     }

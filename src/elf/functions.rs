@@ -7,7 +7,7 @@ use gimli::{
 
 use super::facts::{Facts, Kind, SegmentKind};
 use super::memory::Memory;
-use super::symbols::{MOST_ENTRIES, NamedFunction};
+use super::symbols::{MAX_ENTRIES, NamedFunction};
 
 /// The longest entry of `.eh_frame` that is read, in bytes; real ones have some hundred, and what
 /// is longer may hold anything.
@@ -185,7 +185,7 @@ fn read_entries(
         if all {
             length = entry.offset().saturating_add(entry.entry_len());
         }
-        if out.len() >= MOST_ENTRIES {
+        if out.len() >= MAX_ENTRIES {
             break;
         }
     }

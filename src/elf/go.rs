@@ -13,17 +13,17 @@ use super::memory::Memory;
 
 /// The largest number of functions a Go table may have: the largest Go programs have some hundred
 /// thousand.
-const MOST_FUNCTIONS: u64 = 2_000_000;
+const MAX_FUNCTIONS: u64 = 2_000_000;
 /// The largest number of places that look like the beginning of a table and are tried.
-const MOST_TRIED: usize = 16;
+const MAX_TRIED: usize = 16;
 /// The smallest number of functions a Go program may have; the runtime alone has a thousand.
-const FEWEST_FUNCTIONS: usize = 64;
+const MIN_FUNCTIONS: usize = 64;
 /// Bytes of a function in which the check of the stack's bound must begin; a large frame is
 /// computed before it.
 const PROLOGUE: u64 = 40;
 /// The smallest share, in percent, of Go's functions that must check the stack's bound. 72 to 80 %
 /// do; the others have small frames and call nothing, or are assembly.
-const LEAST_CHECKED_PERCENT: usize = 50;
+const MIN_CHECKED_PERCENT: usize = 50;
 /// Bytes of table entries that are read at once.
 const CHUNK: u64 = 32 << 10;
 
@@ -100,11 +100,11 @@ fn places(memory: &Memory<'_>) -> Vec<u64> {
     let mut out = Vec::new();
     for region in memory.regions.iter().filter(|region| !region.execute) {
         let mut at = 0;
-        while at < region.end() - region.address && out.len() < MOST_TRIED {
+        while at < region.end() - region.address && out.len() < MAX_TRIED {
             let start = region.address.wrapping_add(at);
             memory.look(start, STEP, |bytes| {
                 let words = bytes.chunks_exact(8).enumerate();
-                let likely = words.filter(|(_, word)| layout(word).is_some()).take(MOST_TRIED);
+                let likely = words.filter(|(_, word)| layout(word).is_some()).take(MAX_TRIED);
                 out.extend(likely.map(|(index, _)| start.wrapping_add(index as u64 * 8)));
             });
             at += STEP;
@@ -158,7 +158,7 @@ fn header(memory: &Memory<'_>, address: u64) -> Option<Header> {
             (word(2)?, list, list)
         }
     };
-    let plausible = (FEWEST_FUNCTIONS as u64..=MOST_FUNCTIONS).contains(&count);
+    let plausible = (MIN_FUNCTIONS as u64..=MAX_FUNCTIONS).contains(&count);
     plausible.then_some(Header { layout, count, text, list, base })
 }
 
@@ -234,8 +234,8 @@ fn read(memory: &Memory<'_>, facts: &Facts<'_>, address: u64, unwound: &[Range])
     table.own.retain(|range| range.start < range.end);
     let starts = table.own.iter();
     table.checked = starts.filter(|range| checks_stack(memory, facts.machine, **range)).count();
-    let enough = table.own.len() >= FEWEST_FUNCTIONS
-        && table.checked.saturating_mul(100) >= table.own.len() * LEAST_CHECKED_PERCENT;
+    let enough = table.own.len() >= MIN_FUNCTIONS
+        && table.checked.saturating_mul(100) >= table.own.len() * MIN_CHECKED_PERCENT;
     enough.then_some(table)
 }
 
@@ -245,7 +245,7 @@ fn beginning(memory: &Memory<'_>, machine: Machine, pairs: &[u64]) -> Option<u64
     const NEAR: u64 = 256 << 10;
     const SEARCHED: u64 = 1 << 20;
     // Of the first 256 functions 54 % begin with the check itself.
-    const LEAST_PERCENT: usize = 33;
+    const MIN_PERCENT: usize = 33;
     let starts: Vec<usize> = pairs
         .iter()
         .step_by(2)
@@ -265,7 +265,7 @@ fn beginning(memory: &Memory<'_>, machine: Machine, pairs: &[u64]) -> Option<u64
                 let bytes = &bytes[*base..];
                 let few = &starts[..starts.len().min(FIRST / 4)];
                 checked(bytes, few) > 0
-                    && checked(bytes, &starts) * 100 >= starts.len() * LEAST_PERCENT
+                    && checked(bytes, &starts) * 100 >= starts.len() * MIN_PERCENT
             });
             base.map(|base| region.address.wrapping_add(base as u64))
         })?

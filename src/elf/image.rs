@@ -10,7 +10,7 @@ use std::cell::{Cell, OnceCell};
 /// The unit of reading in bytes: reads begin at a multiple of it and have at least this size.
 const PAGE: u64 = 4096;
 /// The largest number of ranges that are kept of a file; no linker's file needs as many.
-const MOST_PARTS: usize = 64;
+const MAX_PARTS: usize = 64;
 /// Bytes that are searched at once.
 const CHUNK: u64 = 256 << 10;
 
@@ -105,7 +105,7 @@ impl<'s> Parts<'s> {
         }
         let start = offset & !(PAGE - 1);
         let length = end.checked_next_multiple_of(PAGE)?.min(self.length) - start;
-        if self.count.get() >= MOST_PARTS || self.held.get().saturating_add(length) > self.length {
+        if self.count.get() >= MAX_PARTS || self.held.get().saturating_add(length) > self.length {
             let whole = self.whole.get_or_init(|| self.keep(0, self.length));
             return cut(whole, offset, size);
         }

@@ -10,9 +10,9 @@ use super::facts::{Malformed, context};
 use super::sections::Compression;
 
 /// The largest number of sections that are read of one file.
-const MOST_SECTIONS: usize = 100_000;
+const MAX_SECTIONS: usize = 100_000;
 /// The largest number of symbols that are read of one table.
-const MOST_SYMBOLS: usize = 4_000_000;
+const MAX_SYMBOLS: usize = 4_000_000;
 
 /// A section with its contents, for comparing two files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub fn layout(bytes: &[u8]) -> Result<Layout<'_>, Malformed> {
     let ctx = context(&header)?;
     let offset = usize::try_from(header.e_shoff).unwrap_or(usize::MAX);
     let count = usize::from(header.e_shnum);
-    if offset == 0 || MOST_SECTIONS < count {
+    if offset == 0 || MAX_SECTIONS < count {
         return Ok(Layout::default());
     }
     let headers = SectionHeader::parse(bytes, offset, count, ctx).map_err(malformed)?;
@@ -93,7 +93,7 @@ pub fn layout(bytes: &[u8]) -> Result<Layout<'_>, Malformed> {
     {
         let count = usize::try_from(table.sh_size / table.sh_entsize).unwrap_or(0);
         let start = usize::try_from(table.sh_offset).unwrap_or(usize::MAX);
-        if let Ok(symbols) = Symtab::parse(bytes, start, count.min(MOST_SYMBOLS), ctx) {
+        if let Ok(symbols) = Symtab::parse(bytes, start, count.min(MAX_SYMBOLS), ctx) {
             for symbol in symbols.iter().filter(|symbol| 0 < symbol.st_size) {
                 let list = match st_type(symbol.st_info) {
                     STT_FUNC => &mut out.functions,

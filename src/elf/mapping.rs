@@ -69,12 +69,12 @@ pub fn offset_of(segments: &[Segment], address: u64) -> Option<u64> {
 /// File offsets for many addresses: an index by address, since a file may have a thousand segments
 /// and millions of relocations.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct AddressMap {
     /// Begin, end and offset, by address; none overlap.
     filled: Vec<(u64, u64, u64)>,
 }
 
-impl Places {
+impl AddressMap {
     pub(super) fn of(segments: &[Segment]) -> Self {
         let mut out: Vec<(u64, u64, u64)> = if shared_page(segments).is_none() {
             loads(segments).map(filled).collect()

@@ -13,7 +13,7 @@ use super::memory::Memory;
 use super::{Facts, Machine, facts, units};
 
 /// The largest number of bytes of functions that are decoded to answer one question.
-const MOST_DECODED: usize = 64 << 20;
+const MAX_DECODED: usize = 64 << 20;
 
 /// Names for the places of a file: its functions, variables and compilation units.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl Origins {
         let low = ranges.iter().map(|range| range.0).min().unwrap_or(0);
         let high = ranges.iter().map(|range| range.1).max().unwrap_or(0);
         let mut decoded = BTreeSet::new();
-        let mut budget = MOST_DECODED;
+        let mut budget = MAX_DECODED;
         let memory = Memory::of(facts);
         for region in memory.code() {
             let bytes = memory.copy(region.address, u64::MAX).unwrap_or_default();

@@ -9,7 +9,7 @@ use goblin::elf::reloc::{self, RelocSection};
 use goblin::elf::section_header::{SHT_REL, SHT_RELA, SHT_SYMTAB};
 use goblin::elf::sym::Symtab;
 
-use super::symbols::{MOST_ENTRIES, text_at};
+use super::symbols::{MAX_ENTRIES, text_at};
 use super::{Facts, Machine, Sections};
 
 /// Reads a debug section of an object with its relocations applied. Addresses of code become file
@@ -35,7 +35,7 @@ pub(super) fn relocated<'a>(
         let Some(raw) = sections.bytes_of(table) else { continue };
         let with_addend = table.kind == SHT_RELA;
         let Ok(parsed) = RelocSection::parse(raw, 0, raw.len(), with_addend, ctx) else { continue };
-        for relocation in parsed.iter().take(MOST_ENTRIES) {
+        for relocation in parsed.iter().take(MAX_ENTRIES) {
             let Some(width) = width(machine, relocation.r_type) else { continue };
             let symbol = symbols.as_ref().and_then(|symbols| symbols.get(relocation.r_sym));
             let Some(symbol) = symbol else { continue };
@@ -130,7 +130,7 @@ fn of_code<'a>(facts: &Facts<'a>, visit: &mut dyn FnMut(Named<'a>)) {
         let Some(patched) = patched.filter(|patched| patched.executable()) else { continue };
         let raw = facts.sections.bytes_of(section).unwrap_or_default();
         let Ok(parsed) = RelocSection::parse(raw, 0, raw.len(), true, ctx) else { continue };
-        for relocation in parsed.iter().take(MOST_ENTRIES) {
+        for relocation in parsed.iter().take(MAX_ENTRIES) {
             let Some(symbol) = symbols.get(relocation.r_sym) else { continue };
             let place = patched.offset.wrapping_add(relocation.r_offset);
             let name = text_at(names, symbol.st_name);

@@ -14,7 +14,7 @@ use crate::archive::compress;
 /// Flag of a compressed section (`SHF_COMPRESSED`).
 const COMPRESSED: u64 = 0x800;
 /// The largest size in bytes a compressed section may unpack to; what is longer is cut.
-const MOST_UNPACKED: u64 = 1 << 30;
+const MAX_UNPACKED: u64 = 1 << 30;
 
 /// One section header: name, kind, flags, and where the section lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +126,7 @@ impl<'a> Sections<'a> {
         if section.flags & COMPRESSED == 0 {
             return Some(Cow::Borrowed(bytes));
         }
-        let limit = MOST_UNPACKED.min(self.image.length().saturating_mul(16));
+        let limit = MAX_UNPACKED.min(self.image.length().saturating_mul(16));
         Compression::of(bytes, ctx).unpack(bytes, limit).map(Cow::Owned)
     }
 }

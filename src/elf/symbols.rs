@@ -7,7 +7,7 @@ use goblin::elf::sym::{STB_LOCAL, STT_FILE, STT_FUNC, STT_GNU_IFUNC, Sym, Symtab
 use super::sections::Sections;
 
 /// The largest number of symbols, and of relocations, that are read of one table.
-pub(super) const MOST_ENTRIES: usize = 4_000_000;
+pub(super) const MAX_ENTRIES: usize = 4_000_000;
 /// The longest name of a symbol that is kept, in bytes.
 pub(super) const LONGEST: usize = 4096;
 
@@ -61,7 +61,7 @@ fn tables<'a>(sections: &Sections<'a>) -> Option<(&'a [u8], &'a [u8])> {
 
 fn parse(table: &[u8], ctx: Ctx) -> impl Iterator<Item = Sym> {
     let entry = if ctx.container == Container::Big { 24 } else { 16 };
-    let count = (table.len() / entry).min(MOST_ENTRIES);
+    let count = (table.len() / entry).min(MAX_ENTRIES);
     Symtab::parse(table, 0, count, ctx).ok().into_iter().flat_map(|symbols| symbols.to_vec())
 }
 

@@ -1,6 +1,6 @@
 //! Checks a bundle against files, offline: signatures, subjects, what the provenance says of itself. Pure.
 //!
-//! Bounded: a bundle is a few lines; more than [`MOST_LINES`] is refused.
+//! Bounded: a bundle is a few lines; more than [`MAX_LINES`] is refused.
 
 use super::dsse::PAYLOAD;
 use super::statement::TYPE;
@@ -44,7 +44,7 @@ static BUILDER: Code = Code {
     explain: "Only what is asked for with --builder is accepted; the build type must be one this Quench knows.",
 };
 
-const MOST_LINES: usize = 1000;
+const MAX_LINES: usize = 1000;
 
 /// What a checked bundle of evidence says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub fn check(text: &str, wanted: Wanted<'_>, files: &[NamedDigest]) -> (Checked,
     let mut checked = Checked { authenticated: wanted.key.is_some(), ..Checked::default() };
     let mut findings = Vec::new();
     let lines = text.lines().filter(|line| !line.trim().is_empty());
-    for (index, line) in lines.clone().enumerate().take(MOST_LINES) {
+    for (index, line) in lines.clone().enumerate().take(MAX_LINES) {
         match envelope(line) {
             Ok((envelope, statement)) => {
                 signature(index + 1, &envelope, wanted, &mut checked, &mut findings);
@@ -96,8 +96,8 @@ pub fn check(text: &str, wanted: Wanted<'_>, files: &[NamedDigest]) -> (Checked,
             }
         }
     }
-    if MOST_LINES < lines.count() {
-        findings.push(Finding::error(&UNREADABLE, format!("more than {MOST_LINES} lines")));
+    if MAX_LINES < lines.count() {
+        findings.push(Finding::error(&UNREADABLE, format!("more than {MAX_LINES} lines")));
     }
     if wanted.key.is_none() && !wanted.unsigned {
         let finding = Finding::error(&UNAUTHENTICATED, "no key was given to check signatures with");

@@ -3,12 +3,12 @@
 //!
 //! Pure. Renderers for people, JSON lines (`quench.finding/1`) and SARIF take findings and texts, and return strings.
 
+mod escape;
 mod render;
-mod visible;
 mod wrap;
 
+pub use escape::{escape_controls, of_bytes};
 pub use render::{human, line_and_column, place, reference, wire};
-pub use visible::{of_bytes, visible};
 pub use wrap::wrapped;
 
 use std::collections::BTreeMap;
@@ -125,7 +125,7 @@ impl Finding {
 }
 
 /// Findings that say the same of several files or packages, as one that names them all; the order stays.
-pub fn together(findings: &[Finding]) -> Vec<Finding> {
+pub fn merge_equal(findings: &[Finding]) -> Vec<Finding> {
     let objects = |finding: &Finding| {
         let is_object = |label: &Label| matches!(label.place, Place::Object { .. });
         !finding.labels.is_empty() && finding.labels.iter().all(is_object)

@@ -2,7 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::{Code, Finding, Label, Place, Severity, visible};
+use super::{Code, Finding, Label, Place, Severity, escape_controls};
 use crate::wire;
 
 /// A finding with its source lines.
@@ -18,7 +18,7 @@ pub fn human(finding: &Finding, texts: &[(String, String)], colour: bool) -> Str
     let mut lines = Vec::new();
     for (index, label) in finding.labels.iter().enumerate() {
         let Place::Span { file, span } = &label.place else {
-            let place = visible(&place(&label.place, texts)).into_owned();
+            let place = escape_controls(&place(&label.place, texts)).into_owned();
             lines.push(if label.text.is_empty() {
                 place
             } else {
@@ -51,7 +51,7 @@ pub fn human(finding: &Finding, texts: &[(String, String)], colour: bool) -> Str
 
 /// A message may have lines of its own; nothing else in it is obeyed.
 fn lines_of(text: &str) -> String {
-    text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
+    text.split('\n').map(escape_controls).collect::<Vec<_>>().join("\n")
 }
 
 /// A place as `file:line:column`.
@@ -141,7 +141,7 @@ fn wire_label(label: &Label, texts: &[(String, String)]) -> wire::Label {
 #[cfg(test)]
 mod tests {
     use super::{Code, Finding, Place, human};
-    use crate::finding::together;
+    use crate::finding::merge_equal;
 
     const CODE: Code = Code { name: "area::code", summary: "", explain: "" };
 
@@ -180,8 +180,8 @@ mod tests {
         };
         let all = [lost("a.rpm"), other.clone(), lost("a.deb"), line(), line()];
         let both = lost("a.rpm").at(object("a.deb"), "");
-        assert_eq!(together(&all), [both, other, line(), line()]);
+        assert_eq!(merge_equal(&all), [both, other, line(), line()]);
         let worse = Finding::error(&CODE, "lost").at(object("b"), "");
-        assert_eq!(together(&[lost("a"), worse.clone()]), [lost("a"), worse]);
+        assert_eq!(merge_equal(&[lost("a"), worse.clone()]), [lost("a"), worse]);
     }
 }

@@ -14,25 +14,25 @@ const INSTALLED: &str = "/usr/lib/debug/.build-id";
 /// Where packages put what several of their debug files share; it has no link by its build-id.
 const SHARED: &str = "/usr/lib/debug/.dwz";
 /// No more of them are looked at; a package has one.
-const MOST_SHARED: usize = 4096;
+const MAX_SHARED: usize = 4096;
 
 /// Those of packages are held; of files we know where they are.
 #[derive(Debug, Default)]
-pub struct Known {
+pub struct DebugFileIndex {
     packed: SeparateFiles,
     files: BTreeMap<String, PathBuf>,
 }
 
 /// Reads packages, directories and files.
-pub fn read(paths: &[PathBuf]) -> Result<Known, Failure> {
-    let mut known = Known::default();
+pub fn read(paths: &[PathBuf]) -> Result<DebugFileIndex, Failure> {
+    let mut known = DebugFileIndex::default();
     for path in paths {
         known.one(path, 0).map_err(Failure::usage)?;
     }
     Ok(known)
 }
 
-impl Known {
+impl DebugFileIndex {
     fn one(&mut self, path: &Path, depth: usize) -> std::io::Result<()> {
         if path.is_dir() && depth < 32 {
             for entry in fs_err::read_dir(path)? {
@@ -98,7 +98,7 @@ fn files_below(directory: &Path, out: &mut Vec<PathBuf>, depth: usize) -> std::i
         let kind = entry.file_type()?;
         if kind.is_dir() && depth < 4 {
             files_below(&entry.path(), out, depth + 1)?;
-        } else if kind.is_file() && out.len() < MOST_SHARED {
+        } else if kind.is_file() && out.len() < MAX_SHARED {
             out.push(entry.path());
         }
     }

@@ -53,7 +53,7 @@ pub(super) fn examine(directory: &Path, digests: bool, options: &Options<'_>) ->
     let (gate, named) = (Gate::default(), Mutex::default());
     let walk = Walk { name: &name, digests, options, gate, named };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let Found { examination: mut whole, closed, other_names } =
+    let DirectoryScan { examination: mut whole, closed, other_names } =
         match rustix::fs::open(directory, flags, Mode::empty()) {
             Ok(opened) => walk.directory(opened, directory),
             Err(error) => walk.unreadable(directory, error).into(),
@@ -70,7 +70,7 @@ pub(super) fn examine(directory: &Path, digests: bool, options: &Options<'_>) ->
 /// An entry of a directory: its name and what kind it is.
 type Entry = (Box<[u8]>, FileType);
 /// What was found.
-struct Found {
+struct DirectoryScan {
     examination: Examination,
     /// Archives that were left as they are.
     closed: usize,
@@ -78,13 +78,13 @@ struct Found {
     other_names: BTreeMap<String, String>,
 }
 
-impl From<Examination> for Found {
+impl From<Examination> for DirectoryScan {
     fn from(examination: Examination) -> Self {
         Self { examination, closed: 0, other_names: BTreeMap::new() }
     }
 }
 
-impl Found {
+impl DirectoryScan {
     fn merge(&mut self, other: Self) {
         self.examination.merge(other.examination);
         self.closed += other.closed;
@@ -107,13 +107,13 @@ impl Walk<'_> {
     }
 
     /// All entries in the order of their names, in parallel.
-    fn directory(&self, opened: rustix::fd::OwnedFd, path: &Path) -> Found {
+    fn directory(&self, opened: rustix::fd::OwnedFd, path: &Path) -> DirectoryScan {
         let entries = match entries(&opened) {
             Ok(entries) => entries,
             Err(error) => return self.unreadable(path, error).into(),
         };
         let opened = std::fs::File::from(opened);
-        let nothing = || Found::from(self.nothing());
+        let nothing = || DirectoryScan::from(self.nothing());
         entries
             .par_iter()
             .with_max_len(ENTRIES)
@@ -133,7 +133,7 @@ impl Walk<'_> {
         directory: &std::fs::File,
         path: &Path,
         (name, kind): &Entry,
-        found: &mut Found,
+        found: &mut DirectoryScan,
     ) {
         let name = std::ffi::OsStr::from_bytes(name);
         let place = || path.join(name);
@@ -188,7 +188,7 @@ impl Walk<'_> {
         &self,
         opened: std::fs::File,
         place: &dyn Fn() -> std::path::PathBuf,
-        found: &mut Found,
+        found: &mut DirectoryScan,
     ) -> Result<(), Errno> {
         let mut head = [0; HEAD];
         let length = rustix::io::pread(&opened, &mut head[..], 0)?;
@@ -246,10 +246,10 @@ impl Walk<'_> {
         format: Format,
         head: &[u8],
         mut member: Member,
-        found: &mut Found,
+        found: &mut DirectoryScan,
     ) -> std::io::Result<()> {
         let metadata = opened.metadata()?;
-        let Found { examination: found, other_names, .. } = found;
+        let DirectoryScan { examination: found, other_names, .. } = found;
         if format == Format::Elf {
             if let Some(first) = self.first_name(&metadata, &member.path) {
                 found.placeholder(&member.path);
@@ -402,12 +402,12 @@ fn capabilities(opened: &std::fs::File, mode: u32) -> Option<String> {
 /// time may go beyond, and never waits: so those that wait for it wait in vain no more than it takes.
 #[derive(Default)]
 struct Gate {
-    held: Mutex<Held>,
+    held: Mutex<MemoryInUse>,
     left: Condvar,
 }
 
 #[derive(Default)]
-struct Held {
+struct MemoryInUse {
     bytes: u64,
     /// Somebody is beyond the bound.
     beyond: bool,
@@ -429,8 +429,8 @@ impl Gate {
 impl Pass<'_> {
     fn more(&self, bytes: u64) {
         let held = self.gate.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = |held: &Held| held.bytes.saturating_add(bytes) > AT_ONCE;
-        let waits = |held: &mut Held| !self.beyond.get() && held.beyond && full(held);
+        let full = |held: &MemoryInUse| held.bytes.saturating_add(bytes) > AT_ONCE;
+        let waits = |held: &mut MemoryInUse| !self.beyond.get() && held.beyond && full(held);
         let mut held =
             self.gate.left.wait_while(held, waits).unwrap_or_else(PoisonError::into_inner);
         if full(&held) {

@@ -17,7 +17,7 @@ use crate::failure::{Failure, Hinted as _};
 use crate::finding::{Finding, any_error};
 use crate::record::{self, Record};
 use crate::terminal::Terminal;
-use crate::verify::against::Past;
+use crate::verify::against::OldVerdict;
 use crate::verify::policy;
 use crate::verify::{Date, Examination, Options, Policy, Report};
 use crate::wire;
@@ -38,7 +38,7 @@ pub fn examine(path: &Path, digests: bool, options: &Options<'_>) -> Result<Exam
 
 /// What files are judged by, beside what they hold themselves.
 #[derive(Debug, Clone, Copy)]
-pub struct Given<'a> {
+pub struct JudgeBy<'a> {
     pub policy: Option<&'a Policy>,
     pub record: Option<&'a Record>,
     pub expected: Option<&'a Expected>,
@@ -49,7 +49,7 @@ pub struct Given<'a> {
 pub fn judge(
     mut examination: Examination,
     path: &Path,
-    given: &Given<'_>,
+    given: &JudgeBy<'_>,
 ) -> Result<(Report, Policy), Failure> {
     let inside = examination.kept.take();
     let inside = inside.filter(|_| given.record.is_none());
@@ -95,7 +95,7 @@ pub fn judge(
 }
 
 /// How an older version stood: by its record or verdict, or judged now.
-pub fn past(old: &Path, given: &Given<'_>, options: &Options<'_>) -> Result<Past, Failure> {
+pub fn past(old: &Path, given: &JudgeBy<'_>, options: &Options<'_>) -> Result<OldVerdict, Failure> {
     let name = old.display().to_string();
     if old.is_file() {
         let bytes = fs_err::read(old).map_err(Failure::usage)?;
@@ -103,15 +103,15 @@ pub fn past(old: &Path, given: &Given<'_>, options: &Options<'_>) -> Result<Past
             let verdict = wire::verdict_of(&String::from_utf8_lossy(&bytes)).map_err(|error| {
                 Failure::usage(format!("{name}: {error}")).with_hint(error.hint())
             })?;
-            return Ok(Past::of_verdict(&name, &verdict));
+            return Ok(OldVerdict::of_verdict(&name, &verdict));
         }
     }
     let (report, _) = judge(
         examine(old, false, options)?,
         old,
-        &Given { record: None, expected: None, ..*given },
+        &JudgeBy { record: None, expected: None, ..*given },
     )?;
-    Ok(Past::of_reports(&name, &[report]))
+    Ok(OldVerdict::of_reports(&name, &[report]))
 }
 
 /// What a plan, alone or in a record, makes one expect.

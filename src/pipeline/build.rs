@@ -5,7 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Planned, Ready, SourceOptions, closed, install};
+use super::closed::{self, RootRequest};
+use super::{Planned, Ready, SourceOptions, install};
 use crate::failure::{Exit, Failure, Hinted as _};
 use crate::finding::{Finding, any_error};
 use crate::package::{self, repo, sign};
@@ -42,15 +43,6 @@ pub struct Request {
     /// URI of who builds, for the provenance.
     pub builder: String,
     pub source: SourceOptions,
-}
-
-/// Which closed root.
-#[derive(Debug, Clone)]
-pub struct RootRequest {
-    /// The lock file; beside the profile's own where none is named.
-    pub lock: Option<PathBuf>,
-    /// Suite of a new lock; the host's where none is named.
-    pub suite: Option<String>,
 }
 
 /// Source, patch, configure, compile, stage, package, verify, record; then signatures and a repository.
@@ -95,12 +87,7 @@ fn in_root(
     ready: Ready,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
-    let wanted = closed::Wanted {
-        lock: root.lock.clone(),
-        suite: root.suite.clone(),
-        locked: request.source.locked,
-    };
-    let made = closed::prepare(&ready, &wanted, &request.source, terminal)?;
+    let made = closed::prepare(&ready, root, &request.source, terminal)?;
     let meson = ready.work.join("meson");
     let questions = closed::for_questions(&made, &ready.work, &meson)?;
     let planned = ready.plan(&questions, terminal)?;

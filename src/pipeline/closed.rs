@@ -6,12 +6,12 @@ use super::{Ready, SourceOptions};
 use crate::build_deps;
 use crate::failure::Failure;
 use crate::isolate::{self, Closed, Isolation, Place};
-use crate::root::{self, Made};
+use crate::root::{self, RootInstall};
 use crate::terminal::Terminal;
 
 /// Which root.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct RootRequest {
     /// The lock file; beside the profile's own where none is named.
     pub lock: Option<PathBuf>,
     pub suite: Option<String>,
@@ -21,10 +21,10 @@ pub struct Wanted {
 /// Makes the root of a profile, or finds it made.
 pub fn prepare(
     ready: &Ready,
-    wanted: &Wanted,
+    wanted: &RootRequest,
     options: &SourceOptions,
     terminal: &Terminal,
-) -> Result<Made, Failure> {
+) -> Result<RootInstall, Failure> {
     let Some(draft) = ready.draft() else {
         return Err(Failure::usage("no plan can be made of this profile"));
     };
@@ -45,7 +45,7 @@ pub fn prepare(
     Ok(root::prepare(&options, terminal)?)
 }
 
-fn isolation(made: &Made, places: Vec<Place>) -> Result<Isolation, Failure> {
+fn isolation(made: &RootInstall, places: Vec<Place>) -> Result<Isolation, Failure> {
     let closed = Closed {
         directory: made.directory.clone(),
         kind: made.kind.clone(),
@@ -60,7 +60,7 @@ fn place(outside: PathBuf, inside: &'static str, writable: bool) -> Place {
 }
 
 /// For questions to the compiler, and for making the private meson.
-pub fn for_questions(made: &Made, work: &Path, meson: &Path) -> Result<Isolation, Failure> {
+pub fn for_questions(made: &RootInstall, work: &Path, meson: &Path) -> Result<Isolation, Failure> {
     isolation(
         made,
         vec![place(work.join("probes"), "probes", true), place(meson.to_owned(), "meson", true)],
@@ -69,7 +69,7 @@ pub fn for_questions(made: &Made, work: &Path, meson: &Path) -> Result<Isolation
 
 /// For the steps of a build. `cache` is the directory of a compiler cache.
 pub fn for_build(
-    made: &Made,
+    made: &RootInstall,
     build: PathBuf,
     source: &Path,
     meson: &Path,

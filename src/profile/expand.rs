@@ -3,7 +3,7 @@
 use toml_writer::{ToTomlKey, ToTomlValue, TomlKeyBuilder, TomlStringBuilder};
 
 use super::{Compiler, Format, Level, Origin, Profile, Source, Sourced};
-use crate::finding::visible;
+use crate::finding::escape_controls;
 
 /// Renders the profile with nothing left to inherit or default.
 ///
@@ -142,7 +142,7 @@ impl Writer {
 
     /// A file may be called anything; a comment ends with its line and takes no control character.
     fn comment(&self, origin: &Origin) -> String {
-        visible(&(self.origin)(origin)).into_owned()
+        escape_controls(&(self.origin)(origin)).into_owned()
     }
 }
 

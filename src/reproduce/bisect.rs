@@ -7,7 +7,7 @@ use crate::isolate::Vary;
 
 /// What the search found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum Cause {
     /// It differs with nothing varied: toolchain, host, or something random.
     Always,
     One(Vary),
@@ -15,7 +15,7 @@ pub(super) enum Answer {
     Together(Vec<Vary>),
 }
 
-impl Answer {
+impl Cause {
     pub(super) fn text(&self) -> String {
         match self {
             Self::Always => "cause: none of the variations; a plain rebuild differs, too (toolchain, host headers, or \
@@ -35,9 +35,9 @@ pub(super) fn search(
     vary: &BTreeSet<Vary>,
     suspects: &BTreeSet<Vary>,
     differs: &mut dyn FnMut(&BTreeSet<Vary>) -> Result<bool, Failure>,
-) -> Result<Answer, Failure> {
+) -> Result<Cause, Failure> {
     if vary.is_empty() || differs(&BTreeSet::new())? {
-        return Ok(Answer::Always);
+        return Ok(Cause::Always);
     }
     let mut rest: Vec<Vary> = vary.iter().copied().collect();
     let suspects: BTreeSet<Vary> = vary.intersection(suspects).copied().collect();
@@ -53,21 +53,21 @@ pub(super) fn search(
         } else if differs(&right.iter().copied().collect())? {
             right
         } else {
-            return Ok(Answer::Together(rest));
+            return Ok(Cause::Together(rest));
         };
     }
-    Ok(rest.first().map_or(Answer::Always, |vary| Answer::One(*vary)))
+    Ok(rest.first().map_or(Cause::Always, |vary| Cause::One(*vary)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn answer(culprits: &[Vary], all: bool) -> (Answer, usize) {
+    fn answer(culprits: &[Vary], all: bool) -> (Cause, usize) {
         answer_with(&[], culprits, all)
     }
 
-    fn answer_with(suspects: &[Vary], culprits: &[Vary], all: bool) -> (Answer, usize) {
+    fn answer_with(suspects: &[Vary], culprits: &[Vary], all: bool) -> (Cause, usize) {
         let mut builds = 0;
         let every: BTreeSet<Vary> = Vary::ALL.into_iter().collect();
         let suspects = suspects.iter().copied().collect();
@@ -83,7 +83,7 @@ mod tests {
     fn every_variation_is_found_in_a_few_builds() {
         for vary in Vary::ALL {
             let (found, builds) = answer(&[vary], false);
-            assert_eq!(found, Answer::One(vary));
+            assert_eq!(found, Cause::One(vary));
             assert!(builds <= 9, "{builds} builds for {}", vary.name());
         }
     }
@@ -92,20 +92,20 @@ mod tests {
     fn a_suspect_is_asked_first_and_a_wrong_one_does_not_mislead() {
         assert_eq!(
             answer_with(&[Vary::Clock], &[Vary::Clock], false),
-            (Answer::One(Vary::Clock), 2)
+            (Cause::One(Vary::Clock), 2)
         );
         for vary in Vary::ALL {
             let (found, builds) = answer_with(&[Vary::Clock, Vary::Path], &[vary], false);
-            assert_eq!(found, Answer::One(vary));
+            assert_eq!(found, Cause::One(vary));
             assert!(builds <= 10, "{builds} builds for {}", vary.name());
         }
         let both = [Vary::Path, Vary::User];
-        assert!(matches!(answer_with(&both, &both, true).0, Answer::Together(_)));
+        assert!(matches!(answer_with(&both, &both, true).0, Cause::Together(_)));
     }
 
     #[test]
     fn what_differs_anyway_and_what_needs_two_is_said_so() {
-        assert_eq!(answer(&[], true).0, Answer::Always);
-        assert!(matches!(answer(&[Vary::Path, Vary::User], true).0, Answer::Together(_)));
+        assert_eq!(answer(&[], true).0, Cause::Always);
+        assert!(matches!(answer(&[Vary::Path, Vary::User], true).0, Cause::Together(_)));
     }
 }

@@ -7,7 +7,7 @@ use crate::terminal::Terminal;
 use crate::tool;
 
 /// Lists this long say how many more there are.
-const MOST: usize = 20;
+const MAX_LISTED: usize = 20;
 
 /// Says what does not match; true when everything does.
 pub(super) fn report(record: &Record, terminal: &Terminal) -> bool {
@@ -74,11 +74,11 @@ pub(super) fn report(record: &Record, terminal: &Terminal) -> bool {
         );
         return true;
     }
-    for line in lines.iter().take(MOST) {
+    for line in lines.iter().take(MAX_LISTED) {
         terminal.warn(line);
     }
-    if MOST < lines.len() {
-        terminal.warn(&format!("{} more differences of the host", lines.len() - MOST));
+    if MAX_LISTED < lines.len() {
+        terminal.warn(&format!("{} more differences of the host", lines.len() - MAX_LISTED));
     }
     if !other.is_empty() {
         terminal.status("Root", &root_command(record));

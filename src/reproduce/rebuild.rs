@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Request;
 use crate::failure::{Exit, Failure};
 use crate::isolate::{self, Disorder, Isolation, Vary};
-use crate::pipeline::closed::{self, Wanted};
+use crate::pipeline::closed::{self, RootRequest};
 use crate::pipeline::{self, Planned, Ready, SourceOptions, install};
 use crate::record::{NamedDigest, Record, SourceKind};
 use crate::source::{Lock, sha256_of};
@@ -162,7 +162,7 @@ fn in_root(
     main: &Path,
     terminal: &Terminal,
 ) -> Result<Set, Failure> {
-    let wanted = Wanted {
+    let wanted = RootRequest {
         lock: Some(ready.context.lock.with_extension("root.lock")),
         suite: None,
         locked: true,

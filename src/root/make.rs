@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::archive::{command, place as deb_place};
-use super::{Error, Made};
+use super::{Error, RootInstall};
 use crate::files::Scratch;
 use crate::record::{RootKind, RootLock};
 use crate::source::sha256_of;
@@ -26,12 +26,12 @@ struct Note {
 }
 
 /// A finished root of this lock.
-pub(super) fn find(place: &Path, root: &RootLock, digest: &str) -> Option<Made> {
+pub(super) fn find(place: &Path, root: &RootLock, digest: &str) -> Option<RootInstall> {
     let text = fs_err::read_to_string(place.join("made.json")).ok()?;
     let note: Note = serde_json::from_str(&text).ok()?;
     let directory = place.join("root");
     let good = note.lock == digest && directory.join("usr/bin").is_dir();
-    good.then(|| Made {
+    good.then(|| RootInstall {
         directory,
         lock: root.clone(),
         digest: digest.to_owned(),

@@ -41,7 +41,7 @@ pub struct Options<'a> {
 
 /// A root that is ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Made {
+pub struct RootInstall {
     /// Where it is unpacked.
     pub directory: PathBuf,
     pub lock: record::RootLock,
@@ -101,7 +101,7 @@ impl Hinted for Error {
 }
 
 /// The root of a lock, made where it is not there; the lock, too, unless it must exist.
-pub fn prepare(options: &Options<'_>, terminal: &Terminal) -> Result<Made, Error> {
+pub fn prepare(options: &Options<'_>, terminal: &Terminal) -> Result<RootInstall, Error> {
     let known = read(&options.lock)?;
     let shown = options.lock.display().to_string();
     let lock = match known.filter(|_| !options.update) {

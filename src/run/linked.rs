@@ -31,7 +31,7 @@ pub enum Error {
 }
 
 #[derive(Debug, Deserialize)]
-struct Entry {
+struct CompileCommand {
     command: String,
     output: String,
 }
@@ -49,7 +49,7 @@ pub fn linked(
         process::output(&isolation.wrap(&invocation)).map(|output| output.text())
     };
     let text = ask("ask ninja for its commands", "ninja", &["-t", "compdb", "-x"])?;
-    let entries: Vec<Entry> =
+    let entries: Vec<CompileCommand> =
         serde_json::from_str(&text).map_err(|error| Error::Commands(error.to_string()))?;
     let Some(link) = entries.into_iter().find(|entry| entry.output == program) else {
         return Ok((

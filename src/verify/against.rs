@@ -21,14 +21,14 @@ pub(super) static UNMATCHED: Code = Code {
 
 /// How a rule stood.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Was {
+struct OldObject {
     answer: Answer,
     detail: String,
     /// n of m, for partial ones.
     part: Option<(usize, usize)>,
 }
 
-impl Was {
+impl OldObject {
     fn of(verdict: &Verdict) -> Self {
         let part = match verdict {
             Verdict::Partial { n, m, .. } => Some((*n, *m)),
@@ -40,23 +40,23 @@ impl Was {
 
 /// How the files of an older version stood.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Past {
+pub struct OldVerdict {
     /// What it is called in findings.
     pub name: String,
-    files: BTreeMap<String, BTreeMap<String, Was>>,
+    files: BTreeMap<String, BTreeMap<String, OldObject>>,
 }
 
 /// A percentage may waver by this much: code moves between functions.
 const WAVER: u128 = 1;
 
-impl Past {
+impl OldVerdict {
     /// From reports of this program.
     pub fn of_reports(name: &str, reports: &[Report]) -> Self {
         let mut past = Self { name: name.to_owned(), ..Self::default() };
         for report in reports {
             for object in report.judged() {
                 let rules = object.rules.iter();
-                let rules = rules.map(|rule| (rule.rule.to_owned(), Was::of(&rule.verdict)));
+                let rules = rules.map(|rule| (rule.rule.to_owned(), OldObject::of(&rule.verdict)));
                 let rules = rules.chain(cet(object.cet.0, object.cet.1)).collect();
                 past.files.insert(key(&report.name, &object.path), rules);
             }
@@ -71,7 +71,7 @@ impl Past {
             for object in input.objects.iter().chain(&input.files) {
                 let rules = object.rules.iter().map(|rule| {
                     let (answer, detail) = (rule.verdict, rule.detail.clone());
-                    (rule.rule.clone(), Was { answer, detail, part: rule.n.zip(rule.m) })
+                    (rule.rule.clone(), OldObject { answer, detail, part: rule.n.zip(rule.m) })
                 });
                 let rules = rules.chain(cet(object.ibt, object.shstk)).collect();
                 past.files.insert(key(&input.name, &object.path), rules);
@@ -80,7 +80,7 @@ impl Past {
         past
     }
 
-    fn find(&self, path: &str, alone: bool) -> Option<&BTreeMap<String, Was>> {
+    fn find(&self, path: &str, alone: bool) -> Option<&BTreeMap<String, OldObject>> {
         if let Some(found) = self.files.get(path) {
             return Some(found);
         }
@@ -96,10 +96,10 @@ impl Past {
 }
 
 /// The CET bits of the property note, as rules of their own.
-fn cet(ibt: bool, shstk: bool) -> impl Iterator<Item = (String, Was)> {
+fn cet(ibt: bool, shstk: bool) -> impl Iterator<Item = (String, OldObject)> {
     [("ibt-note", ibt), ("shstk-note", shstk)].into_iter().map(|(name, set)| {
         let answer = if set { Answer::Holds } else { Answer::Fails };
-        (name.to_owned(), Was { answer, detail: "the bit is not set".to_owned(), part: None })
+        (name.to_owned(), OldObject { answer, detail: "the bit is not set".to_owned(), part: None })
     })
 }
 
@@ -121,7 +121,7 @@ fn unversioned(path: &str) -> String {
 }
 
 /// Findings for everything that was lost, and for files that could not be compared.
-pub fn lost(past: &Past, reports: &[Report]) -> Vec<Finding> {
+pub fn lost(past: &OldVerdict, reports: &[Report]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut compared = 0;
     let alone = reports.iter().map(|report| report.objects.len()).sum::<usize>() == 1;
@@ -148,7 +148,7 @@ pub fn lost(past: &Past, reports: &[Report]) -> Vec<Finding> {
 }
 
 fn compare(
-    old: &BTreeMap<String, Was>,
+    old: &BTreeMap<String, OldObject>,
     object: &ObjectVerdict,
     past: &str,
     place: &Place,
@@ -177,7 +177,7 @@ fn compare(
 }
 
 /// What is worse now, in words.
-fn worse(was: &Was, now: &Verdict) -> Option<String> {
+fn worse(was: &OldObject, now: &Verdict) -> Option<String> {
     let detail = now.detail();
     match (was.answer, now) {
         (Answer::Holds | Answer::Partial, Verdict::Fails(_)) => Some(format!("lost: {detail}")),
@@ -219,7 +219,8 @@ mod tests {
 
     #[track_caller]
     fn messages(old: Verdict, new: Verdict) -> Vec<String> {
-        let past = Past::of_reports("old.deb", &[report("old.deb", "/usr/bin/x", old, false)]);
+        let past =
+            OldVerdict::of_reports("old.deb", &[report("old.deb", "/usr/bin/x", old, false)]);
         let found = lost(&past, &[report("new.deb", "/usr/bin/x", new, false)]);
         found.into_iter().map(|finding| finding.message).collect()
     }
@@ -253,11 +254,11 @@ mod tests {
     #[test]
     fn files_are_matched_without_versions_and_nothing_matched_is_an_error() {
         let old = |name: &str, path: &str| {
-            Past::of_reports(name, &[report(name, path, Verdict::Holds, true)])
+            OldVerdict::of_reports(name, &[report(name, path, Verdict::Holds, true)])
         };
         let new = |name: &str, path: &str| {
             let reports = [report(name, path, Verdict::Fails("f".to_owned()), false)];
-            move |past: &Past| -> Vec<(String, &'static str)> {
+            move |past: &OldVerdict| -> Vec<(String, &'static str)> {
                 lost(past, &reports)
                     .into_iter()
                     .map(|finding| (finding.message, finding.severity.name()))
@@ -268,7 +269,7 @@ mod tests {
         assert_eq!(new("n.deb", "/l/libx.so.2.1")(&old("o.deb", "/l/libx.so.1")).len(), both);
         assert_eq!(new("new", "new/bin/x")(&old("old", "old/bin/x")).len(), both);
         assert_eq!(new("b/x", "b/x")(&old("a/y", "a/y")).len(), both);
-        let past = Past { files: BTreeMap::new(), name: "old".to_owned() };
+        let past = OldVerdict { files: BTreeMap::new(), name: "old".to_owned() };
         let found = new("n.deb", "/x")(&past);
         assert_eq!(found.last().map(|(_, severity)| *severity), Some("error"));
     }
@@ -280,6 +281,6 @@ mod tests {
             crate::verify::Verification { reports: reports.to_vec(), ..Default::default() };
         let written = wire::text(&crate::verify::wire(&verification)).unwrap();
         let read: wire::Verdict = wire::read(&written).unwrap();
-        assert_eq!(Past::of_verdict("p", &read), Past::of_reports("p", &reports));
+        assert_eq!(OldVerdict::of_verdict("p", &read), OldVerdict::of_reports("p", &reports));
     }
 }

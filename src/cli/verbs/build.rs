@@ -6,7 +6,8 @@ use crate::cli::source::SourceArgs;
 use crate::evidence;
 use crate::failure::{Exit, Failure};
 use crate::isolate;
-use crate::pipeline::build::{Request, RootRequest, run as build};
+use crate::pipeline::build::{Request, run as build};
+use crate::pipeline::closed::RootRequest;
 use crate::plan::StepId;
 use crate::terminal::Terminal;
 
@@ -102,10 +103,11 @@ impl Args {
             sign: self.sign.clone(),
             repository: self.repo,
             sandbox: self.sandbox,
-            root: self
-                .root
-                .clone()
-                .map(|lock| RootRequest { lock, suite: self.root_suite.clone() }),
+            root: self.root.clone().map(|lock| RootRequest {
+                lock,
+                suite: self.root_suite.clone(),
+                locked: self.source.locked,
+            }),
             ccache: self.ccache,
             provenance_key: self.provenance_key.clone(),
             builder: self.builder.clone(),

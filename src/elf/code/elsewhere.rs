@@ -14,7 +14,7 @@ use crate::elf::memory::Memory;
 
 /// The largest number of places that are remembered of a file; that there were more is kept as a
 /// fact.
-const MOST: usize = 1 << 16;
+const MAX_PLACES: usize = 1 << 16;
 /// The number of instructions that must be possible from a place on; in data the chance of that is
 /// one in some hundred.
 const FOLLOWED: usize = 16;
@@ -40,7 +40,7 @@ impl Elsewhere {
             (_, true) => &mut self.steps,
             _ => return,
         };
-        if list.len() < MOST {
+        if list.len() < MAX_PLACES {
             list.push(address);
         } else {
             self.many = true;

@@ -55,7 +55,7 @@ fn bit(register: Register) -> u16 {
 
 /// What is known at places that jumps lead to.
 #[derive(Debug, Default)]
-struct Joins {
+struct JumpTargets {
     forwards: BTreeMap<u64, State>,
     /// At the last jump through a table, whose targets are not known.
     table: Option<State>,
@@ -65,7 +65,7 @@ struct Joins {
     fresh_until: u64,
 }
 
-impl Joins {
+impl JumpTargets {
     /// Tells whether an argument may still be in its register somewhere from an address on.
     fn fresh_from(&self, address: u64) -> bool {
         let fresh = |state: Option<State>| state.is_some_and(|state| state.fresh != 0);
@@ -105,13 +105,13 @@ impl Joins {
 
 /// Stack addresses that were taken, and places where parameters were stored.
 #[derive(Debug, Default)]
-struct Places {
+struct StackSlots {
     stored: BTreeSet<i64>,
     /// Taken, and nothing is stored there yet.
     open: BTreeSet<i64>,
 }
 
-impl Places {
+impl StackSlots {
     fn store(&mut self, place: Option<i64>) {
         if let Some(place) = place {
             self.stored.insert(place);
@@ -131,8 +131,8 @@ impl Places {
 pub(super) fn only_parameters(code: impl Iterator<Item = Instruction>, last: u64) -> bool {
     const ARGUMENTS: u16 = (1 << 14) - 1;
     let mut state = State { pointer: 0, fresh: ARGUMENTS };
-    let (mut joins, mut apart, mut frame) = (Joins::default(), false, None);
-    let mut places = Places::default();
+    let (mut joins, mut apart, mut frame) = (JumpTargets::default(), false, None);
+    let mut places = StackSlots::default();
     let mut last_pushed = Register::None;
     for instruction in code {
         let instruction = &instruction;

@@ -199,7 +199,7 @@ pub fn code<'a>(facts: &Facts<'a>, debug: Option<&Sections<'a>>) -> Option<Code<
     if names.is_empty() && !relocatable {
         names = exported(facts);
     }
-    let Known { ranges, covered, others, go, table, frames } = known(&memory, facts, &names);
+    let FunctionMap { ranges, covered, others, go, table, frames } = known(&memory, facts, &names);
     let mut out = Code {
         functions: ranges.iter().map(function).collect(),
         bytes: covered + others.unwrap_or(0),
@@ -268,7 +268,7 @@ fn x86<'a>(memory: &Memory<'_>, facts: &Facts<'a>, out: &mut Code<'a>) -> scan::
 }
 
 /// Where functions are, as far as tables of the file say.
-struct Known {
+struct FunctionMap {
     /// All but Go's.
     ranges: Vec<Range>,
     /// Bytes in them.
@@ -282,7 +282,7 @@ struct Known {
     frames: Option<Range>,
 }
 
-fn known(memory: &Memory<'_>, facts: &Facts<'_>, names: &[NamedFunction<'_>]) -> Known {
+fn known(memory: &Memory<'_>, facts: &Facts<'_>, names: &[NamedFunction<'_>]) -> FunctionMap {
     let Frames { functions: unwound, place: frames } = functions::from_eh_frame(memory, facts);
     let length = |ranges: &[Range]| ranges.iter().map(|range| range.end - range.start).sum();
     let ranges = functions::ranges(memory, unwound.clone(), names);
@@ -290,8 +290,14 @@ fn known(memory: &Memory<'_>, facts: &Facts<'_>, names: &[NamedFunction<'_>]) ->
     // Names are no proof, only a reason to look for one; so is code that nothing explains.
     let claimed = facts.sections.list.iter().any(|section| section.name.contains(".go"));
     let all: u64 = memory.code().map(|region| region.end() - region.address).sum();
-    let plain =
-        Known { ranges, covered, others: None, go: None, table: go::Table::default(), frames };
+    let plain = FunctionMap {
+        ranges,
+        covered,
+        others: None,
+        go: None,
+        table: go::Table::default(),
+        frames,
+    };
     // Padding or not, it is less than what is known.
     if !claimed && facts.machine == Machine::X86_64 && all.saturating_sub(covered) <= covered {
         return plain;
@@ -299,12 +305,19 @@ fn known(memory: &Memory<'_>, facts: &Facts<'_>, names: &[NamedFunction<'_>]) ->
     let others = functions::uncovered(memory, &plain.ranges);
     let table =
         if !claimed && others <= covered { None } else { go::table(memory, facts, &unwound) };
-    let Some(table) = table else { return Known { others: Some(others), ..plain } };
+    let Some(table) = table else { return FunctionMap { others: Some(others), ..plain } };
     let names: Vec<NamedFunction<'_>> =
         names.iter().filter(|function| !table.owns(function.address)).copied().collect();
     let ranges = functions::ranges(memory, [unwound, table.foreign.clone()].concat(), &names);
     let go = table.with(memory, &ranges);
-    Known { covered: length(&ranges), ranges, others: Some(go.others), go: Some(go), table, frames }
+    FunctionMap {
+        covered: length(&ranges),
+        ranges,
+        others: Some(go.others),
+        go: Some(go),
+        table,
+        frames,
+    }
 }
 
 fn function(range: &Range) -> Function {

@@ -12,12 +12,12 @@ type Answer = (Verdict, String);
 const TOLERATED_PERCENT: usize = 2;
 /// Share of the code that must lie in known functions, unless less than this many bytes do not: the PLT, start files and
 /// AArch64's read-only data in the code segment are in no function.
-const LEAST_COVERED_PERCENT: u64 = 50;
-const FEW_BYTES: u64 = 4096;
+const MIN_COVERED_PERCENT: u64 = 50;
+const MIN_BYTES: u64 = 4096;
 /// Share of x86-64 code that may lie in no known function, and do what a rule is about, while what is said of the others is
 /// said of the file. Of 3,028 files of a Debian 12 96 have more in no known function, and three of them could do it:
 /// hand-written assembly, and musl, which has no `.eh_frame`.
-const MOST_UNKNOWN_PERCENT: u64 = 10;
+const MAX_UNKNOWN_PERCENT: u64 = 10;
 /// Names shown of the worst functions.
 const SHOWN: usize = 8;
 
@@ -65,22 +65,22 @@ fn of_go(object: Object<'_>) -> Answer {
 /// in the file are no proof.
 pub(super) fn is_go(object: Object<'_>) -> bool {
     let go = object.code.and_then(|code| code.go);
-    go.is_some_and(|go| go.foreign == 0 && go.others < FEW_BYTES)
+    go.is_some_and(|go| go.foreign == 0 && go.others < MIN_BYTES)
 }
 
 /// The code, when enough of it lies in functions we know.
 fn seen(object: Object<'_>) -> Option<&Code<'_>> {
     object.code.filter(|code| {
         !code.functions.is_empty()
-            && (code.bytes - code.covered < FEW_BYTES
+            && (code.bytes - code.covered < MIN_BYTES
                 || code.covered.saturating_mul(100)
-                    >= code.bytes.saturating_mul(LEAST_COVERED_PERCENT))
+                    >= code.bytes.saturating_mul(MIN_COVERED_PERCENT))
             && !is_go(object)
     })
 }
 
 /// What bytes in no known function could do that the rule is about.
-struct Others<'c> {
+struct OutsideFunctions<'c> {
     places: &'c [u64],
     /// So few do not matter beside what is known.
     tolerated: usize,
@@ -88,7 +88,7 @@ struct Others<'c> {
     what: &'static str,
 }
 
-impl Others<'_> {
+impl OutsideFunctions<'_> {
     fn harmless(&self, code: &Code<'_>) -> bool {
         let looked_at = code.elsewhere.as_ref().is_some_and(|elsewhere| !elsewhere.many);
         looked_at && self.places.len() <= self.tolerated
@@ -124,13 +124,13 @@ impl Others<'_> {
 fn as_far_as_known(
     object: Object<'_>,
     code: &Code<'_>,
-    others: &Others<'_>,
+    others: &OutsideFunctions<'_>,
     verdict: Verdict,
 ) -> Verdict {
     let unknown = code.bytes - code.covered;
     let much = object.facts.machine == Machine::X86_64
-        && unknown >= FEW_BYTES
-        && unknown.saturating_mul(100) > code.bytes.saturating_mul(MOST_UNKNOWN_PERCENT);
+        && unknown >= MIN_BYTES
+        && unknown.saturating_mul(100) > code.bytes.saturating_mul(MAX_UNKNOWN_PERCENT);
     if !much || others.harmless(code) {
         return verdict;
     }
@@ -212,7 +212,7 @@ pub(super) fn stack_protector(object: Object<'_>) -> Answer {
         evidence.push_str(&format!(": {worst}"));
     }
     let needy = n + exposed;
-    let others = Others {
+    let others = OutsideFunctions {
         places: code.elsewhere.as_ref().map_or(&[], |elsewhere| &elsewhere.takes),
         tolerated: needy * TOLERATED_PERCENT / 100,
         what: "take the address of a local",
@@ -251,7 +251,7 @@ pub(super) fn stack_clash(object: Object<'_>) -> Answer {
     let Some(code) = object.code.filter(|code| 0 < code.bytes && !is_go(object)) else {
         return unseen(object);
     };
-    let others = Others {
+    let others = OutsideFunctions {
         places: code.elsewhere.as_ref().map_or(&[], |elsewhere| &elsewhere.steps),
         tolerated: 0,
         what: "grow the frame by a page or more",

@@ -1,6 +1,6 @@
 //! The table for people.
 
-use crate::finding::visible;
+use crate::finding::escape_controls;
 use crate::verify::compare::{Comparison, Difference};
 use crate::verify::policy::Policy;
 use crate::verify::rule_infos;
@@ -9,11 +9,11 @@ use crate::verify::{ObjectVerdict, Outcome, Report, RuleVerdict};
 /// Columns of the last cell.
 const WIDTH: usize = 110;
 /// Up to so many files, every verdict is shown.
-const FEW: usize = 5;
+const MAX_NAMED: usize = 5;
 
 /// True when a table of so many files shows every verdict.
 pub fn shows_all(files: usize) -> bool {
-    files <= FEW
+    files <= MAX_NAMED
 }
 
 /// A report for people: with `all`, every verdict; else those a policy has something to say about, and of few files all.
@@ -21,7 +21,7 @@ pub fn human(report: &Report, all: bool) -> String {
     let all = all || shows_all(report.objects.len());
     let mut out = format!(
         "{}: {} ELF files, {} others, policy {}{}: {}\n",
-        visible(&report.name),
+        escape_controls(&report.name),
         report.objects.len(),
         report.others,
         report.policy,
@@ -62,7 +62,7 @@ pub fn comparison(comparison: &Comparison) -> String {
         for (file, text, detail) in examples {
             let detail: String = detail.chars().take(WIDTH).collect();
             let line = format!("{file}: `{text}`; ours: {detail}");
-            out.push_str(&format!("        {}\n", visible(&line)));
+            out.push_str(&format!("        {}\n", escape_controls(&line)));
         }
     }
     out
@@ -86,7 +86,7 @@ pub fn rules_text() -> String {
 
 fn head(object: &ObjectVerdict) -> String {
     let privileged = if object.privileged { ", privileged" } else { "" };
-    format!("  {} ({}{privileged})\n", visible(&object.path), object.kind.name())
+    format!("  {} ({}{privileged})\n", escape_controls(&object.path), object.kind.name())
 }
 
 fn line(rule: &RuleVerdict) -> String {
@@ -100,7 +100,7 @@ fn line(rule: &RuleVerdict) -> String {
             ("w", format!("{text} [waived until {expires}: {reason}]"))
         }
     };
-    let text: String = visible(&text).chars().take(WIDTH).collect();
+    let text: String = escape_controls(&text).chars().take(WIDTH).collect();
     let line = format!("  {mark} {:<16} {:<15} {text}", rule.rule, rule.verdict.name());
     format!("{}\n", line.trim_end())
 }

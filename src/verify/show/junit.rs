@@ -1,6 +1,6 @@
 //! JUnit XML: one suite an input, one case a rule and file. What CI servers agree on: the `testsuites` dialect.
 
-use crate::finding::{Finding, Severity, visible};
+use crate::finding::{Finding, Severity, escape_controls};
 use crate::verify::judge::RULE_FAILED;
 use crate::verify::{ObjectVerdict, Outcome, Report, RuleVerdict, Verdict, Verification};
 
@@ -131,7 +131,7 @@ fn escaped(text: &str) -> String {
             '"' => out.push_str("&quot;"),
             '\t' | '\n' => out.push_str(&format!("&#{};", u32::from(c))),
             '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
-            c => out.push_str(&visible(c.encode_utf8(&mut buffer))),
+            c => out.push_str(&escape_controls(c.encode_utf8(&mut buffer))),
         }
     }
     out

@@ -1,14 +1,14 @@
 //! GitHub-flavoured Markdown: what a pull request or a job summary shows.
 
-use crate::finding::{self, Finding, Severity, visible};
+use crate::finding::{self, Finding, Severity, escape_controls};
 use crate::verify::judge::RULE_FAILED;
 use crate::verify::{ObjectVerdict, Outcome, Report, RuleVerdict, Verdict, Verification};
 
 /// Rows of one table; job summaries are bounded.
-const MOST_ROWS: usize = 400;
+const MAX_ROWS: usize = 400;
 
 /// A job summary may have 1 MiB; with a byte more nothing of it is shown.
-const MOST_BYTES: usize = 1_000_000;
+const MAX_BYTES: usize = 1_000_000;
 
 /// What has room on the page.
 struct Page {
@@ -23,7 +23,7 @@ impl Page {
         let (mut shown, mut left, mut open) = (0, rows.len(), false);
         for row in rows {
             let around = if open { 0 } else { head.len() + end.len() + NOTE };
-            if shown == MOST_ROWS || !self.has_room(around + row.len() + NOTE) {
+            if shown == MAX_ROWS || !self.has_room(around + row.len() + NOTE) {
                 break;
             }
             if !open {
@@ -45,7 +45,7 @@ impl Page {
     }
 
     fn has_room(&self, bytes: usize) -> bool {
-        self.text.len() + bytes + NOTE <= MOST_BYTES
+        self.text.len() + bytes + NOTE <= MAX_BYTES
     }
 }
 
@@ -177,7 +177,7 @@ fn short(verdict: &Verdict) -> String {
 /// Text in a table cell: nothing in it is markup.
 fn plain(text: &str) -> String {
     let mut out = String::new();
-    for c in visible(&text.replace('\n', " ")).chars() {
+    for c in escape_controls(&text.replace('\n', " ")).chars() {
         match c {
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' | '!' | '@' => {
                 out.push('\\');
@@ -194,7 +194,7 @@ fn plain(text: &str) -> String {
 
 /// A path as code. A bar would end the cell and a backtick the code, so both go into an HTML element instead.
 fn code(text: &str) -> String {
-    let text = visible(text);
+    let text = escape_controls(text);
     if text.contains(['`', '|', '\\']) || text.trim() != text {
         format!("<code>{}</code>", html(&text))
     } else {
@@ -204,7 +204,7 @@ fn code(text: &str) -> String {
 
 fn html(text: &str) -> String {
     let mut out = String::new();
-    for c in visible(text).chars() {
+    for c in escape_controls(text).chars() {
         match c {
             '<' | '>' | '&' | '@' | '|' | '`' | '*' | '_' | '[' | '\\' => {
                 out.push_str(&format!("&#{};", u32::from(c)));
@@ -217,7 +217,7 @@ fn html(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST_ROWS, code, markdown, plain};
+    use super::{MAX_ROWS, code, markdown, plain};
     use crate::verify::{ObjectVerdict, Outcome, Report, RuleVerdict, Verdict, Verification};
 
     #[test]
@@ -231,7 +231,7 @@ mod tests {
         };
         let report = |length: usize| Report {
             name: "d".to_owned(),
-            objects: (0..=MOST_ROWS).map(|index| object(index, length)).collect(),
+            objects: (0..=MAX_ROWS).map(|index| object(index, length)).collect(),
             ..Report::default()
         };
         let page = |reports: Vec<Report>| {

@@ -14,7 +14,7 @@ use crate::verify::policy::Demand;
 use crate::verify::{ObjectVerdict, Outcome, Report, RuleVerdict, Verdict, Verification};
 
 /// What code scanning takes of a run; one more and it refuses all.
-const MOST_RESULTS: usize = 25_000;
+const MAX_RESULTS: usize = 25_000;
 /// What absolute paths are relative to: code scanning shows relative ones only.
 const ROOT: &str = "ROOT";
 
@@ -41,7 +41,7 @@ pub fn sarif(verification: &Verification, texts: &[(String, String)]) -> Value {
     let findings = others(&verification.findings);
     results.extend(findings.map(|finding| of_finding(finding, first, texts)));
     number(&mut results);
-    let notifications = left_out(&mut results, MOST_RESULTS);
+    let notifications = left_out(&mut results, MAX_RESULTS);
     for result in &mut results {
         let id = result["ruleId"].as_str().unwrap_or_default();
         if let Some(index) = index.get(id) {

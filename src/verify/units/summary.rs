@@ -7,7 +7,7 @@ use super::CompileOptions;
 use crate::elf::{Code, Marks, Unit};
 
 /// Units kept of one file; more than any program has that we build.
-const MOST: usize = 50_000;
+const MAX_UNITS: usize = 50_000;
 /// Names kept of a unit's functions.
 const SHOWN: usize = 3;
 
@@ -41,7 +41,7 @@ pub(in crate::verify) fn summaries(units: &[Unit], code: Option<&Code<'_>>) -> V
     let missing = code.map(|code| code.targets.missing.as_slice()).unwrap_or_default();
     let with_code = units.iter().filter(|unit| !unit.ranges.is_empty());
     with_code
-        .take(MOST)
+        .take(MAX_UNITS)
         .map(|unit| {
             let options = known
                 .entry(&unit.producer)

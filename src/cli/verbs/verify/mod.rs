@@ -11,7 +11,7 @@ use crate::failure::{Exit, Failure};
 use crate::files;
 use crate::finding::Finding;
 use crate::inspect::{
-    Given, debug, examine, expected_of, judge, libc, past, peers, read_policy, read_record,
+    JudgeBy, debug, examine, expected_of, judge, libc, past, peers, read_policy, read_record,
 };
 use crate::terminal::{Terminal, Verbosity};
 use crate::verify::against;
@@ -145,7 +145,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
             || expected.is_some(),
         ..Options::new(&debug)
     };
-    let given = Given {
+    let given = JudgeBy {
         policy: explicit.as_ref(),
         record: record.as_ref(),
         expected: expected.as_ref(),

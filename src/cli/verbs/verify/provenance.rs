@@ -8,7 +8,7 @@ use crate::record::NamedDigest;
 use crate::verify::Verification;
 
 /// The largest bundle that is read.
-const MOST_BYTES: u64 = 64 << 20;
+const MAX_BYTES: u64 = 64 << 20;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -34,7 +34,7 @@ pub(crate) fn check(
     let Some(path) = &options.provenance else { return Ok(None) };
     let usage = Failure::usage;
     let size = fs_err::metadata(path).map_err(usage)?.len();
-    if MOST_BYTES < size {
+    if MAX_BYTES < size {
         return Err(Failure::usage(format!("{}: {size} bytes", path.display())));
     }
     let text = String::from_utf8_lossy(&fs_err::read(path).map_err(usage)?).into_owned();

@@ -20,8 +20,8 @@ const ARGUMENTS: u32 = 0x1ff;
 /// Number of the link register, which holds the return address.
 const LINK: usize = 30;
 /// The largest numbers of branches ahead, and of places of the frame, that are remembered.
-const MOST_AHEAD: usize = 1 << 14;
-const MOST_PLACES: usize = 256;
+const MAX_AHEAD: usize = 1 << 14;
+const MAX_PLACES: usize = 256;
 
 /// What is known of registers at an instruction, as sets of registers, bit by bit.
 #[derive(Debug, Clone, Copy, Default)]
@@ -363,7 +363,7 @@ impl Flow<'_> {
         let Some(start) = self.base(base).place().or(local) else { return };
         for (index, _) in (0_i64..).zip(fetched).filter(|(_, fetched)| *fetched) {
             let at = start.wrapping_add(offset).wrapping_add(index * size);
-            if self.copy.stored.len() < MOST_PLACES {
+            if self.copy.stored.len() < MAX_PLACES {
                 self.copy.stored.insert((at, at.wrapping_add(size)));
             }
         }
@@ -393,7 +393,7 @@ impl Flow<'_> {
 
     fn branch(&mut self, address: u64, target: u64) {
         self.ever = self.ever.or(self.now);
-        if target > address && self.ahead.len() < MOST_AHEAD {
+        if target > address && self.ahead.len() < MAX_AHEAD {
             let now = self.now;
             self.ahead.entry(target).and_modify(|met| *met = met.or(now)).or_insert(now);
         }
@@ -422,7 +422,7 @@ impl Flow<'_> {
         let Base::Place(base) = self.base(base) else { return };
         let size = if wide { 8 } else { 4 };
         for (register, place) in of.iter().zip([offset, offset.wrapping_add(size)]) {
-            if self.now.argument & bit(*register) != 0 && self.parameters.len() < MOST_PLACES {
+            if self.now.argument & bit(*register) != 0 && self.parameters.len() < MAX_PLACES {
                 let place = base.wrapping_add(place);
                 self.parameters.insert(place);
                 // The address was made before.

@@ -19,10 +19,10 @@ use crate::elf::{Facts, Kind};
 
 const NAME: &str = "__stack_chk_guard";
 /// The smallest number of functions that must treat a variable as the guard.
-const LEAST_VOTES: usize = 2;
+const MIN_VOTES: usize = 2;
 /// The largest numbers of variables that are remembered of a function, and of votes of a file.
-const MOST_COPIED: usize = 256;
-const MOST_VOTES: usize = 1 << 16;
+const MAX_COPIED: usize = 256;
+const MAX_VOTES: usize = 1 << 16;
 /// The largest number of instructions between a comparison and its branch, and between there and
 /// the call.
 const NEAR: usize = 8;
@@ -122,7 +122,7 @@ enum Variable {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Held {
+enum RegisterValue {
     #[default]
     Nothing,
     Address(u64),
@@ -143,7 +143,7 @@ fn by_votes(
     for function in functions {
         words(memory, function, &mut code);
         for vote in ballots(&code) {
-            if votes.len() < MOST_VOTES || votes.contains_key(&vote) {
+            if votes.len() < MAX_VOTES || votes.contains_key(&vote) {
                 *votes.entry(vote).or_default() += 1;
             }
         }
@@ -160,43 +160,46 @@ fn by_votes(
         }
     }
     let most = places.into_iter().max_by_key(|(_, count)| *count);
-    most.filter(|(_, count)| *count >= LEAST_VOTES).map(|((_, place), _)| place)
+    most.filter(|(_, count)| *count >= MIN_VOTES).map(|((_, place), _)| place)
 }
 
 /// Finds the variables a function copies into its frame and compares with a local, and whom it
 /// calls when they differ; once each.
 fn ballots(code: &Words) -> BTreeSet<(u64, Variable)> {
     let mut out = BTreeSet::new();
-    let mut held = [Held::Nothing; 32];
+    let mut held = [RegisterValue::Nothing; 32];
     let mut copied = BTreeSet::new();
     for (index, op) in code.ops().enumerate() {
         let before = held;
         // Register 31 is never one that holds something.
-        let mut set = |register: usize, what: Held| {
+        let mut set = |register: usize, what: RegisterValue| {
             if register != SP {
                 held[register] = what;
             }
         };
         match op {
-            Op::Page { to, page } => set(to, Held::Address(page)),
+            Op::Page { to, page } => set(to, RegisterValue::Address(page)),
             Op::Add { to, from, number } => match before[from] {
-                Held::Address(at) => set(to, Held::Address(at.wrapping_add_signed(number))),
-                _ => set(to, Held::Nothing),
+                RegisterValue::Address(at) => {
+                    set(to, RegisterValue::Address(at.wrapping_add_signed(number)));
+                }
+                _ => set(to, RegisterValue::Nothing),
             },
             Op::Move { to, from } => set(to, before[from]),
             Op::Load { to, base, offset, .. } => set(to, loaded(&before, base, offset)),
             Op::Store { of, base, wide: true, .. }
-                if (base == SP || base == 29) && copied.len() < MOST_COPIED =>
+                if (base == SP || base == 29) && copied.len() < MAX_COPIED =>
             {
                 copied.extend(of.iter().filter_map(|register| match before[*register] {
-                    Held::Content(variable) => Some(variable),
+                    RegisterValue::Content(variable) => Some(variable),
                     _ => None,
                 }));
             }
-            Op::LoadPair { to, .. } => to.iter().for_each(|to| set(*to, Held::Nothing)),
+            Op::LoadPair { to, .. } => to.iter().for_each(|to| set(*to, RegisterValue::Nothing)),
             Op::Two { to, from: [a, b], compares } => {
                 let variable = match (before[a], before[b]) {
-                    (Held::Content(it), Held::Local) | (Held::Local, Held::Content(it)) => Some(it),
+                    (RegisterValue::Content(it), RegisterValue::Local)
+                    | (RegisterValue::Local, RegisterValue::Content(it)) => Some(it),
                     _ => None,
                 };
                 if let Some(variable) = variable.filter(|it| compares && copied.contains(it))
@@ -204,28 +207,32 @@ fn ballots(code: &Words) -> BTreeSet<(u64, Variable)> {
                 {
                     out.insert((fails, variable));
                 }
-                set(to, Held::Nothing);
+                set(to, RegisterValue::Nothing);
             }
             Op::Number { to, .. }
             | Op::Writes { to }
             | Op::FramePlus { to, .. }
             | Op::Access { to: Some(to), .. } => {
-                set(to, Held::Nothing);
+                set(to, RegisterValue::Nothing);
             }
-            Op::Indexed { to: Some(to), .. } => set(to, Held::Nothing),
-            Op::Call { .. } | Op::CallRegister => held[..=18].fill(Held::Nothing),
+            Op::Indexed { to: Some(to), .. } => set(to, RegisterValue::Nothing),
+            Op::Call { .. } | Op::CallRegister => held[..=18].fill(RegisterValue::Nothing),
             _ => {}
         }
     }
     out
 }
 
-fn loaded(held: &[Held; 32], base: usize, offset: i64) -> Held {
+fn loaded(held: &[RegisterValue; 32], base: usize, offset: i64) -> RegisterValue {
     match held[base] {
-        _ if base == SP || base == 29 => Held::Local,
-        Held::Address(at) => Held::Content(Variable::At(at.wrapping_add_signed(offset))),
-        Held::Content(Variable::At(slot)) if offset == 0 => Held::Content(Variable::Through(slot)),
-        _ => Held::Nothing,
+        _ if base == SP || base == 29 => RegisterValue::Local,
+        RegisterValue::Address(at) => {
+            RegisterValue::Content(Variable::At(at.wrapping_add_signed(offset)))
+        }
+        RegisterValue::Content(Variable::At(slot)) if offset == 0 => {
+            RegisterValue::Content(Variable::Through(slot))
+        }
+        _ => RegisterValue::Nothing,
     }
 }
 

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 /// The same text with what cannot be seen as escapes.
-pub fn visible(text: &str) -> Cow<'_, str> {
+pub fn escape_controls(text: &str) -> Cow<'_, str> {
     if !text.contains(unseen) {
         return Cow::Borrowed(text);
     }
@@ -39,13 +39,16 @@ pub fn of_bytes(name: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{of_bytes, visible};
+    use super::{escape_controls, of_bytes};
 
     #[test]
     fn what_a_terminal_would_obey_is_shown_instead() {
-        assert_eq!(visible("/usr/bin/é [x]"), "/usr/bin/é [x]");
-        assert_eq!(visible("\u{1b}[31m\n\r\t\u{9b}\u{7f}"), "\\u{1b}[31m\\n\\r\\t\\u{9b}\\u{7f}");
-        assert_eq!(visible("a\u{202e}b\u{2028}"), "a\\u{202e}b\\u{2028}");
+        assert_eq!(escape_controls("/usr/bin/é [x]"), "/usr/bin/é [x]");
+        assert_eq!(
+            escape_controls("\u{1b}[31m\n\r\t\u{9b}\u{7f}"),
+            "\\u{1b}[31m\\n\\r\\t\\u{9b}\\u{7f}"
+        );
+        assert_eq!(escape_controls("a\u{202e}b\u{2028}"), "a\\u{202e}b\\u{2028}");
     }
 
     #[test]
