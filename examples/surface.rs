@@ -16,6 +16,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use quench::measure;
+use quench::wire::{self, Catalog, catalog::Entry};
 use serde_json::Value;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -149,17 +150,10 @@ fn run(arguments: &Arguments, words: &[&str]) -> Result<std::process::Output> {
 /// Devices a user can create; which of them an x86 target can have is the plan's to say.
 fn devices(arguments: &Arguments) -> Result<Vec<String>> {
     let output = run(arguments, &["devices", "--format", "json"])?;
-    let list: Value = serde_json::from_slice(&output.stdout)?;
-    let of_this_arch = |device: &&Value| {
-        !device["condition"].as_str().is_some_and(|text| text.contains("arch arm"))
-    };
-    let names: BTreeSet<String> = list
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(of_this_arch)
-        .filter_map(|device| device["name"].as_str().map(str::to_owned))
-        .collect();
+    let catalog: Catalog = wire::read(&String::from_utf8(output.stdout)?)?;
+    let of_this_arch = |device: &Entry| !device.condition.contains("arch arm");
+    let entries = catalog.entries.into_iter();
+    let names: BTreeSet<String> = entries.filter(of_this_arch).map(|device| device.name).collect();
     Ok(names.into_iter().collect())
 }
 

@@ -12,7 +12,7 @@ use spdx::{Expression, LicenseItem, LicenseReq, ParseMode};
 /// Licence of a QEMU source file that states none (`LICENSE`, point 2 and the sentence after it).
 pub const UNSTATED: &str = "GPL-2.0-or-later";
 
-/// How much of a file may be its notice.
+/// The largest number of lines at a file's beginning that may be its notice.
 const MOST_LINES: usize = 120;
 
 /// Bytes an expression of a source file may have; QEMU's longest has 60.
@@ -27,7 +27,7 @@ const IN_FILES: ParseMode = ParseMode {
     allow_unknown: false,
 };
 
-/// What one file says.
+/// What the notice of one source file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Notice {
     /// SPDX expression.
@@ -40,7 +40,7 @@ pub struct Notice {
     pub text: Vec<String>,
 }
 
-/// Files with one licence.
+/// The files that have one licence, with their copyright holders.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
     pub files: Vec<String>,
@@ -51,7 +51,7 @@ pub struct Group {
     pub text: Vec<String>,
 }
 
-/// Reads a file's notice.
+/// Reads the notice at the beginning of a source file.
 pub fn notice(text: &str) -> Notice {
     let lines = first_comment(text);
     let joined = lines.join(" ").to_lowercase();
@@ -69,7 +69,7 @@ pub fn notice(text: &str) -> Notice {
     Notice { licence, stated, holders: holders(&lines), text: lines }
 }
 
-/// Sorts files by licence.
+/// Sorts files, given as (path, text), by licence.
 pub fn groups<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> BTreeMap<String, Group> {
     let mut out: BTreeMap<String, Group> = BTreeMap::new();
     for (file, text) in files {
@@ -281,7 +281,8 @@ fn gnu_licence(words: &str, lesser: bool) -> String {
     format!("{family}-{version}-{}", if later { "or-later" } else { "only" })
 }
 
-/// Lines that name a holder. `(c)` alone is not enough: lists in prose have one.
+/// The lines of a notice that name a copyright holder. `(c)` alone is not enough: lists in prose
+/// have one.
 fn holders(lines: &[String]) -> BTreeSet<String> {
     let mut out = BTreeSet::new();
     for line in lines {

@@ -27,7 +27,7 @@ pub use expected::Expected;
 pub use linked::{Linked, LinkedObject, linked_names};
 pub use note::package_note;
 pub use policy::{policy_for, policy_name};
-pub use unproved::{absent, unproved};
+pub use unproved::{absent, unproved, unreadable_plan};
 
 use crate::finding::{Code, Finding, Place};
 use crate::verify::{ObjectVerdict, Report};

@@ -28,6 +28,14 @@ pub fn absent(expected: &Expected, report: &Report) -> Option<Finding> {
     })
 }
 
+/// Says that what the plan in a record promises of a file is not known.
+pub fn unreadable_plan(name: &str, why: &str) -> Finding {
+    Finding::error(
+        &UNPROVED,
+        format!("{name}: the recorded plan promises what is not known here: {why}"),
+    )
+}
+
 /// Rules that were not asked for.
 fn unexamined(expected: &Expected, object: &ObjectVerdict) -> Option<Finding> {
     let examined = |name: &str| object.rules.iter().any(|rule| rule.rule == name);

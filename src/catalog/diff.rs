@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Catalog, Kind};
+use crate::wire::tree_diff;
 
 /// What appeared, went, or was renamed among names of one kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +20,16 @@ pub struct Changes {
 impl Changes {
     pub fn is_empty(&self) -> bool {
         self.appeared.is_empty() && self.gone.is_empty() && self.renamed.is_empty()
+    }
+
+    /// The changes in a document.
+    pub fn wire(&self) -> tree_diff::Changes {
+        let renamed = self.renamed.iter().cloned();
+        tree_diff::Changes {
+            appeared: self.appeared.clone(),
+            gone: self.gone.clone(),
+            renamed: renamed.map(|(old, new)| tree_diff::Renamed { new, old }).collect(),
+        }
     }
 
     /// Compares two sets of names; `kin` is a hint that two names may be the same thing (their file).

@@ -29,6 +29,7 @@ pub use predict::{Class, Predicted, Requested, Surface, predict};
 pub use qom::{TypeDef, Unseen};
 
 use crate::tree::Tree;
+use crate::wire;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Kind {
@@ -95,6 +96,26 @@ pub struct Entry {
     pub aliases: Vec<String>,
     /// Whether the type exists is decided when the emulator starts, by what the machine has; may be in or not.
     pub at_start: bool,
+}
+
+impl Entry {
+    /// The entry in a document.
+    pub fn wire(&self) -> wire::catalog::Entry {
+        let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
+        wire::catalog::Entry {
+            aliases: self.aliases.clone(),
+            bus: self.bus.clone(),
+            condition: self.condition.to_string(),
+            file: self.file.clone(),
+            kind: self.kind.name().to_owned(),
+            line: self.line,
+            name: self.name.trim_end_matches("-machine").to_owned(),
+            options: owned(self.condition.options()),
+            parents: self.parents.clone(),
+            symbols: owned(self.condition.symbols()),
+            user_creatable: self.user_creatable,
+        }
+    }
 }
 
 /// The catalog of one tree. Several entries may share a name: the same type in different architectures' files.

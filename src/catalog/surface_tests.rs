@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use snapbox::{IntoData, str};
 
-use super::{Configuration, Kind, diff, predict, scan};
+use super::{Configuration, Kind, Requested, diff, predict, scan};
 use crate::mini;
 
 /// Symbols and options that are on, on an architecture.
@@ -36,10 +36,10 @@ fn check(
     let catalog = scan(&mini::tree_with(changes));
     let requested: BTreeSet<(Kind, String)> =
         requested.iter().map(|(kind, name)| (*kind, (*name).to_owned())).collect();
-    let of = |on: &[&'static str]| {
-        predict(&catalog, &With { on: on.iter().copied().collect(), arch }, &requested)
+    let of = |on: &[&'static str], requested: &Requested| {
+        predict(&catalog, &With { on: on.iter().copied().collect(), arch }, requested)
     };
-    let (surface, bare) = (of(on), of(&[]));
+    let (surface, bare) = (of(on, &requested), of(&[], &Requested::new()));
     let mut out = String::new();
     let mut list = |title: &str,
                     names: &BTreeMap<String, super::Predicted>,
@@ -163,7 +163,30 @@ device virtio-blk-device: forced VIRTIO VIRTIO_BLK
 device virtio-blk-pci: requested VIRTIO VIRTIO_BLK VIRTIO_PCI
 device virtio-blk-pci-non-transitional: forced VIRTIO VIRTIO_BLK VIRTIO_PCI
 device virtio-blk-pci-transitional: forced VIRTIO VIRTIO_BLK VIRTIO_PCI
+netdev socket: requested
 7 devices, 4 unrequested
+
+"#]],
+    );
+}
+
+/// Of the two ways into the binary the one that holds is the reason.
+#[test]
+fn the_reason_is_the_alternative_that_holds() {
+    let also = (
+        "hw/meson.build",
+        "",
+        "system_ss.add(when: 'CONFIG_SSI', if_true: files('input/pckbd.c'))\n",
+    );
+    check(
+        &[also],
+        "i386",
+        &["SSI"],
+        &[],
+        str![[r#"
+device i8042: forced SSI
+type SSI: forced SSI
+3 devices, 2 unrequested
 
 "#]],
     );
@@ -248,7 +271,7 @@ fn versioned_machines_past_their_age_are_not_registered() {
     let old = (
         "hw/i386/pc_q35.c",
         "DEFINE_Q35_MACHINE(9, 2);",
-        "DEFINE_Q35_MACHINE(4, 2);\nDEFINE_Q35_MACHINE(4, 1);",
+        "DEFINE_Q35_MACHINE(4, 2);\nDEFINE_Q35_MACHINE(4, 1);\nDEFINE_Q35_MACHINE(3, 1);",
     );
     let version = |number: &'static str| ("VERSION", "10.0.2", number);
     let header = ("include/hw/boards.h", "", boards);
@@ -274,6 +297,7 @@ machine pc-q35-4.2: forced Q35
         str![[r#"
 device mch: forced Q35
 machine pc-q35-10.0: forced Q35
+machine pc-q35-3.1: forced Q35
 machine pc-q35-4.1: forced Q35
 machine pc-q35-4.2: forced Q35
 3 devices, 1 unrequested

@@ -40,6 +40,22 @@ pub enum Kind {
     Core,
 }
 
+impl Kind {
+    /// One word, for people and documents.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Executable => "Executable",
+            Self::StaticExecutable => "StaticExecutable",
+            Self::Pie => "Pie",
+            Self::StaticPie => "StaticPie",
+            Self::SharedLibrary => "SharedLibrary",
+            Self::Relocatable => "Relocatable",
+            Self::DebugFile => "DebugFile",
+            Self::Core => "Core",
+        }
+    }
+}
+
 /// The instruction set of a file, as far as some rule treats it specially.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Machine {

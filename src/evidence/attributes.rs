@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::{Resource, Statement};
 use crate::record::{NamedDigest, Record};
+use crate::wire::verdict::{Answer, Rule};
 
-/// `predicateType`.
+/// The `predicateType` of SCAI attribute reports.
 pub(super) const PREDICATE: &str = "https://in-toto.io/attestation/scai/v0.3";
 
 /// Rules of `verify` and what SCAI's own examples call them; others are `WITH_` and the rule.
@@ -20,44 +21,23 @@ fn attribute(rule: &str) -> String {
 pub(super) struct Judged<'a> {
     pub(super) path: &'a str,
     pub(super) sha256: &'a str,
-    pub(super) rule: &'a str,
-    pub(super) verdict: &'a str,
-    /// What the policy wants of the rule, and what it makes of the verdict.
-    pub(super) demand: &'a str,
-    pub(super) outcome: &'a str,
+    pub(super) rule: &'a Rule,
 }
 
 /// The verdicts of a record, each file once however many packages hold it.
 pub(super) fn judged(record: &Record) -> Vec<Judged<'_>> {
-    let inputs = record.verdict.as_ref().and_then(|verdict| verdict.get("inputs"));
+    let inputs = record.verdict.iter().flat_map(|verdict| &verdict.inputs);
     let mut out: Vec<Judged<'_>> = Vec::new();
-    for object in inputs
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .flat_map(|input| input.get("objects").and_then(Value::as_array).into_iter().flatten())
-    {
-        let string = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or("");
-        let (path, sha256) = (string("path"), string("sha256"));
-        if out.iter().any(|known| known.path == path && known.sha256 == sha256) {
-            continue;
-        }
-        for rule in object.get("rules").and_then(Value::as_array).into_iter().flatten() {
-            let string = |key: &str| rule.get(key).and_then(Value::as_str).unwrap_or("");
-            out.push(Judged {
-                path,
-                sha256,
-                rule: string("rule"),
-                verdict: string("verdict"),
-                demand: string("demand"),
-                outcome: string("outcome"),
-            });
+    for object in inputs.flat_map(|input| &input.objects) {
+        let (path, sha256) = (object.path.as_str(), object.sha256.as_str());
+        if !out.iter().any(|known| known.path == path && known.sha256 == sha256) {
+            out.extend(object.rules.iter().map(|rule| Judged { path, sha256, rule }));
         }
     }
     out
 }
 
-/// The hardening of the shipped files.
+/// Makes the statement about the hardening of the shipped files.
 pub fn attributes(record: &Record, builder: &str, byproducts: &[NamedDigest]) -> Statement {
     let evidence = byproducts
         .iter()
@@ -65,12 +45,12 @@ pub fn attributes(record: &Record, builder: &str, byproducts: &[NamedDigest]) ->
         .map(Resource::from);
     let list: Vec<Value> = judged(record)
         .iter()
-        .filter(|judged| judged.verdict == "holds")
+        .filter(|judged| judged.rule.verdict == Answer::Holds)
         .map(|judged| {
             let mut value = json!({
-                "attribute": attribute(judged.rule),
+                "attribute": attribute(&judged.rule.rule),
                 "target": Resource::named(judged.path).sha256(judged.sha256),
-                "conditions": { "policy-demand": judged.demand },
+                "conditions": { "policy-demand": judged.rule.demand },
             });
             if let (Some(evidence), Some(map)) = (&evidence, value.as_object_mut()) {
                 map.insert("evidence".to_owned(), json!(evidence));
@@ -81,7 +61,8 @@ pub fn attributes(record: &Record, builder: &str, byproducts: &[NamedDigest]) ->
     Statement::about(record, PREDICATE, report(list, record, builder))
 }
 
-/// That a rebuild gave the same bytes: `evidence` is the rebuild's own record, `varied` what was different around it.
+/// Makes the statement that a rebuild gave the same bytes: `evidence` is the rebuild's own record,
+/// `varied` what was different around it.
 pub fn reproducible(
     record: &Record,
     builder: &str,

@@ -46,7 +46,7 @@ static BUILDER: Code = Code {
 
 const MOST_LINES: usize = 1000;
 
-/// What a bundle says.
+/// What a checked bundle of evidence says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checked {
     /// Predicate types, in order.
@@ -63,7 +63,7 @@ pub struct Checked {
     pub tests: Option<String>,
 }
 
-/// What to check against.
+/// What a bundle is accepted by: key, builder, or without either.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wanted<'a> {
     pub key: Option<&'a PublicKey>,
@@ -72,7 +72,7 @@ pub struct Wanted<'a> {
     pub builder: Option<&'a str>,
 }
 
-/// Checks the bundle against files.
+/// Checks a bundle of evidence against files.
 pub fn check(text: &str, wanted: Wanted<'_>, files: &[NamedDigest]) -> (Checked, Vec<Finding>) {
     let mut checked = Checked { authenticated: wanted.key.is_some(), ..Checked::default() };
     let mut findings = Vec::new();
@@ -193,7 +193,7 @@ fn read(statement: Statement, checked: &mut Checked) -> Result<(), serde_json::E
 }
 
 impl Checked {
-    /// For people.
+    /// The outcome of a check as text for people.
     pub fn text(&self) -> String {
         let by = if self.authenticated { "signed by the given key" } else { "NOT authenticated" };
         let mut out = format!(

@@ -148,7 +148,7 @@ fn set(value: &mut Value, key: &str, text: Option<String>) {
     }
 }
 
-/// RFC 9562, version 8: our own digest in the form of a UUID.
+/// A digest in the form of a UUID (RFC 9562, version 8).
 pub(super) fn uuid(content: &str) -> String {
     let mut digits: Vec<char> = sha256(content.as_bytes()).chars().take(32).collect();
     digits[12] = '8';

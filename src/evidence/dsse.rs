@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::parts::sha256;
 use crate::failure::{Exit, Hinted};
 
-/// `payloadType` of in-toto statements.
+/// The `payloadType` of in-toto statements.
 pub(super) const PAYLOAD: &str = "application/vnd.in-toto+json";
 
-/// Why a key cannot be used.
+/// The reason why a key cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     #[error("no private key in PEM that Quench reads: {0}")]
@@ -41,7 +41,7 @@ impl Hinted for KeyError {
     }
 }
 
-/// A private key.
+/// A private key that signs envelopes: Ed25519 or ECDSA P-256.
 pub enum SigningKey {
     Ed25519(Box<ed25519_dalek::SigningKey>),
     P256(Box<p256::ecdsa::SigningKey>),
@@ -54,7 +54,7 @@ impl std::fmt::Debug for SigningKey {
     }
 }
 
-/// A public key.
+/// A public key that checks envelopes: Ed25519 or ECDSA P-256.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PublicKey {
     Ed25519(Box<ed25519_dalek::VerifyingKey>),
@@ -62,7 +62,7 @@ pub enum PublicKey {
 }
 
 impl SigningKey {
-    /// PKCS#8, or SEC 1 for P-256.
+    /// Reads a private key from PEM: PKCS#8, or SEC 1 for P-256.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         if let Ok(key) = ed25519_dalek::SigningKey::from_pkcs8_pem(pem) {
             return Ok(Self::Ed25519(Box::new(key)));
@@ -92,7 +92,7 @@ impl SigningKey {
 }
 
 impl PublicKey {
-    /// SubjectPublicKeyInfo.
+    /// Reads a public key from PEM (SubjectPublicKeyInfo).
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         if let Ok(key) = ed25519_dalek::VerifyingKey::from_public_key_pem(pem) {
             return Ok(Self::Ed25519(Box::new(key)));
@@ -112,7 +112,7 @@ impl PublicKey {
         .unwrap_or_default()
     }
 
-    /// SHA-256 of the PEM's DER, as hex.
+    /// The key's id: SHA-256 of its DER form, in hexadecimal.
     pub fn id(&self) -> String {
         let der = match self {
             Self::Ed25519(key) => key.to_public_key_der(),
@@ -139,7 +139,7 @@ pub struct Signature {
     pub sig: String,
 }
 
-/// A payload with its signatures.
+/// A DSSE envelope: a payload with its signatures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Envelope {
@@ -161,7 +161,7 @@ impl Envelope {
         }
     }
 
-    /// The payload; `None` when it is no base64.
+    /// The payload of the envelope; `None` when it is no base64.
     pub fn bytes(&self) -> Option<Vec<u8>> {
         decode(&self.payload)
     }

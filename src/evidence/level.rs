@@ -16,7 +16,7 @@ const SEVERAL: &str = "urn:x-quench:builder:several";
 /// Who built where the record does not say so of every step.
 const UNKNOWN: &str = "urn:x-quench:builder:unknown";
 
-/// The answer.
+/// The SLSA level of a build, what is missing for the next one, and its taints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Level {
     pub level: u8,
@@ -124,7 +124,7 @@ fn prebuilt(record: &Record) -> Vec<&str> {
 }
 
 impl Level {
-    /// For people.
+    /// The level as text for people.
     pub fn text(&self) -> String {
         let mut out = format!("SLSA Build L{}", self.level);
         out.push_str(&format!("; L{} wants {}", self.level + 1, self.missing.join(", and ")));

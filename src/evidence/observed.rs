@@ -7,7 +7,7 @@ use crate::wire::plan::StepId;
 pub const MAKING: [StepId; 4] =
     [StepId::Configure, StepId::Compile, StepId::Stage, StepId::Package];
 
-/// What a record says of its steps.
+/// What a record says of how its steps ran.
 pub fn observed(steps: Vec<StepRuns>) -> Observed {
     let said = |say: &dyn Fn(&StepRun) -> Option<String>| by_step(&steps, say);
     Observed {
@@ -47,7 +47,7 @@ pub(super) fn by_step(
     }
 }
 
-/// Every run with its step.
+/// Every run of a record with its step.
 pub(super) fn runs(steps: &[StepRuns]) -> impl Iterator<Item = (StepId, &StepRun)> {
     steps.iter().flat_map(|step| step.runs.iter().map(|run| (step.step, run)))
 }

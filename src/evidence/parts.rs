@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use crate::record::{Host, Installed, Record, SourceKind};
 use crate::wire::plan::{Firmware, Provider};
 
-/// sha256 in hex.
+/// A sha256 in hexadecimal.
 pub(super) fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
@@ -85,7 +85,7 @@ pub(super) fn product(record: &Record) -> String {
     documents.unwrap_or(&record.name).to_owned()
 }
 
-/// A part of the SBOMs.
+/// A part of the SBOMs: a package, source or patch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Part {
     /// Unique in the document, stable between builds.
@@ -112,7 +112,7 @@ pub(super) fn patches(record: &Record) -> impl Iterator<Item = Part> {
     })
 }
 
-/// The fetched source files, likewise.
+/// The fetched source files, for documents that know files as packages only.
 pub(super) fn source_archives(record: &Record) -> impl Iterator<Item = Part> {
     record.plan.source.files.iter().map(|file| Part {
         id: format!("source-file:{}", file.name),
@@ -123,7 +123,7 @@ pub(super) fn source_archives(record: &Record) -> impl Iterator<Item = Part> {
     })
 }
 
-/// What a part is to the product.
+/// The relation of a part to the product.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
     /// QEMU's source.

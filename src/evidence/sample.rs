@@ -1,15 +1,14 @@
 //! A small record for tests: every kind of part once, with the awkward characters of real versions.
 
-use serde_json::json;
-
 use super::{MAKING, WORKSTATION, observed};
 use crate::record::{
     AuthenticatedBy, Host, Installed, Isolated, Library, Measured, NamedDigest, PatchText,
     ProfileFile, Record, RootKind, SourceKind, SourceOrigin, StagedFile, StepRun, StepRuns,
     ToolVersion,
 };
-use crate::wire::Tag;
 use crate::wire::plan::{Because, Firmware, PackageNames, Plan, Provider, Source};
+use crate::wire::verdict::{Answer, Demand, Input, Kind, Object, Outcome, Rule};
+use crate::wire::{Tag, Verdict};
 
 pub(crate) fn installed(name: &str, version: &str) -> Installed {
     Installed {
@@ -38,6 +37,43 @@ pub(crate) fn run() -> StepRun {
 /// Every step that makes bytes, run like this.
 pub(crate) fn steps(run: &StepRun) -> Vec<StepRuns> {
     MAKING.map(|step| StepRuns { runs: vec![run.clone()], step }).into()
+}
+
+/// One package whose emulator protects its stack, and of which FORTIFY cannot be told.
+fn verdict() -> Verdict {
+    let rule = |rule: &str, demand, verdict| Rule {
+        demand,
+        detail: String::new(),
+        evidence: String::new(),
+        m: None,
+        n: None,
+        outcome: Outcome::Fine,
+        rule: rule.to_owned(),
+        verdict,
+        waiver: None,
+    };
+    let object = Object {
+        build_id: Some("00".to_owned()),
+        kind: Kind::Pie,
+        needed: vec!["libc.so.6".to_owned()],
+        path: "/usr/lib/qemu-x/bin/qemu-system-x86_64".to_owned(),
+        rules: vec![
+            rule("stack-protector", Demand::Require, Answer::Holds),
+            rule("fortify", Demand::Report, Answer::CannotTell),
+        ],
+        sha256: digest('a'),
+        ..Object::default()
+    };
+    let input = Input {
+        name: "qemu-x_10.0.13_amd64.deb".to_owned(),
+        objects: vec![object],
+        others: 2,
+        passes: true,
+        policy: "quench-strict".to_owned(),
+        sha256: digest('1'),
+        ..Input::default()
+    };
+    Verdict { inputs: vec![input], passes: true, ..Verdict::default() }
 }
 
 fn plan() -> Plan {
@@ -80,14 +116,6 @@ pub(crate) fn record() -> Record {
         size: 10,
         sha256: digest(letter),
     };
-    let rules = json!([
-        { "rule": "stack-protector", "verdict": "holds", "demand": "require", "outcome": "fine", "evidence": "", "detail": "" },
-        { "rule": "fortify", "verdict": "cannot-tell", "demand": "report", "outcome": "fine", "evidence": "", "detail": "" },
-    ]);
-    let object = json!({
-        "path": "/usr/lib/qemu-x/bin/qemu-system-x86_64", "sha256": digest('a'), "kind": "Pie",
-        "build-id": "00", "needed": ["libc.so.6"], "ibt": false, "shstk": false, "rules": rules,
-    });
     Record {
         schema: Tag::default(),
         quench: "0.1.0".to_owned(),
@@ -134,13 +162,7 @@ pub(crate) fn record() -> Record {
             file("/usr/share/doc/qemu-x/copyright", '0'),
         ],
         surface: Measured::default(),
-        verdict: Some(json!({
-            "schema": "quench.verdict/1", "passes": true,
-            "inputs": [{
-                "name": "qemu-x_10.0.13_amd64.deb", "sha256": digest('1'), "policy": "quench-strict",
-                "passes": true, "others": 2, "objects": [object], "findings": [],
-            }],
-        })),
+        verdict: Some(verdict()),
         packages: vec![
             NamedDigest { name: "qemu-x_10.0.13_amd64.deb".to_owned(), sha256: digest('1') },
             NamedDigest { name: "qemu-x-10.0.13-1.x86_64.rpm".to_owned(), sha256: digest('2') },

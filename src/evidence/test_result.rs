@@ -3,11 +3,12 @@
 //! Source: in-toto/attestation, `spec/predicates/test-result.md`.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::attributes::judged;
 use super::{Resource, Statement};
 use crate::record::{NamedDigest, Record};
+use crate::wire::verdict::{Answer, Outcome};
 
 /// `predicateType`.
 pub(super) const PREDICATE: &str = "https://in-toto.io/attestation/test-result/v0.1";
@@ -22,20 +23,20 @@ pub(super) struct Predicate {
 pub(super) fn statement(record: &Record, byproducts: &[NamedDigest]) -> Statement {
     let (mut passed, mut warned, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     for judged in judged(record) {
-        let name = format!("{}: {}", judged.path, judged.rule);
-        match (judged.outcome, judged.verdict) {
-            ("objects", _) => failed.push(name),
-            ("fine", "holds" | "not-applicable" | "partial") => passed.push(name),
+        let name = format!("{}: {}", judged.path, judged.rule.rule);
+        match (judged.rule.outcome, judged.rule.verdict) {
+            (Outcome::Objects, _) => failed.push(name),
+            (Outcome::Fine, Answer::Holds | Answer::NotApplicable | Answer::Partial) => {
+                passed.push(name);
+            }
             // Waived, warned of, or only reported: neither a pass nor a failure.
             _ => warned.push(name),
         }
     }
-    let passes = record.verdict.as_ref().and_then(|verdict| verdict.get("passes"));
     let whole = "packages hold exactly the recorded files".to_owned();
-    match passes.and_then(Value::as_bool) {
-        Some(true) => passed.push(whole),
-        _ => failed.push(whole),
-    }
+    let passes = record.verdict.as_ref().is_some_and(|verdict| verdict.passes);
+    let judged = if passes { &mut passed } else { &mut failed };
+    judged.push(whole);
     let result = match (failed.is_empty(), warned.is_empty()) {
         (false, _) => "FAILED",
         (true, false) => "WARNED",

@@ -375,8 +375,8 @@ fn a_build_of_several_builders_names_none_of_them_as_the_builder() {
 #[test]
 fn a_closed_root_is_no_taint_and_each_of_its_packages_is_a_dependency_with_a_digest() {
     let mut record = record();
-    record.root = Some(crate::record::Root {
-        schema: "quench.root/1".to_owned(),
+    record.root = Some(crate::record::RootLock {
+        schema: crate::wire::Tag::default(),
         suite: "bookworm".to_owned(),
         architecture: "amd64".to_owned(),
         wanted: vec!["gcc".to_owned()],

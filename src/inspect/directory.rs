@@ -287,7 +287,7 @@ struct Members<'m> {
 
 impl Visit for Members<'_> {
     fn keeps(&self, path: &str) -> bool {
-        Examination::keeps(path)
+        self.options.keeps(path)
     }
 
     fn holds(&mut self, bytes: u64) {

@@ -20,6 +20,7 @@ use crate::terminal::Terminal;
 use crate::verify::against::Past;
 use crate::verify::policy;
 use crate::verify::{Date, Examination, Options, Policy, Report};
+use crate::wire;
 
 /// Reads one argument: a directory, a package or archive, or a file with the rights it has here.
 pub fn examine(path: &Path, digests: bool, options: &Options<'_>) -> Result<Examination, Failure> {
@@ -50,7 +51,7 @@ pub fn judge(
     path: &Path,
     given: &Given<'_>,
 ) -> Result<(Report, Policy), Failure> {
-    let inside = examination.record.take();
+    let inside = examination.kept.take();
     let inside = inside.filter(|_| given.record.is_none());
     let inside = inside.map(|bytes| Record::from_text(&String::from_utf8_lossy(&bytes)));
     let (inside, unreadable) = match inside.transpose() {
@@ -76,7 +77,13 @@ pub fn judge(
     if let Some(record) = given.record {
         report.findings.extend(acceptance::package_digest(record, &report));
     }
-    let recorded = governing.and_then(|record| Expected::of_plan(&record.plan).ok());
+    let recorded = match governing.map(|record| Expected::of_plan(&record.plan)).transpose() {
+        Ok(recorded) => recorded,
+        Err(why) => {
+            report.findings.push(acceptance::unreadable_plan(&report.name, &why));
+            None
+        }
+    };
     let other = given.expected.filter(|expected| recorded.as_ref() != Some(expected));
     for expected in recorded.iter().chain(other) {
         let found = acceptance::contradictions(expected, &report, None);
@@ -93,14 +100,10 @@ pub fn past(old: &Path, given: &Given<'_>, options: &Options<'_>) -> Result<Past
     if old.is_file() {
         let bytes = fs_err::read(old).map_err(Failure::usage)?;
         if bytes.first() == Some(&b'{') {
-            let fault = |why: String| Failure::usage(format!("{name}: {why}"));
-            let value: serde_json::Value =
-                serde_json::from_slice(&bytes).map_err(|error| fault(error.to_string()))?;
-            let verdict = value.get("verdict").unwrap_or(&value);
-            return Past::of_verdict(&name, verdict).map_err(|why| {
-                let hint = "give the record beside the packages (the one inside has no verdict), or the package";
-                fault(why).with_hint(Some(hint.to_owned()))
-            });
+            let verdict = wire::verdict_of(&String::from_utf8_lossy(&bytes)).map_err(|error| {
+                Failure::usage(format!("{name}: {error}")).with_hint(error.hint())
+            })?;
+            return Ok(Past::of_verdict(&name, &verdict));
         }
     }
     let (report, _) = judge(
@@ -115,8 +118,8 @@ pub fn past(old: &Path, given: &Given<'_>, options: &Options<'_>) -> Result<Past
 pub fn expected_of(path: &Path) -> Result<Expected, Failure> {
     let text = fs_err::read_to_string(path).map_err(Failure::usage)?;
     let fault = |why: String| Failure::usage(format!("{}: {why}", path.display()));
-    let plan = crate::wire::plan_of(&text)
-        .map_err(|error| fault(error.to_string()).with_hint(error.hint()))?;
+    let plan =
+        wire::plan_of(&text).map_err(|error| fault(error.to_string()).with_hint(error.hint()))?;
     Expected::of_plan(&plan).map_err(fault)
 }
 

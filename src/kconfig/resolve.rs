@@ -34,7 +34,7 @@ pub enum Because {
     },
 }
 
-/// The answer: every symbol has a value.
+/// The resolver's answer: every symbol has a value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Resolution {
     /// The `y` symbols without `CONFIG_`, with the clause that set each first.
@@ -46,7 +46,8 @@ impl Resolution {
         self.symbols.contains_key(symbol)
     }
 
-    /// From `symbol` back to what was asked: each step with its reason. Ends at an assignment or default.
+    /// The chain from `symbol` back to what was asked, each step with its reason. Ends at an
+    /// assignment or default.
     pub fn chain(&self, symbol: &str) -> Vec<(String, Because)> {
         let mut chain: Vec<(String, Because)> = Vec::new();
         let mut next = Some(symbol.to_owned());
@@ -113,7 +114,7 @@ impl<'a> Solver<'a> {
         }
     }
 
-    /// minikconf's `check_undefined`: every symbol that is mentioned must be declared.
+    /// Reports symbols that are mentioned and not declared, as minikconf's `check_undefined` does.
     fn undefined(&self) -> Vec<Finding> {
         let names = self.kconfig.names.iter().zip(&self.kconfig.declared).enumerate();
         names
@@ -236,12 +237,13 @@ impl<'a> Solver<'a> {
         self.values[symbol].unwrap_or_else(|| self.clauses.iter().any(asks))
     }
 
-    /// Clauses of the tree itself, without what the request adds.
+    /// The clauses of the tree itself, without what the request adds.
     pub(super) fn tree_clauses(&self) -> impl Iterator<Item = &Clause> {
         self.clauses.iter().filter(|(part, _)| *part == Part::Tree).map(|(_, clause)| clause)
     }
 
-    /// Topological order of symbols: the number of a depth-first walk along "is read by".
+    /// The topological order of symbols: for each the number of a depth-first walk along "is read
+    /// by".
     fn order(&self) -> Vec<usize> {
         let count = self.kconfig.names.len();
         let mut readers: Vec<Vec<SymbolId>> = vec![Vec::new(); count];

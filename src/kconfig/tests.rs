@@ -359,6 +359,8 @@ error kconfig::missing-file: no file `Kconfig` in the tree
         .into_data()
         .raw()
     );
+    let twice = tree(&[("Kconfig", "source a\nsource a\n"), ("a", "CONFIG_A=y\n")]);
+    assert_eq!(parse(&twice, "Kconfig").0.clauses().len(), 1);
     let mut odd = tree(&[("Kconfig", "source odd\n")]);
     odd.insert("odd", b"config \xff".to_vec());
     snapbox::assert_data_eq!(

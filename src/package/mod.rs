@@ -28,6 +28,7 @@ use crate::plan::{Invocation, Plan};
 use crate::process;
 use crate::profile::Format;
 use crate::tool;
+use crate::wire;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -49,6 +50,8 @@ pub enum Error {
     Unsigned { name: String },
     #[error("cannot read {path}: {message}")]
     Unreadable { path: String, message: String },
+    #[error("{path}: {error}")]
+    Document { path: String, error: wire::Error },
     #[error("{emulator} has no build-id: its debug information cannot be found by anyone")]
     NoBuildId { emulator: String },
 }
@@ -59,6 +62,7 @@ impl Hinted for Error {
             Self::Process(error) => error.exit(),
             Self::Tool(error) => error.exit(),
             Self::Measure(error) => error.exit(),
+            Self::Document { error, .. } => error.exit(),
             Self::Key { .. } => Exit::Usage,
             Self::Nothing(_)
             | Self::Altered { .. }
@@ -78,6 +82,10 @@ impl Hinted for Error {
                 "give a key file, or the id of a key that `gpg --list-secret-keys` shows"
                     .to_owned(),
             ),
+            Self::Document { path, error } => {
+                let hint = error.hint().unwrap_or_default();
+                Some(format!("{hint}; or remove {path}, and everything is signed anew"))
+            }
             Self::Key { .. } => Some("give the whole fingerprint".to_owned()),
             Self::Io(error) => full_disk(error),
             _ => None,

@@ -7,17 +7,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
-
 use super::{Error, is_package};
 use crate::files::{self, Scratch};
 use crate::plan::{Invocation, Plan};
 use crate::source::sha256_of;
 use crate::verify::payload::{self, Payload};
+use crate::wire::signatures::{self, Signed};
+use crate::wire::{self, Signatures, Tag};
 use crate::{process, tool};
-
-/// Format name and version. History: 1 = first.
-const SCHEMA: &str = "quench.signatures/1";
 
 /// An opened secret key.
 #[derive(Debug)]
@@ -118,57 +115,58 @@ pub fn sign(
     let signed = output.join("signed");
     fs_err::create_dir_all(&signed)?;
     let document = signed.join(format!("{}.signatures.json", plan.package.name));
-    let known = fs_err::read_to_string(&document).ok();
-    let known: Value =
-        known.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null);
+    let known = known(&document, key)?;
     let (mut entries, mut out) = (Vec::new(), Vec::new());
     for package in made.iter().filter(|path| is_package(path)) {
         let name = package.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let target = signed.join(&name);
-        let entry = match entry(&known, key, &name, package, &target)? {
-            Some(entry) => entry,
+        let entry = match entry(known.as_ref(), &name, package, &target)? {
+            Some(entry) => entry.clone(),
             None => one(package, key, &signed)?,
         };
         entries.push(entry);
         out.push(target);
     }
     for changes in made.iter().filter(|path| path.extension().is_some_and(|end| end == "changes")) {
-        let same_key = known.get("key").and_then(Value::as_str) == Some(&key.fingerprint);
-        out.extend(sign_changes(changes, made, key, &signed, same_key)?);
+        out.extend(sign_changes(changes, made, key, &signed, known.is_some())?);
     }
-    let text = json!({ "schema": SCHEMA, "key": key.fingerprint, "packages": entries });
-    let text = serde_json::to_string_pretty(&text).map_err(std::io::Error::from)? + "\n";
-    files::write(&document, &text)?;
+    let signatures =
+        Signatures { key: key.fingerprint.clone(), packages: entries, schema: Tag::default() };
+    files::write(&document, &wire::text(&signatures).map_err(std::io::Error::from)?)?;
     files::write(&signed.join("signing-key.asc"), &key.public()?)?;
     Ok(out)
 }
 
-/// The entry of a package that is signed already, by this key and from these bytes.
-fn entry(
-    known: &Value,
-    key: &Key,
+/// What this key has signed already; one of a format that is not known is never overwritten.
+fn known(document: &Path, key: &Key) -> Result<Option<Signatures>, Error> {
+    let text = match fs_err::read_to_string(document) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let path = document.display().to_string();
+    let signatures: Signatures =
+        wire::read(&text).map_err(|error| Error::Document { path, error })?;
+    Ok(Some(signatures).filter(|signatures| signatures.key == key.fingerprint))
+}
+
+/// The entry of a package that is signed already, from these bytes.
+fn entry<'k>(
+    known: Option<&'k Signatures>,
     name: &str,
     package: &Path,
     target: &Path,
-) -> Result<Option<Value>, Error> {
-    if known.get("key").and_then(Value::as_str) != Some(&key.fingerprint) || !target.is_file() {
-        return Ok(None);
-    }
-    let list = known.get("packages").and_then(Value::as_array);
-    let found = list
-        .into_iter()
-        .flatten()
-        .find(|entry| entry.get("name").and_then(Value::as_str) == Some(name));
-    let Some(found) = found else { return Ok(None) };
-    let is =
-        |path: &str, digest: String| found.pointer(path).and_then(Value::as_str) == Some(&digest);
-    let same =
-        is("/unsigned/sha256", sha256_of(package)?) && is("/signed/sha256", sha256_of(target)?);
-    Ok(same.then(|| found.clone()))
+) -> Result<Option<&'k Signed>, Error> {
+    let entries = known.into_iter().flat_map(|known| &known.packages);
+    let Some(entry) = entries.into_iter().find(|entry| entry.name == name) else { return Ok(None) };
+    let same = target.is_file()
+        && entry.unsigned.sha256 == sha256_of(package)?
+        && entry.signed.sha256 == sha256_of(target)?;
+    Ok(same.then_some(entry))
 }
 
 /// Signs a copy of one package.
-fn one(package: &Path, key: &Key, signed: &Path) -> Result<Value, Error> {
+fn one(package: &Path, key: &Key, signed: &Path) -> Result<Signed, Error> {
     let scratch = Scratch::new()?;
     let name = package.file_name().unwrap_or_default();
     let copy = scratch.path().join(name);
@@ -200,18 +198,22 @@ fn one(package: &Path, key: &Key, signed: &Path) -> Result<Value, Error> {
         return Err(Error::Unsigned { name });
     }
     files::place(&copy, signed)?;
-    Ok(json!({
-        "name": name,
-        "unsigned": { "sha256": before.0 },
-        "signed": { "sha256": after.0 },
-        // The same in both, and what two builders compare.
-        "payload": match &before.1 {
-            Payload::Deb { members } => json!({ "members-sha256": members }),
-            Payload::Rpm { header, payload, unpacked } => json!({
-                "sha256header": header, "payloaddigest": payload, "payloaddigestalt": unpacked,
-            }),
+    Ok(Signed {
+        name,
+        payload: match before.1 {
+            Payload::Deb { members } => {
+                signatures::Payload { members_sha256: Some(members), ..Default::default() }
+            }
+            Payload::Rpm { header, payload, unpacked } => signatures::Payload {
+                payloaddigest: Some(payload),
+                payloaddigestalt: Some(unpacked),
+                sha256header: Some(header),
+                members_sha256: None,
+            },
         },
-    }))
+        signed: signatures::File { sha256: after.0 },
+        unsigned: signatures::File { sha256: before.0 },
+    })
 }
 
 /// The `.changes` of the signed copies, signed, with the `.buildinfo` it names, signed (which tells of the plain packages:
@@ -325,7 +327,31 @@ fn described(path: &Path) -> Result<(String, Payload), Error> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{Listed, relisted};
+    use super::{Key, Listed, known, relisted};
+    use crate::failure::Hinted;
+    use crate::wire::{self, Signatures, Tag};
+
+    #[test]
+    fn what_was_signed_before_counts_for_the_same_key_and_no_unknown_format_is_overwritten() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.signatures.json");
+        let of = |fingerprint: &str| {
+            let home = directory.path().to_owned();
+            let key = Key { fingerprint: fingerprint.to_owned(), home, private: None };
+            known(&path, &key)
+        };
+        assert_eq!(of("ABC").unwrap(), None);
+        let document =
+            Signatures { key: "ABC".to_owned(), packages: vec![], schema: Tag::default() };
+        let text = wire::text(&document).unwrap();
+        std::fs::write(&path, &text).unwrap();
+        assert_eq!(of("ABC").unwrap(), Some(document));
+        assert_eq!(of("DEF").unwrap(), None);
+        std::fs::write(&path, text.replace("signatures/1", "signatures/2")).unwrap();
+        let error = of("ABC").unwrap_err();
+        assert!(error.to_string().contains("schema `quench.signatures/2`"), "{error}");
+        assert!(error.hint().unwrap().contains("remove "), "{:?}", error.hint());
+    }
 
     #[test]
     fn a_changes_file_lists_the_signed_copies_and_nothing_else_of_it_changes() {

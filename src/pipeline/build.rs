@@ -121,7 +121,7 @@ fn execute(
     planned: &Planned,
     python: PathBuf,
     isolation: isolate::Isolation,
-    root: Option<record::Root>,
+    root: Option<record::RootLock>,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
     let machine = Failure::machine;

@@ -36,7 +36,8 @@ static NOT_IN: Code = Code {
     explain: "The selection resolves, but the prediction does not contain what was asked. This is a fault of the catalog \
               or of the tree; please report it with the profile.",
 };
-static SERIES: Code = Code {
+/// That the tree is of another series than the profile.
+pub static SERIES: Code = Code {
     name: "plan::series",
     summary: "the tree is of another series than the profile was written for",
     explain: "Symbols, devices and options change between series: `quench diff-tree` shows what that does to a profile.",

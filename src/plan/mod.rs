@@ -28,7 +28,7 @@ pub use distribution::{Names, emulator as distribution_emulator};
 pub use explain::explain;
 pub use firmware::{Firmware, Provider};
 pub use invocation::{Invocation, PATH, shell_quote};
-pub use make::{Inputs, make};
+pub use make::{Inputs, SERIES, make};
 pub use options::{Accepts, Options};
 pub use places::{Places, Variable};
 
@@ -72,7 +72,7 @@ pub struct SourceFacts {
 }
 
 impl SourceFacts {
-    /// A tree of which only the version is known.
+    /// Facts of a source of which only the version is known.
     pub fn of_tree(version: &str) -> Self {
         Self {
             origin: "a local tree".to_owned(),
@@ -95,7 +95,7 @@ pub struct DeviceFile {
     pub text: String,
 }
 
-/// What was not chosen where several selections would do.
+/// A choice between several selections that would do: what was taken, what not, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alternative {
     pub name: String,
@@ -121,7 +121,7 @@ pub struct PackageFacts {
     pub alternatives: bool,
 }
 
-/// One step of the flow.
+/// One step of a build, from source to record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     pub id: StepId,

@@ -3,7 +3,7 @@
 //! A child runs in its own process group with exactly the environment of its [`Invocation`]. Its output goes whole,
 //! byte for byte, into a log before anything looks at it. When it has ended, whatever is left of its group is swept.
 //! `setpriv --pdeathsig` (util-linux) ends the child when Quench itself is killed; what ends both in order is in
-//! [`signals`]. Nothing polls: a thread waits for the child, another reads (`docs/decisions/011-std-process-not-duct.md`).
+//! [`signals`]. Nothing polls: a thread waits for the child, another reads (`docs/decisions/010-std-process-not-duct.md`).
 //!
 //! Reads nothing; writes the log it is given.
 

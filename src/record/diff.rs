@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
 use super::Record;
 use crate::wire::Plan;
 use crate::wire::plan::Argument;
@@ -85,28 +83,16 @@ pub fn diff(a: &Record, b: &Record) -> Vec<String> {
 
 fn hardening(out: &mut Vec<String>, a: &Record, b: &Record) {
     let verdicts = |record: &Record| -> BTreeMap<String, String> {
-        let inputs = record
-            .verdict
-            .as_ref()
-            .and_then(|verdict| verdict.get("inputs"))
-            .and_then(Value::as_array);
-        let objects = inputs.into_iter().flatten().flat_map(|input| {
-            input.get("objects").and_then(Value::as_array).cloned().unwrap_or_default()
-        });
-        let mut map = BTreeMap::new();
-        for object in objects {
-            let path = text(&object, "/path");
-            for rule in object.get("rules").and_then(Value::as_array).into_iter().flatten() {
-                map.insert(format!("{} of {path}", text(rule, "/rule")), text(rule, "/verdict"));
-            }
-        }
-        map
+        let inputs = record.verdict.iter().flat_map(|verdict| &verdict.inputs);
+        let objects = inputs.flat_map(|input| &input.objects);
+        objects
+            .flat_map(|object| object.rules.iter().map(move |rule| (&object.path, rule)))
+            .map(|(path, rule)| {
+                (format!("{} of {path}", rule.rule), rule.verdict.name().to_owned())
+            })
+            .collect()
     };
     map(out, "hardening", &verdicts(a), &verdicts(b));
-}
-
-fn text(value: &Value, path: &str) -> String {
-    value.pointer(path).and_then(Value::as_str).unwrap_or("").to_owned()
 }
 
 fn value(out: &mut Vec<String>, subject: &str, a: &str, b: &str) {
@@ -141,11 +127,12 @@ fn map(
 #[cfg(test)]
 mod tests {
     use super::diff;
-    use crate::record::{Record, Root, RootPackage};
+    use crate::record::{Record, RootLock, RootPackage};
+    use crate::wire::Tag;
 
     fn record(header: &str, gcc: Option<&str>) -> Record {
-        let root = gcc.map(|version| Root {
-            schema: "quench.root/1".to_owned(),
+        let root = gcc.map(|version| RootLock {
+            schema: Tag::default(),
             suite: "bookworm".to_owned(),
             architecture: "amd64".to_owned(),
             wanted: Vec::new(),

@@ -8,9 +8,10 @@ pub use diff::diff;
 
 pub use crate::wire::record::{
     AuthenticatedBy, CompilerCache, Host, Isolated, Library, Measured, Observed, PatchText,
-    ProfileFile, Record, Root, RootKind, RootPackage, SourceKind, SourceOrigin, StagedFile,
-    StepRun, StepRuns, ToolVersion,
+    ProfileFile, Record, RootKind, SourceKind, SourceOrigin, StagedFile, StepRun, StepRuns,
+    ToolVersion,
 };
+pub use crate::wire::root_lock::{RootLock, RootPackage};
 pub use crate::wire::{Installed, NamedDigest};
 
 /// File name of the record inside a package.

@@ -6,9 +6,10 @@ use super::{Error, Options, lock, wanted};
 use crate::files::Scratch;
 use crate::plan::Invocation;
 use crate::process;
-use crate::record::{Root, RootPackage};
+use crate::record::{RootLock, RootPackage};
 use crate::source::{Binaries, sha256_of};
 use crate::terminal::Terminal;
+use crate::wire::Tag;
 
 /// dpkg's name for this machine.
 pub(super) fn architecture() -> Result<String, Error> {
@@ -22,7 +23,7 @@ pub(super) fn command(purpose: &str, program: &str, directory: &Path) -> Invocat
 }
 
 /// What a minimal system with everything wanted consists of now, according to the host's mirror.
-pub(super) fn lock(options: &Options<'_>, terminal: &Terminal) -> Result<Root, Error> {
+pub(super) fn lock(options: &Options<'_>, terminal: &Terminal) -> Result<RootLock, Error> {
     let suite = match &options.suite {
         Some(suite) => suite.clone(),
         None => host_suite()?,
@@ -43,8 +44,8 @@ pub(super) fn lock(options: &Options<'_>, terminal: &Terminal) -> Result<Root, E
         }
     }
     packages.sort();
-    let root = Root {
-        schema: lock::SCHEMA.to_owned(),
+    let root = RootLock {
+        schema: Tag::default(),
         suite,
         architecture: architecture()?,
         wanted: names,
@@ -97,7 +98,7 @@ pub(super) fn place(work: &Path, package: &RootPackage) -> PathBuf {
 
 /// All `.deb` files of a lock, each with the locked bytes; missing ones are fetched unless that is not allowed.
 pub(super) fn gather(
-    root: &Root,
+    root: &RootLock,
     options: &Options<'_>,
     terminal: &Terminal,
 ) -> Result<Vec<PathBuf>, Error> {
@@ -124,7 +125,7 @@ pub(super) fn gather(
 }
 
 fn fetch(
-    root: &Root,
+    root: &RootLock,
     missing: &[&RootPackage],
     options: &Options<'_>,
     terminal: &Terminal,

@@ -5,24 +5,23 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::Error;
-use crate::record::Root;
-
-/// Format name and version. History: 1 = first.
-pub(super) const SCHEMA: &str = "quench.root/1";
+use crate::record::RootLock;
+use crate::wire::{self, Format as _};
 
 const HEAD: &str = "# Written by quench: every .deb of the closed root a build runs in. Commit it; --update renews it.\n";
 
 /// The text of a lock file.
-pub fn text(root: &Root) -> Result<String, Error> {
+pub fn text(root: &RootLock) -> Result<String, Error> {
     let body = toml::to_string(root)
         .map_err(|error| Error::Lock { path: "(new)".to_owned(), message: error.to_string() })?;
     Ok(format!("{HEAD}{body}"))
 }
 
 /// sha256 of what a lock says, however its file is laid out.
-pub fn digest(root: &Root) -> String {
+pub fn digest(root: &RootLock) -> String {
     let mut hasher = Sha256::new();
-    hasher.update(format!("{} {} {}\n", root.schema, root.suite, root.architecture));
+    let schema = RootLock::SCHEMA;
+    hasher.update(format!("{schema} {} {}\n", root.suite, root.architecture));
     for package in &root.packages {
         let line = format!(
             "{} {} {} {}\n",
@@ -34,20 +33,20 @@ pub fn digest(root: &Root) -> String {
 }
 
 /// Reads a lock file; `None` where there is none. What could lead out of a directory is refused.
-pub fn read(path: &Path) -> Result<Option<Root>, Error> {
+pub fn read(path: &Path) -> Result<Option<RootLock>, Error> {
     let text = match fs_err::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     let fault = |message: String| Error::Lock { path: path.display().to_string(), message };
-    let root: Root = toml::from_str(&text).map_err(|error| fault(error.to_string()))?;
+    let root: RootLock = wire::read_toml(&text).map_err(|error| fault(error.to_string()))?;
     check(&root).map_err(fault)?;
     Ok(Some(root))
 }
 
 /// Names, versions and digests become file names and arguments: they must look like what they are.
-pub(super) fn check(root: &Root) -> Result<(), String> {
+pub(super) fn check(root: &RootLock) -> Result<(), String> {
     let plain = |text: &str, more: &str| {
         text.starts_with(|c: char| c.is_ascii_alphanumeric())
             && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
@@ -74,7 +73,7 @@ pub(super) fn check(root: &Root) -> Result<(), String> {
 }
 
 /// Writes a lock file by rename.
-pub(super) fn write(root: &Root, path: &Path) -> Result<(), Error> {
+pub(super) fn write(root: &RootLock, path: &Path) -> Result<(), Error> {
     Ok(crate::files::write(path, text(root)?)?)
 }
 
@@ -83,15 +82,15 @@ mod tests {
     use super::*;
     use crate::record::RootPackage;
 
-    fn sample() -> Root {
+    fn sample() -> RootLock {
         let package = |name: &str, version: &str| RootPackage {
             name: name.to_owned(),
             version: version.to_owned(),
             architecture: "amd64".to_owned(),
             sha256: "0123456789abcdef".repeat(4),
         };
-        Root {
-            schema: SCHEMA.to_owned(),
+        RootLock {
+            schema: wire::Tag::default(),
             suite: "bookworm".to_owned(),
             architecture: "amd64".to_owned(),
             wanted: vec!["gcc".to_owned()],
@@ -112,6 +111,21 @@ mod tests {
         other = sample();
         other.wanted.clear();
         assert_eq!(digest(&sample()), digest(&other), "what was asked for is not in the root");
+    }
+
+    #[test]
+    fn a_lock_of_another_version_is_refused_by_its_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.root.lock");
+        std::fs::write(&path, text(&sample()).unwrap().replace("root/1", "root/2")).unwrap();
+        let said = read(&path).unwrap_err().to_string();
+        assert!(
+            said.contains("schema `quench.root/2`; this quench reads `quench.root/1`"),
+            "{said}"
+        );
+        std::fs::write(&path, "suite = \"bookworm\"\n").unwrap();
+        let said = read(&path).unwrap_err().to_string();
+        assert!(said.contains("no `schema` in it"), "{said}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::archive::{command, place as deb_place};
 use super::{Error, Made};
 use crate::files::Scratch;
-use crate::record::{Root, RootKind};
+use crate::record::{RootKind, RootLock};
 use crate::source::sha256_of;
 use crate::{process, tool};
 
@@ -26,7 +26,7 @@ struct Note {
 }
 
 /// A finished root of this lock.
-pub(super) fn find(place: &Path, root: &Root, digest: &str) -> Option<Made> {
+pub(super) fn find(place: &Path, root: &RootLock, digest: &str) -> Option<Made> {
     let text = fs_err::read_to_string(place.join("made.json")).ok()?;
     let note: Note = serde_json::from_str(&text).ok()?;
     let directory = place.join("root");
@@ -47,7 +47,12 @@ pub(super) fn find(place: &Path, root: &Root, digest: &str) -> Option<Made> {
 }
 
 /// Makes the root in `place`.
-pub(super) fn make(root: &Root, debs: &[PathBuf], place: &Path, work: &Path) -> Result<(), Error> {
+pub(super) fn make(
+    root: &RootLock,
+    debs: &[PathBuf],
+    place: &Path,
+    work: &Path,
+) -> Result<(), Error> {
     let found = tool::find("mmdebstrap")?;
     let is_root = rustix::process::geteuid().is_root();
     let mode = if is_root { "root" } else { "unshare" };
@@ -98,7 +103,7 @@ pub(super) fn make(root: &Root, debs: &[PathBuf], place: &Path, work: &Path) -> 
 }
 
 /// A flat archive of these files; its index has their digests, so apt checks them once more.
-fn index(root: &Root, debs: &[PathBuf], into: &Path, work: &Path) -> Result<(), Error> {
+fn index(root: &RootLock, debs: &[PathBuf], into: &Path, work: &Path) -> Result<(), Error> {
     use std::os::unix::fs::PermissionsExt;
     fs_err::set_permissions(into, std::fs::Permissions::from_mode(0o755))?;
     let mut index = fs_err::File::create(into.join("Packages"))?;

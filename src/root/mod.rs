@@ -44,7 +44,7 @@ pub struct Options<'a> {
 pub struct Made {
     /// Where it is unpacked.
     pub directory: PathBuf,
-    pub lock: record::Root,
+    pub lock: record::RootLock,
     /// sha256 of the lock.
     pub digest: String,
     /// How it was made, for the record.
@@ -146,13 +146,9 @@ pub fn prepare(options: &Options<'_>, terminal: &Terminal) -> Result<Made, Error
 }
 
 /// A lock must be for this machine and hold what the plan needs.
-fn fits(lock: &record::Root, options: &Options<'_>) -> Result<(), Error> {
+fn fits(lock: &record::RootLock, options: &Options<'_>) -> Result<(), Error> {
     let shown = options.lock.display().to_string();
     let fault = |message: String| Error::Lock { path: shown.clone(), message };
-    if lock.schema != lock::SCHEMA {
-        let text = format!("schema `{}`, this quench reads `{}`", lock.schema, lock::SCHEMA);
-        return Err(fault(text));
-    }
     if let Some(suite) = options.suite.as_ref().filter(|suite| **suite != lock.suite) {
         return Err(fault(format!("it is of {}, asked for is {suite}", lock.suite)));
     }

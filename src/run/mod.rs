@@ -67,7 +67,7 @@ pub struct Request {
     /// How programs of the steps run.
     pub isolation: Isolation,
     /// The closed root's lock, where there is one.
-    pub root: Option<record::Root>,
+    pub root: Option<record::RootLock>,
     /// What the record says of the source beside its digests.
     pub origin: SourceOrigin,
     pub patches: Vec<PatchText>,

@@ -19,7 +19,7 @@ use crate::record::{self, NamedDigest, Record, StagedFile};
 use crate::source::sha256_of;
 use crate::stage::{self, Content, Documents, Entry};
 use crate::verify::{self, Report, Verification};
-use crate::wire::Tag;
+use crate::wire::{self, Tag};
 
 /// What is ready to be packaged.
 pub(super) struct Staged {
@@ -110,7 +110,7 @@ impl Run<'_> {
     ) -> Result<(), Error> {
         let io = |source| Error::Io { step: "record", source };
         let verdict =
-            verify::json(&Verification { reports: reports.to_vec(), ..Verification::default() });
+            verify::wire(&Verification { reports: reports.to_vec(), ..Verification::default() });
         record.verdict = Some(verdict.clone());
         for package in packages.iter().filter(|path| package::is_package(path)) {
             record.packages.push(NamedDigest {
@@ -124,9 +124,7 @@ impl Run<'_> {
         record.observed = Some(evidence::observed(self.state.runs()));
         let name = &self.plan.package.name;
         let text = record.to_text().map_err(|error| Error::Record(error.to_string()))?;
-        let verdict = serde_json::to_string_pretty(&verdict)
-            .map_err(|error| Error::Record(error.to_string()))?
-            + "\n";
+        let verdict = wire::text(&verdict).map_err(|error| Error::Record(error.to_string()))?;
         let mut files = vec![
             evidence::File { name: format!("{name}.record.json"), text },
             evidence::File { name: format!("{name}.verdict.json"), text: verdict },

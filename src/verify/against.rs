@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
-use super::Verdict;
-use super::{ObjectVerdict, Outcome, Report};
+use super::{ObjectVerdict, Outcome, Report, Verdict, show};
 use crate::finding::{Code, Finding, Place};
+use crate::wire::{self, verdict::Answer};
 
 pub(super) static LOST: Code = Code {
     name: "verify::lost",
@@ -24,10 +22,20 @@ pub(super) static UNMATCHED: Code = Code {
 /// How a rule stood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Was {
-    verdict: String,
+    answer: Answer,
     detail: String,
     /// n of m, for partial ones.
-    part: Option<(u64, u64)>,
+    part: Option<(usize, usize)>,
+}
+
+impl Was {
+    fn of(verdict: &Verdict) -> Self {
+        let part = match verdict {
+            Verdict::Partial { n, m, .. } => Some((*n, *m)),
+            _ => None,
+        };
+        Self { answer: show::answer(verdict), detail: verdict.detail(), part }
+    }
 }
 
 /// How the files of an older version stood.
@@ -39,7 +47,7 @@ pub struct Past {
 }
 
 /// A percentage may waver by this much: code moves between functions.
-const WAVER: u64 = 1;
+const WAVER: u128 = 1;
 
 impl Past {
     /// From reports of this program.
@@ -47,54 +55,29 @@ impl Past {
         let mut past = Self { name: name.to_owned(), ..Self::default() };
         for report in reports {
             for object in report.judged() {
-                let rules = object.rules.iter().map(|rule| {
-                    let part = match rule.verdict {
-                        Verdict::Partial { n, m, .. } => Some((n as u64, m as u64)),
-                        _ => None,
-                    };
-                    let (verdict, detail) = (rule.verdict.name().to_owned(), rule.verdict.detail());
-                    (rule.rule.to_owned(), Was { verdict, detail, part })
-                });
-                let mut rules: BTreeMap<String, Was> = rules.collect();
-                rules.extend(cet(object.cet.0, object.cet.1));
+                let rules = object.rules.iter();
+                let rules = rules.map(|rule| (rule.rule.to_owned(), Was::of(&rule.verdict)));
+                let rules = rules.chain(cet(object.cet.0, object.cet.1)).collect();
                 past.files.insert(key(&report.name, &object.path), rules);
             }
         }
         past
     }
 
-    /// From `quench.verdict/1`, as it stands in a record or a file of its own.
-    pub fn of_verdict(name: &str, verdict: &Value) -> Result<Self, String> {
-        if verdict.get("schema").and_then(Value::as_str) != Some("quench.verdict/1") {
-            return Err("no `quench.verdict/1` in it".to_owned());
-        }
-        let list = |value: &Value, key: &str| {
-            value.get(key).and_then(Value::as_array).cloned().unwrap_or_default()
-        };
-        let text = |value: &Value, key: &str| {
-            value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
-        };
+    /// From a verdict, as it stands in a record or a file of its own.
+    pub fn of_verdict(name: &str, verdict: &wire::Verdict) -> Self {
         let mut past = Self { name: name.to_owned(), ..Self::default() };
-        for input in list(verdict, "inputs") {
-            let files = [list(&input, "objects"), list(&input, "files")].concat();
-            for object in files {
-                let mut rules = BTreeMap::new();
-                for rule in list(&object, "rules") {
-                    let number = |key: &str| rule.get(key).and_then(Value::as_u64);
-                    let part = number("n").zip(number("m"));
-                    let was = Was {
-                        verdict: text(&rule, "verdict"),
-                        detail: text(&rule, "detail"),
-                        part,
-                    };
-                    rules.insert(text(&rule, "rule"), was);
-                }
-                let bit = |key: &str| object.get(key).and_then(Value::as_bool).unwrap_or(false);
-                rules.extend(cet(bit("ibt"), bit("shstk")));
-                past.files.insert(key(&text(&input, "name"), &text(&object, "path")), rules);
+        for input in &verdict.inputs {
+            for object in input.objects.iter().chain(&input.files) {
+                let rules = object.rules.iter().map(|rule| {
+                    let (answer, detail) = (rule.verdict, rule.detail.clone());
+                    (rule.rule.clone(), Was { answer, detail, part: rule.n.zip(rule.m) })
+                });
+                let rules = rules.chain(cet(object.ibt, object.shstk)).collect();
+                past.files.insert(key(&input.name, &object.path), rules);
             }
         }
-        Ok(past)
+        past
     }
 
     fn find(&self, path: &str, alone: bool) -> Option<&BTreeMap<String, Was>> {
@@ -115,8 +98,8 @@ impl Past {
 /// The CET bits of the property note, as rules of their own.
 fn cet(ibt: bool, shstk: bool) -> impl Iterator<Item = (String, Was)> {
     [("ibt-note", ibt), ("shstk-note", shstk)].into_iter().map(|(name, set)| {
-        let verdict = if set { "holds" } else { "fails" }.to_owned();
-        (name.to_owned(), Was { verdict, detail: "the bit is not set".to_owned(), part: None })
+        let answer = if set { Answer::Holds } else { Answer::Fails };
+        (name.to_owned(), Was { answer, detail: "the bit is not set".to_owned(), part: None })
     })
 }
 
@@ -184,8 +167,8 @@ fn compare(
         out.push(finding.at(place.clone(), ""));
     }
     for (name, now) in cet(object.cet.0, object.cet.1) {
-        let had = old.get(&name).is_some_and(|was| was.verdict == "holds");
-        if had && now.verdict != "holds" {
+        let had = old.get(&name).is_some_and(|was| was.answer == Answer::Holds);
+        if had && now.answer != Answer::Holds {
             let message = format!("{}: {name} lost, {}, since {past}", object.path, now.detail);
             out.push(Finding::error(&LOST, message).at(place.clone(), ""));
         }
@@ -196,19 +179,18 @@ fn compare(
 /// What is worse now, in words.
 fn worse(was: &Was, now: &Verdict) -> Option<String> {
     let detail = now.detail();
-    match (was.verdict.as_str(), now) {
-        ("holds" | "partial", Verdict::Fails(_)) => Some(format!("lost: {detail}")),
-        ("holds" | "partial", Verdict::CannotTell(_)) => {
+    match (was.answer, now) {
+        (Answer::Holds | Answer::Partial, Verdict::Fails(_)) => Some(format!("lost: {detail}")),
+        (Answer::Holds | Answer::Partial, Verdict::CannotTell(_)) => {
             Some(format!("no longer to be told: {detail}"))
         }
-        ("holds", Verdict::Partial { .. }) => Some(format!("held, now {detail}")),
-        ("partial", Verdict::Partial { n, m, .. }) => {
+        (Answer::Holds, Verdict::Partial { .. }) => Some(format!("held, now {detail}")),
+        (Answer::Partial, Verdict::Partial { n, m, .. }) => {
             let (old_n, old_m) = was.part?;
-            let (n, m) = (*n as u64, *m as u64);
+            let wide = |number: usize| number as u128;
+            let (n, m, old_n, old_m) = (wide(*n), wide(*m), wide(old_n), wide(old_m));
             // n/m + waver < old: in whole numbers, so that nothing is rounded away.
-            let fell = u128::from(n) * 100 * u128::from(old_m)
-                + u128::from(WAVER) * u128::from(m) * u128::from(old_m)
-                < u128::from(old_n) * 100 * u128::from(m);
+            let fell = n * 100 * old_m + WAVER * m * old_m < old_n * 100 * m;
             fell.then(|| format!("fell: {} before, now {detail}", was.detail))
         }
         _ => None,
@@ -296,8 +278,8 @@ mod tests {
         let reports = [report("a.deb", "/usr/bin/x", partial(3, 4), true)];
         let verification =
             crate::verify::Verification { reports: reports.to_vec(), ..Default::default() };
-        let value = crate::verify::json(&verification);
-        assert_eq!(Past::of_verdict("p", &value).unwrap(), Past::of_reports("p", &reports));
-        assert!(Past::of_verdict("p", &serde_json::json!({})).is_err());
+        let written = wire::text(&crate::verify::wire(&verification)).unwrap();
+        let read: wire::Verdict = wire::read(&written).unwrap();
+        assert_eq!(Past::of_verdict("p", &read), Past::of_reports("p", &reports));
     }
 }

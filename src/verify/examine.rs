@@ -1,13 +1,13 @@
 //! Examines files and packages: what the rules find, before any policy. Pure.
 //!
-//! No policy is known here, so a package's own record may name the policy after its files were read once.
+//! No policy is known here, so what is in a package may name the policy after its files were read once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use rayon::prelude::*;
 
-use super::file;
+use super::file::{self, FileKind};
 use super::rules::{Object, RULES};
 use super::separate::DebugFile;
 use super::units::summaries;
@@ -39,8 +39,8 @@ pub struct Examination {
     pub findings: Vec<Finding>,
     /// sha256 of every file, by path, when digests were asked for.
     pub digests: BTreeMap<String, String>,
-    /// The record inside.
-    pub record: Option<Vec<u8>>,
+    /// The contents of the file that was asked for by name ([`Options::keep`]), when it is in the input.
+    pub kept: Option<Vec<u8>>,
     /// The rules that were asked for, when not all.
     pub only: Vec<&'static str>,
 }
@@ -60,6 +60,8 @@ pub struct Options<'a> {
     pub units: bool,
     /// C libraries; the first that a file can be loaded with is its own.
     pub libc: &'a [Libc],
+    /// Name of a file whose contents are kept for the caller, who knows what it is.
+    pub keep: Option<&'a str>,
 }
 
 impl std::fmt::Debug for Options<'_> {
@@ -78,7 +80,15 @@ impl<'a> Options<'a> {
             all: true,
             units: true,
             libc: &[],
+            keep: None,
         }
+    }
+
+    /// True when the contents of the file at this path are kept, though it is no ELF file.
+    pub fn keeps(&self, path: &str) -> bool {
+        self.keep
+            .and_then(|name| path.strip_suffix(name))
+            .is_some_and(|before| before.ends_with('/'))
     }
 }
 
@@ -130,7 +140,7 @@ pub(super) fn examine_elf(
         start_files,
         units: summaries(units, code.as_ref()),
         sha256: member.sha256.clone().unwrap_or_default(),
-        kind: format!("{:?}", facts.kind),
+        kind: FileKind::Elf(facts.kind),
         rules: of_elf.chain(rights).collect(),
         build_id: facts.build_id,
         needed: facts.dynamic.map(|dynamic| dynamic.needed).unwrap_or_default(),
@@ -195,14 +205,9 @@ impl Examination {
         self.others += other.others;
         self.findings.extend(other.findings);
         self.digests.extend(other.digests);
-        if other.record.is_some() {
-            self.record = other.record;
+        if other.kept.is_some() {
+            self.kept = other.kept;
         }
-    }
-
-    /// Whether the contents of the file at this path are needed, though it is no ELF file: the record of a build.
-    pub fn keeps(path: &str) -> bool {
-        path.strip_suffix(crate::record::FILE_NAME).is_some_and(|before| before.ends_with('/'))
     }
 
     /// Examines one member.
@@ -216,13 +221,13 @@ impl Examination {
             return;
         }
         self.others += 1;
-        let mut object = entry(&member, file::kind_name(&member.kind));
+        let mut object = entry(&member, FileKind::of(&member.kind));
         object.rules.retain(|rule| options.selection.has(rule.rule));
         if !object.rules.is_empty() {
             self.files.push(object);
         }
-        if Self::keeps(&member.path) {
-            self.record = Some(bytes);
+        if options.keeps(&member.path) {
+            self.kept = Some(bytes);
         }
     }
 
@@ -232,7 +237,7 @@ impl Examination {
             Ok(object) => self.objects.push(object),
             Err(error) => {
                 let verdict = Verdict::CannotTell(error.to_string());
-                let mut object = entry(member, "Unreadable");
+                let mut object = entry(member, FileKind::Unreadable);
                 object.rules.retain(|rule| options.selection.has(rule.rule));
                 object.rules.insert(0, RuleVerdict::new("readable", verdict, String::new()));
                 self.files.push(object);
@@ -318,7 +323,7 @@ impl Batch<'_> {
 
 impl Visit for Batch<'_> {
     fn keeps(&self, path: &str) -> bool {
-        Examination::keeps(path)
+        self.options.keeps(path)
     }
 
     fn holds(&mut self, bytes: u64) {
@@ -344,11 +349,11 @@ fn names(script: &str, path: &str) -> bool {
     })
 }
 
-fn entry(member: &Member, kind: &str) -> ObjectVerdict {
+fn entry(member: &Member, kind: FileKind) -> ObjectVerdict {
     ObjectVerdict {
         path: member.path.clone(),
         sha256: member.sha256.clone().unwrap_or_default(),
-        kind: kind.to_owned(),
+        kind,
         rules: file::entry(member),
         privileged: file::privileged(member),
         ..ObjectVerdict::default()

@@ -3,6 +3,7 @@
 use super::RuleVerdict;
 use super::Verdict;
 use crate::archive::{Kind, Member, path_leaves};
+use crate::elf;
 use crate::verify::pages::{self, Page};
 
 /// A rule's name and meaning, whatever it looks at.
@@ -62,6 +63,49 @@ pub static FILE_RULES: &[RuleInfo] = &[
         page: &pages::LINK,
     },
 ];
+
+/// What kind of file was judged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum FileKind {
+    Elf(elf::Kind),
+    /// It begins like an ELF file and cannot be judged.
+    #[default]
+    Unreadable,
+    /// No ELF file.
+    File,
+    Directory,
+    /// A symbolic link.
+    Link,
+    /// A device, fifo or socket.
+    Device,
+    /// One that was not opened.
+    Archive,
+}
+
+impl FileKind {
+    pub(super) fn of(kind: &Kind) -> Self {
+        match kind {
+            Kind::File => Self::File,
+            Kind::Directory => Self::Directory,
+            Kind::Link(_) => Self::Link,
+            Kind::Device(_) => Self::Device,
+            Kind::Closed(_) => Self::Archive,
+        }
+    }
+
+    /// One word, for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Elf(kind) => kind.name(),
+            Self::Unreadable => "Unreadable",
+            Self::File => "File",
+            Self::Directory => "Directory",
+            Self::Link => "Link",
+            Self::Device => "Device",
+            Self::Archive => "Archive",
+        }
+    }
+}
 
 /// Directories in which anybody may place a file.
 const OPEN: &[&str] = &["/tmp/", "/var/tmp/", "/dev/shm/", "/run/lock/"];
@@ -132,18 +176,6 @@ fn link(path: &str, target: &str) -> Verdict {
         Verdict::Holds
     }
 }
-
-/// What an entry is called in reports.
-pub(super) fn kind_name(kind: &Kind) -> &'static str {
-    match kind {
-        Kind::File => "File",
-        Kind::Directory => "Directory",
-        Kind::Link(_) => "Link",
-        Kind::Device(_) => "Device",
-        Kind::Closed(_) => "Archive",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,8 @@ use crate::archive::Member;
 use crate::elf::{self, Image};
 use crate::finding::{Code, Finding};
 
-pub(in crate::verify) static RULE_FAILED: Code = Code {
+/// That a rule the policy requires does not hold.
+pub static RULE_FAILED: Code = Code {
     name: "verify::rule-failed",
     summary: "a rule the policy requires does not hold",
     explain: "`quench verify` prints the evidence; the policy lists what it requires. What cannot be told fails, too. A \

@@ -20,15 +20,15 @@ pub(crate) mod units;
 mod verdict;
 
 pub use examine::{DebugFiles, Examination, Options};
-pub use file::{FILE_RULES, RuleInfo};
-pub use judge::{Report, Verification, judge};
+pub use file::{FILE_RULES, FileKind, RuleInfo};
+pub use judge::{RULE_FAILED, Report, Verification, judge};
 pub use libc::Libc;
 pub use pages::{Page, rule_page, rules_reference};
 pub use policy::{Date, Demand, Policy};
 pub use rules::{RULES, Rule};
 pub use selection::Selection;
 pub use separate::{DebugFile, SeparateFiles, build_id};
-pub use show::{comparison, human, json, junit, markdown, rules_text, sarif, shows_all};
+pub use show::{comparison, human, junit, markdown, rules_text, sarif, shows_all, wire};
 pub use units::UnitSummary;
 pub use verdict::{ObjectVerdict, Outcome, RuleVerdict, Verdict};
 
@@ -56,7 +56,7 @@ pub fn codes() -> Vec<&'static Code> {
 }
 
 const CODES: &[&Code] = &[
-    &judge::RULE_FAILED,
+    &RULE_FAILED,
     &examine::NOT_OPENED,
     &against::LOST,
     &against::UNMATCHED,

@@ -1,7 +1,7 @@
 //! Verdicts: what a rule found of one file, and what a policy makes of it. Pure.
 
 use super::policy::Setting;
-use super::{Date, UnitSummary};
+use super::{Date, FileKind, UnitSummary};
 
 /// What a rule found. The policy decides what follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +96,7 @@ pub struct ObjectVerdict {
     pub path: String,
     /// Empty when digests were not asked for.
     pub sha256: String,
-    pub kind: String,
+    pub kind: FileKind,
     pub rules: Vec<RuleVerdict>,
     pub build_id: Option<String>,
     pub needed: Vec<String>,

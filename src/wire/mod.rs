@@ -11,17 +11,28 @@
 //!   goes or changes its meaning is a new version.
 //! - No `flatten`, no `untagged`: they make messages that name no field.
 
+pub mod catalog;
 mod finding;
 pub mod plan;
 pub mod record;
+pub mod root_lock;
+pub mod signatures;
 mod tag;
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "schemas and old documents are files")]
 mod tests;
+pub mod tree_diff;
+pub mod verdict;
 
+pub use catalog::Catalog;
 pub use finding::{Finding, Label, Severity};
 pub use plan::Plan;
 pub use record::Record;
+pub use root_lock::RootLock;
+pub use signatures::Signatures;
 pub use tag::Tag;
+pub use tree_diff::TreeDiff;
+pub use verdict::Verdict;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -50,9 +61,14 @@ macro_rules! formats {
 }
 
 formats! {
+    catalog::Catalog,
     finding::Finding,
     plan::Plan,
     record::Record,
+    root_lock::RootLock,
+    signatures::Signatures,
+    tree_diff::TreeDiff,
+    verdict::Verdict,
 }
 
 /// A thing by name and content.
@@ -84,8 +100,10 @@ pub enum Error {
     Unknown { found: String, wanted: &'static str },
     #[error("the record's plan is empty")]
     EmptyPlan,
+    #[error("the record has no verdict")]
+    NoVerdict,
     #[error("no valid `{wanted}`: {error}")]
-    Malformed { wanted: &'static str, error: serde_json::Error },
+    Malformed { wanted: &'static str, error: Box<dyn std::error::Error + Send + Sync> },
 }
 
 impl Hinted for Error {
@@ -104,6 +122,10 @@ impl Hinted for Error {
             Self::EmptyPlan => Some(
                 "nothing can be rebuilt or compared by it: take the record that `build` wrote, or a package, which has \
                  one inside"
+                    .to_owned(),
+            ),
+            Self::NoVerdict => Some(
+                "give the record beside the packages (the one inside has no verdict), or the package"
                     .to_owned(),
             ),
             Self::Syntax(_) | Self::Malformed { .. } => {
@@ -134,15 +156,40 @@ struct Head {
 /// Reads a JSON document. One of another format or version is refused by the name it has, before anything else of it is
 /// looked at.
 pub fn read<T: Format>(text: &str) -> Result<T, Error> {
-    let wanted = T::SCHEMA;
     let head: Head = serde_json::from_str(text).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => Error::Malformed { wanted, error },
+        serde_json::error::Category::Data => malformed::<T>(error),
         _ => Error::Syntax(error),
     })?;
+    named::<T>(head)?;
+    serde_json::from_str(text).map_err(malformed::<T>)
+}
+
+/// Reads a TOML document, with the same care.
+pub fn read_toml<T: Format>(text: &str) -> Result<T, Error> {
+    named::<T>(toml::from_str(text).map_err(malformed::<T>)?)?;
+    toml::from_str(text).map_err(malformed::<T>)
+}
+
+/// The document must say that it is of the format.
+fn named<T: Format>(head: Head) -> Result<(), Error> {
+    let wanted = T::SCHEMA;
     match head.schema {
-        Some(found) if found != wanted => Err(Error::Unknown { found, wanted }),
-        Some(_) => serde_json::from_str(text).map_err(|error| Error::Malformed { wanted, error }),
+        Some(found) if found == wanted => Ok(()),
+        Some(found) => Err(Error::Unknown { found, wanted }),
         None => Err(Error::Nameless { wanted }),
+    }
+}
+
+fn malformed<T: Format>(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::Malformed { wanted: T::SCHEMA, error: error.into() }
+}
+
+/// The verdict of a text: a verdict by itself, or the one in a record.
+pub fn verdict_of(text: &str) -> Result<Verdict, Error> {
+    match Record::from_text(text) {
+        Ok(record) => record.verdict.ok_or(Error::NoVerdict),
+        Err(Error::Unknown { found, .. }) if found == Verdict::SCHEMA => read(text),
+        Err(error) => Err(error),
     }
 }
 

@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::plan::StepId;
-use super::{Error, Installed, NamedDigest, Plan, Tag};
+use super::{Error, Installed, NamedDigest, Plan, RootLock, Tag, Verdict};
 
 /// Format name and version. History: 1 = first; `source.authenticated-by` and `observed.steps` came later, older records
 /// have neither.
@@ -47,7 +47,7 @@ pub struct Record {
     pub libraries: Vec<Library>,
     /// The closed root the build ran in; absent where the host itself was the root.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub root: Option<Root>,
+    pub root: Option<RootLock>,
     /// `config-host.h` as configure wrote it: what headers and functions of the host decided.
     pub config_host: Vec<String>,
     /// Every staged file but the record itself.
@@ -105,9 +105,6 @@ fn plan_fault(text: &str) -> Option<Error> {
         _ => None,
     }
 }
-
-/// The document `quench.verdict/1` within a record.
-pub type Verdict = serde_json::Value;
 
 /// A profile file, whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -225,37 +222,6 @@ pub struct Library {
     pub soname: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<Installed>,
-}
-
-/// A package of a closed root.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct RootPackage {
-    #[cfg_attr(test, schemars(regex(pattern = "^[A-Za-z0-9][A-Za-z0-9+.-]*$")))]
-    pub name: String,
-    pub version: String,
-    pub architecture: String,
-    /// Of the `.deb`.
-    #[cfg_attr(test, schemars(with = "super::tests::Sha256"))]
-    pub sha256: String,
-}
-
-/// The closed root a build ran in: what its lock file says. The same packages make the same root.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Root {
-    /// `quench.root/1`
-    #[cfg_attr(test, schemars(regex(pattern = "^quench\\.root/1$")))]
-    pub schema: String,
-    pub suite: String,
-    pub architecture: String,
-    /// What was asked for; the other packages are what these stand on.
-    pub wanted: Vec<String>,
-    #[serde(rename = "package")]
-    #[cfg_attr(test, schemars(length(min = 1)))]
-    pub packages: Vec<RootPackage>,
 }
 
 /// A staged file.
@@ -459,10 +425,7 @@ mod tests {
     fn a_record_is_read_as_it_was_written() {
         let record = crate::evidence::sample();
         assert_eq!(Record::from_text(&text()).unwrap(), record);
-        let mut value: Value = serde_json::from_str(&text()).unwrap();
-        // Of a document that is not a type yet.
-        value.as_object_mut().unwrap().remove("verdict");
-        accepts::<Record>(&value);
+        accepts::<Record>(&serde_json::from_str(&text()).unwrap());
     }
 
     #[test]
@@ -485,6 +448,22 @@ mod tests {
         for (pointer, new) in [("/source/kind", json!("magic")), ("/plan/steps", json!([{}]))] {
             Record::from_text(&with(pointer, new)).unwrap_err();
         }
+    }
+
+    /// Written into a package by the first Quench that had this format.
+    #[test]
+    fn a_record_of_before_is_read_and_would_be_written_byte_for_byte() {
+        let old = include_str!("../../tests/data/records/record-1-inside.json");
+        let record = Record::from_text(old).unwrap();
+        assert_eq!(record.source.authenticated_by, None);
+        assert!(record.plan.steps.len() == 7 && record.build_dependencies.len() > 50);
+        assert!(record.observed.is_none() && record.packages.is_empty());
+        assert_eq!(record.to_text().unwrap(), old);
+        // The same build, recorded by this Quench.
+        let mut new = record.clone();
+        new.source.authenticated_by = new.source.vouched_by();
+        new.observed = crate::evidence::sample().observed;
+        assert_eq!(crate::record::diff(&record, &new), [""; 0]);
     }
 
     #[test]

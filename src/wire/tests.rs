@@ -1,5 +1,4 @@
 //! The JSON Schemas of `schemas/` are those of the types, no file is forgotten, and documents are in order.
-#![expect(clippy::disallowed_methods, reason = "schemas and old documents are files")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,10 +7,19 @@ use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
-use super::{Error, Finding, Format, Hinted, Label, Severity, Tag, read, schemas, text};
+use super::{
+    Catalog, Error, Finding, Format, Hinted, Label, Severity, Signatures, Tag, TreeDiff, Verdict,
+    catalog, read, schemas, signatures, text, tree_diff,
+};
 
 /// Set to write the files instead of comparing with them; `cargo xtask schemas` does.
 const WRITE: &str = "QUENCH_WRITE_SCHEMAS";
+
+/// Like [`Sha256`], or empty where there is none.
+#[derive(JsonSchema)]
+#[schemars(transparent)]
+#[expect(dead_code, reason = "its schema is what counts")]
+pub(super) struct MaybeSha256(#[schemars(regex(pattern = "^([0-9a-f]{64})?$"))] String);
 
 /// A digest as 64 lower-case hexadecimal digits: stands for the text that holds it.
 #[derive(JsonSchema)]
@@ -211,4 +219,88 @@ fn a_document_within_another_has_its_own_name_checked() {
     value["_finding"]["schema"] = json!("quench.finding/2");
     let error = serde_json::from_value::<Outer>(value).err().unwrap().to_string();
     assert!(error.contains("schema `quench.finding/2`"), "{error}");
+}
+
+/// Verdicts that an earlier program wrote of files, of a package with a waiver, and of files of a distribution with what
+/// other checkers said.
+#[test]
+fn verdicts_of_version_1_are_read_and_written_again_as_they_were() {
+    for name in ["files", "package", "system"] {
+        let old = std::fs::read_to_string(format!("tests/data/verdicts/{name}.json")).unwrap();
+        let verdict: Verdict = read(&old).unwrap();
+        assert!(text(&verdict).unwrap() == old, "{name}");
+        proof(&verdict);
+    }
+}
+
+#[test]
+fn keys_that_came_later_may_be_absent() {
+    let old = std::fs::read_to_string("tests/data/verdicts/package.json").unwrap();
+    let mut value: Value = serde_json::from_str(&old).unwrap();
+    value.as_object_mut().unwrap().remove("comparisons");
+    value["inputs"][0].as_object_mut().unwrap().remove("only");
+    assert_eq!(read::<Verdict>(&value.to_string()).unwrap(), read::<Verdict>(&old).unwrap());
+    value["inputs"][0].as_object_mut().unwrap().remove("sha256");
+    let error = read::<Verdict>(&value.to_string()).unwrap_err().to_string();
+    assert!(error.contains("`quench.verdict/1`") && error.contains("`sha256`"), "{error}");
+}
+
+#[test]
+fn signatures_of_both_kinds_of_packages_are_read_as_they_were_written() {
+    let digest = || Some("0123456789abcdef".repeat(4));
+    let deb = signatures::Payload { members_sha256: digest(), ..Default::default() };
+    let rpm = |unpacked| signatures::Payload {
+        payloaddigest: digest(),
+        payloaddigestalt: Some(unpacked),
+        sha256header: digest(),
+        members_sha256: None,
+    };
+    let signed = |payload| signatures::Signed {
+        name: "x.deb".to_owned(),
+        payload,
+        signed: signatures::File { sha256: "1".repeat(64) },
+        unsigned: signatures::File { sha256: "2".repeat(64) },
+    };
+    let packages = vec![signed(deb), signed(rpm(digest())), signed(rpm(None))];
+    let mut document = Signatures { key: "AB".to_owned(), packages, schema: Tag::default() };
+    proof(&document);
+    document.packages[0].signed.sha256 = "short".to_owned();
+    let (_, schema) = schema_of::<Signatures>();
+    let value = serde_json::to_value(&document).unwrap();
+    assert!(!jsonschema::is_valid(schema.as_value(), &value));
+}
+
+#[test]
+fn a_tree_diff_is_read_as_it_was_written() {
+    let names = || vec!["a".to_owned(), "b".to_owned()];
+    let renamed = vec![tree_diff::Renamed { new: "c".to_owned(), old: "d".to_owned() }];
+    let changes = tree_diff::Changes { appeared: names(), gone: names(), renamed };
+    let plan = tree_diff::PlanChanges { appeared: names(), gone: names(), kind: "x".to_owned() };
+    let effect = tree_diff::Effect {
+        changes: vec![plan],
+        findings: tree_diff::Both { new: vec![finding()], old: Vec::new() },
+        planned: tree_diff::Both { new: true, old: false },
+    };
+    let document = TreeDiff {
+        changes: BTreeMap::from([("device".to_owned(), changes)]),
+        new: "10.2.0".to_owned(),
+        old: "10.0.0".to_owned(),
+        profile: Some(effect),
+        schema: Tag::default(),
+    };
+    proof(&document);
+    proof(&TreeDiff { profile: None, ..document });
+}
+
+#[test]
+fn a_catalog_is_read_as_it_was_written() {
+    let entry = catalog::Entry {
+        name: "e1000".to_owned(),
+        bus: Some("PCI".to_owned()),
+        parents: vec!["pci-device".to_owned()],
+        line: 7,
+        ..catalog::Entry::default()
+    };
+    let entries = vec![entry, catalog::Entry::default()];
+    proof(&Catalog { entries, schema: Tag::default(), version: "10.0.0".to_owned() });
 }

@@ -88,8 +88,12 @@ fn trees_of_other_series_are_scanned_too() {
         let ran =
             sandbox.quench(&["devices", "--source", tree.to_str().unwrap(), "--format", "json"]);
         let devices: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
-        let names: Vec<&str> =
-            devices.as_array().unwrap().iter().filter_map(|d| d["name"].as_str()).collect();
+        let names: Vec<&str> = devices["entries"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|d| d["name"].as_str())
+            .collect();
         for name in [
             "virtio-net-pci",
             "e1000",

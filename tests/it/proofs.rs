@@ -245,3 +245,11 @@ fn verify_ends_with_1_when_a_plan_promises_cfi_and_the_file_has_none() {
     let ran = sandbox.quench(&["verify", "--policy", "quench-cfi", "--only", "cfi", without]);
     assert_eq!(ran.code, 1, "{}", ran.stdout);
 }
+
+#[test]
+fn a_plan_of_a_level_that_is_not_known_is_refused() {
+    let mut plan = show::wire(&small::plan("strict", "", &[]));
+    plan.hardening = "stricter".to_owned();
+    let why = Expected::of_plan(&plan).unwrap_err();
+    assert!(why.contains("no hardening level is called `stricter`"), "{why}");
+}

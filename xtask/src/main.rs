@@ -42,7 +42,7 @@ const TASKS: &[Task] = &[
     ),
     (
         "dist",
-        "make quench's own packages, judged by quench, in the target directory: [--again]",
+        "make quench's own packages, judged by quench, in the target directory: [--again] [--check PROGRAM]",
         dist::run,
     ),
     ("fuzz", "run the fuzz targets, each for a while: [SECONDS] [TARGET...]", fuzz::run),

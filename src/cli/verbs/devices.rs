@@ -3,17 +3,17 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use serde_json::json;
 
 use super::Format;
 use crate::catalog::{Entry, Kind};
 use crate::failure::{Exit, Failure};
 use crate::pipeline;
 use crate::terminal::Terminal;
+use crate::wire;
 
 /// List the devices, or other kinds of types and backends, a tree offers.
 ///
-/// Example: quench devices --source ../qemu --format json | jq length
+/// Example: quench devices --source ../qemu --format json | jq '.entries | length'
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// An unpacked QEMU tree.
@@ -25,7 +25,7 @@ pub(crate) struct Args {
     /// Something else than devices; `type` is any other QOM type: buses, accelerators, memory regions.
     #[arg(long, value_parser = kinds(), default_value = "device")]
     kind: Kind,
-    /// For people, or an array with one object per entry (`quench.catalog/1`).
+    /// For people, or `quench.catalog/2`.
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
 }
@@ -63,25 +63,12 @@ pub(super) fn list(
     entries.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.file.cmp(&b.file)));
     entries.dedup_by(|a, b| a.name == b.name && a.file == b.file && a.condition == b.condition);
     if as_json {
-        let array: Vec<_> = entries
-            .iter()
-            .map(|entry| {
-                json!({
-                    "name": entry.name.trim_end_matches("-machine"),
-                    "kind": entry.kind.name(),
-                    "condition": entry.condition.to_string(),
-                    "symbols": entry.condition.symbols(),
-                    "options": entry.condition.options(),
-                    "file": entry.file,
-                    "line": entry.line,
-                    "bus": entry.bus,
-                    "user-creatable": entry.user_creatable,
-                    "parents": entry.parents,
-                    "aliases": entry.aliases,
-                })
-            })
-            .collect();
-        terminal.data(&super::json_text(&array)?);
+        let document = wire::Catalog {
+            entries: entries.into_iter().map(Entry::wire).collect(),
+            schema: wire::Tag::default(),
+            version: scanned.catalog.version.clone(),
+        };
+        terminal.data(&super::json_text(&document)?);
         return Ok(Exit::Done);
     }
     for entry in entries {

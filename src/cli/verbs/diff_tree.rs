@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
-
 use super::Format;
 use crate::catalog::{self, Changes};
 use crate::failure::{Exit, Failure};
 use crate::finding::{self, Finding};
 use crate::pipeline;
-use crate::plan::{Options, Plan};
+use crate::plan::{self, Options, Plan};
 use crate::scanned::Scanned;
 use crate::terminal::Terminal;
+use crate::wire::tree_diff::{self, Both, PlanChanges};
+use crate::wire::{Tag, TreeDiff};
 
 /// Compare two QEMU trees: devices, machines, backends, Kconfig symbols and configure options.
 ///
@@ -54,7 +54,10 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         None => None,
     };
     match args.format {
-        Format::Json => json_out(&old, &new, &changes, effects.as_ref(), terminal)?,
+        Format::Json => {
+            let document = document(&old, &new, &changes, effects.as_ref());
+            terminal.data(&super::json_text(&document)?);
+        }
         Format::Human => human(&old, &new, &changes, effects.as_ref(), terminal),
     }
     Ok(Exit::Done)
@@ -65,7 +68,7 @@ fn effect(name: &str, scanned: &Scanned, terminal: &Terminal) -> Result<Effect, 
     let (profile, _) = loaded.checked(terminal)?;
     let (plan, findings) = pipeline::plan_of_tree(&profile, scanned);
     // That the series differs is what was asked about.
-    let findings = findings.into_iter().filter(|f| f.code.name != "plan::series").collect();
+    let findings = findings.into_iter().filter(|f| *f.code != plan::SERIES).collect();
     Ok(Effect { plan, findings })
 }
 
@@ -83,7 +86,7 @@ fn options(scanned: &Scanned) -> BTreeMap<String, BTreeSet<String>> {
 
 /// Sets of a plan that a person wants compared.
 fn sets(plan: &Plan) -> [(&'static str, BTreeSet<String>); 5] {
-    let texts = |items: &[crate::plan::Item]| items.iter().map(|item| item.text.clone()).collect();
+    let texts = |items: &[plan::Item]| items.iter().map(|item| item.text.clone()).collect();
     [
         ("device", plan.surface.devices.keys().cloned().collect()),
         ("machine", plan.surface.machines.keys().cloned().collect()),
@@ -152,51 +155,34 @@ fn human(
     }
 }
 
-fn json_out(
+/// The whole answer as a document.
+fn document(
     old: &Scanned,
     new: &Scanned,
     changes: &BTreeMap<&str, Changes>,
     effects: Option<&(Effect, Effect)>,
-    terminal: &Terminal,
-) -> Result<(), Failure> {
-    let changes: BTreeMap<&str, Value> = changes
-        .iter()
-        .map(|(kind, changes)| {
-            let renamed: Vec<Value> = changes
-                .renamed
-                .iter()
-                .map(|(old, new)| json!({ "old": old, "new": new }))
-                .collect();
-            let value = json!({
-                "appeared": changes.appeared, "gone": changes.gone, "renamed": renamed,
-            });
-            (*kind, value)
-        })
-        .collect();
-    let profile = effects.map(|(before, after)| {
-        let found = |effect: &Effect| {
-            effect.findings.iter().map(|f| finding::wire(f, &[])).collect::<Vec<_>>()
-        };
-        let changed = match (&before.plan, &after.plan) {
-            (Some(before), Some(after)) => plan_changes(before, after)
-                .into_iter()
-                .map(|(kind, gone, come)| json!({ "kind": kind, "gone": gone, "appeared": come }))
-                .collect(),
-            _ => Vec::new(),
-        };
-        json!({
-            "planned": { "old": before.plan.is_some(), "new": after.plan.is_some() },
-            "findings": { "old": found(before), "new": found(after) },
-            "changes": changed,
-        })
-    });
-    let value = json!({
-        "schema": "quench.tree-diff/1",
-        "old": old.catalog.version,
-        "new": new.catalog.version,
-        "changes": changes,
-        "profile": profile,
-    });
-    terminal.data(&super::json_text(&value)?);
-    Ok(())
+) -> TreeDiff {
+    TreeDiff {
+        changes: changes.iter().map(|(kind, of)| ((*kind).to_owned(), of.wire())).collect(),
+        new: new.catalog.version.clone(),
+        old: old.catalog.version.clone(),
+        profile: effects.map(|(before, after)| effect_document(before, after)),
+        schema: Tag::default(),
+    }
+}
+
+fn effect_document(before: &Effect, after: &Effect) -> tree_diff::Effect {
+    let found = |effect: &Effect| effect.findings.iter().map(|f| finding::wire(f, &[])).collect();
+    let changes = match (&before.plan, &after.plan) {
+        (Some(before), Some(after)) => plan_changes(before, after)
+            .into_iter()
+            .map(|(kind, gone, appeared)| PlanChanges { appeared, gone, kind: kind.to_owned() })
+            .collect(),
+        _ => Vec::new(),
+    };
+    tree_diff::Effect {
+        changes,
+        findings: Both { new: found(after), old: found(before) },
+        planned: Both { new: after.plan.is_some(), old: before.plan.is_some() },
+    }
 }

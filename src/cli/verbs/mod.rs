@@ -14,10 +14,9 @@ mod record;
 mod reproduce;
 mod verify;
 
-use serde::Serialize;
-
 use crate::failure::{Exit, Failure};
 use crate::terminal::Terminal;
+use crate::wire;
 
 /// How a verb answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -26,10 +25,9 @@ enum Format {
     Json,
 }
 
-/// A value as indented JSON.
-fn json_text(value: &impl Serialize) -> Result<String, Failure> {
-    let text = serde_json::to_string_pretty(value).map_err(Failure::machine)?;
-    Ok(text + "\n")
+/// A document as indented JSON.
+fn json_text(document: &impl wire::Format) -> Result<String, Failure> {
+    wire::text(document).map_err(Failure::machine)
 }
 
 #[derive(Debug, clap::Subcommand)]

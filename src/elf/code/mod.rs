@@ -31,47 +31,47 @@ pub use elsewhere::Elsewhere;
 pub use targets::Targets;
 
 bitflags::bitflags! {
-    /// What was seen in a function; a set of bits.
+    /// What was seen in a function, as a set of bits.
     #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
     pub struct Marks: u32 {
-        /// It reads the canary.
+        /// The function reads the canary.
         const LOADS_CANARY = 1;
-        /// It compares a value with the canary, or reads it a second time.
+        /// The function compares a value with the canary, or reads the canary a second time.
         const CHECKS_CANARY = 1 << 1;
-        /// It calls `__stack_chk_fail`.
+        /// The function calls `__stack_chk_fail`.
         const CALLS_FAIL = 1 << 2;
-        /// It takes the address of a local variable.
+        /// The function takes the address of a local variable.
         const FRAME_ADDRESS = 1 << 3;
         /// It returns.
         const RETURNS = 1 << 4;
         /// The frame grows by a page or more, or by an amount only known at run time.
         const STEP = 1 << 5;
-        /// It calls a checked function that is told a size.
+        /// The function calls a checked function (`__*_chk`) that is told a size.
         const SIZED_CALL = 1 << 6;
-        /// It writes thread-local data.
+        /// The function writes thread-local data.
         const TLS_STORE = 1 << 7;
-        /// The frame pointer is set up.
+        /// The function sets up a frame pointer.
         const FRAME_POINTER = 1 << 8;
-        /// It returns to an address that was on the stack.
+        /// The function returns to an address that was on the stack.
         const FROM_STACK = 1 << 9;
         /// It returns to an address that was on the stack without authenticating it (`AArch64`).
         const UNAUTHENTICATED = 1 << 10;
-        /// Its frame grew by a page or more with all pages touched.
+        /// The frame grows by a page or more, and every page is touched.
         const PROBES = 1 << 11;
-        /// SafeStack's unsafe stack pointer is moved and put back.
+        /// The function moves SafeStack's unsafe stack pointer and puts it back.
         const SAFE_STACK = 1 << 12;
-        /// It checks the type of an indirect call (clang CFI).
+        /// The function checks the type of an indirect call (clang CFI).
         const CFI_CHECK = 1 << 13;
-        /// Local variables are addressed below the frame pointer.
+        /// The function addresses local variables below the frame pointer.
         const BELOW_FRAME = 1 << 14;
-        /// A call-used register is zeroed right before it returns.
+        /// The function zeroes a call-used register right before it returns.
         const ZEROES = 1 << 15;
         /// It begins with a landing pad (x86-64).
         const LANDS = 1 << 16;
     }
 }
 
-/// A function.
+/// A function: its addresses, and what was seen in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Function {
     pub start: u64,
@@ -88,7 +88,7 @@ pub struct UnprobedStep {
     pub bytes: Option<u64>,
 }
 
-/// Sizes that checked functions are told.
+/// How often checked functions (`__*_chk`) are told which kind of object size.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ObjectSizes {
     pub constant: usize,
@@ -145,7 +145,7 @@ impl<'a> Code<'a> {
             .filter(|function| !function.name.is_empty())
     }
 
-    /// A name or an address.
+    /// The name of the function at an address, or the address in hexadecimal.
     pub fn name(&self, address: u64) -> String {
         match self.symbol(address) {
             Some(function) if function.address == address => function.name.to_owned(),
@@ -154,7 +154,7 @@ impl<'a> Code<'a> {
         }
     }
 
-    /// Functions whose start lies in one of some ranges.
+    /// The functions whose start lies in one of the ranges.
     pub fn functions_in(&self, ranges: &[(u64, u64)]) -> impl Iterator<Item = &Function> {
         ranges.iter().flat_map(|(start, end)| {
             let first = self.functions.partition_point(|function| function.start < *start);
@@ -174,14 +174,14 @@ impl<'a> Code<'a> {
         }
     }
 
-    /// Symbol names are known.
+    /// Tells whether names of functions are known.
     pub fn has_names(&self) -> bool {
         !self.names.is_empty()
     }
 }
 
-/// Reads the code. `debug` are the sections of the separate debug file. `None` when the instruction set is not one we
-/// read, or the file has no code.
+/// Reads the code of a file. `debug` are the sections of the separate debug file. `None` when the
+/// instruction set is not one we read, or the file has no code.
 pub fn code<'a>(facts: &Facts<'a>, debug: Option<&Sections<'a>>) -> Option<Code<'a>> {
     if !readable(facts.machine) || matches!(facts.kind, Kind::DebugFile | Kind::Core) {
         return None;
@@ -245,7 +245,7 @@ pub fn code<'a>(facts: &Facts<'a>, debug: Option<&Sections<'a>>) -> Option<Code<
     Some(out)
 }
 
-/// Scans and decodes.
+/// Reads x86-64 code: scans all of it, then decodes the functions the scan marked.
 fn x86<'a>(memory: &Memory<'_>, facts: &Facts<'a>, out: &mut Code<'a>) -> scan::Seen {
     let mut imports = imports::Imports::of(memory, facts, false);
     let mut seen = scan::scan(memory, facts, &imports, out);
@@ -267,7 +267,7 @@ fn x86<'a>(memory: &Memory<'_>, facts: &Facts<'a>, out: &mut Code<'a>) -> scan::
     seen
 }
 
-/// What is known of where functions are.
+/// Where functions are, as far as tables of the file say.
 struct Known {
     /// All but Go's.
     ranges: Vec<Range>,
@@ -327,7 +327,8 @@ fn exported<'a>(facts: &Facts<'a>) -> Vec<NamedFunction<'a>> {
     out
 }
 
-/// The second operand, when it is a number; iced's own accessor wants to be asked for nothing else.
+/// The second operand of an instruction, when it is a number; iced's own accessor wants to be asked
+/// for nothing else.
 fn immediate(instruction: &iced_x86::Instruction) -> Option<u64> {
     instruction.try_immediate(1).ok()
 }

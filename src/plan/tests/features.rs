@@ -34,6 +34,28 @@ vnc: asked at mini.toml:11:13 (backends.displays)
     );
 }
 
+/// `vnc` is a display and `http` a block driver: in other lists the names mean nothing.
+#[test]
+fn a_backend_turns_options_on_by_its_kind() {
+    check(
+        features,
+        "[backends]\nnetdevs = [\"vnc\"]\nchardevs = [\"http\"]\n",
+        str![[r#"
+kvm: asked at q35.toml:10:17 (target.accelerators)
+
+"#]],
+    );
+    check(
+        features,
+        "[block]\nread-write = [\"http\"]\n",
+        str![[r#"
+curl: asked at mini.toml:5:15 (block.read-write)
+kvm: asked at q35.toml:10:17 (target.accelerators)
+
+"#]],
+    );
+}
+
 #[test]
 fn the_first_reason_of_an_option_stays() {
     let profile = "[features]\nenable = [\"vhost-user\"]\n[backends]\nnetdevs = [\"vhost-user\"]\n\

@@ -45,7 +45,7 @@ impl Says {
         }
     }
 
-    fn of(verdict: &Verdict) -> Self {
+    pub(super) fn of(verdict: &Verdict) -> Self {
         match verdict {
             Verdict::Holds => Self::Yes,
             Verdict::Partial { .. } => Self::Partial,
@@ -174,13 +174,20 @@ fn ours<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::elf;
+    use crate::verify::FileKind;
 
-    fn object(kind: &str, rules: &[(&'static str, Verdict)]) -> ObjectVerdict {
+    fn object(kind: elf::Kind, rules: &[(&'static str, Verdict)]) -> ObjectVerdict {
         let rules = rules
             .iter()
             .map(|(rule, verdict)| RuleVerdict::new(rule, verdict.clone(), String::new()))
             .collect();
-        ObjectVerdict { path: "/x".to_owned(), kind: kind.to_owned(), rules, ..Default::default() }
+        ObjectVerdict {
+            path: "/x".to_owned(),
+            kind: FileKind::Elf(kind),
+            rules,
+            ..Default::default()
+        }
     }
 
     fn peer(name: &str) -> &'static Peer {
@@ -191,7 +198,7 @@ mod tests {
     fn each_answer_is_compared_and_what_cannot_be_explained_is_said() {
         let fails = |why: &str| Verdict::Fails(why.to_owned());
         let ours = object(
-            "Pie",
+            elf::Kind::Pie,
             &[("relro", fails("too short")), ("bind-now", Verdict::Holds), ("pie", fails("odd"))],
         );
         let objects = BTreeMap::from([("/x".to_owned(), &ours)]);

@@ -24,7 +24,7 @@ pub(super) fn is_loaded(object: Object<'_>) -> bool {
 
 pub(super) fn pie(object: Object<'_>) -> (Verdict, String) {
     match object.facts.kind {
-        Kind::Pie | Kind::StaticPie => (Verdict::Holds, format!("{:?}", object.facts.kind)),
+        Kind::Pie | Kind::StaticPie => (Verdict::Holds, object.facts.kind.name().to_owned()),
         Kind::SharedLibrary => simple(Verdict::NotApplicable("a shared library".to_owned())),
         Kind::Executable | Kind::StaticExecutable => {
             simple(Verdict::Fails("ET_EXEC: always loaded at the same address".to_owned()))

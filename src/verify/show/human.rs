@@ -86,7 +86,7 @@ pub fn rules_text() -> String {
 
 fn head(object: &ObjectVerdict) -> String {
     let privileged = if object.privileged { ", privileged" } else { "" };
-    format!("  {} ({}{privileged})\n", visible(&object.path), object.kind)
+    format!("  {} ({}{privileged})\n", visible(&object.path), object.kind.name())
 }
 
 fn line(rule: &RuleVerdict) -> String {

@@ -66,7 +66,7 @@ fn counts<'a>(cases: impl Iterator<Item = &'a Case>) -> String {
 fn cases(report: &Report) -> Vec<Case> {
     let of_rules =
         report.judged().flat_map(|object| object.rules.iter().map(|rule| of_rule(object, rule)));
-    let others = report.findings.iter().filter(|finding| finding.code.name != RULE_FAILED.name);
+    let others = report.findings.iter().filter(|finding| *finding.code != RULE_FAILED);
     of_rules.chain(others.map(of_finding)).collect()
 }
 

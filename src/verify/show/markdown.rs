@@ -125,7 +125,7 @@ fn table(page: &mut Page, report: &Report) {
 
 fn list(page: &mut Page, findings: &[Finding], texts: &[(String, String)]) {
     let findings: Vec<&Finding> =
-        findings.iter().filter(|finding| finding.code.name != RULE_FAILED.name).collect();
+        findings.iter().filter(|finding| *finding.code != RULE_FAILED).collect();
     let row = |finding: &&Finding| {
         let mark = match finding.severity {
             Severity::Error => "❌",

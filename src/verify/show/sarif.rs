@@ -89,7 +89,7 @@ fn rules(verification: &Verification) -> Vec<(&'static str, Value)> {
     let findings = verification.reports.iter().flat_map(|report| &report.findings);
     let found = findings.chain(&verification.findings).map(|finding| finding.code);
     for code in crate::verify::codes().into_iter().chain(found) {
-        if code.name != RULE_FAILED.name {
+        if *code != RULE_FAILED {
             let value = json!({
                 "id": code.name,
                 "shortDescription": { "text": code.summary },
@@ -149,7 +149,7 @@ fn artifact(report: &Report) -> Value {
 
 /// Findings that do not repeat a rule's verdict.
 fn others(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
-    findings.iter().filter(|finding| finding.code.name != RULE_FAILED.name)
+    findings.iter().filter(|finding| *finding.code != RULE_FAILED)
 }
 
 fn of_rule(report: &Report, object: &ObjectVerdict, rule: &RuleVerdict) -> Option<Value> {

@@ -30,8 +30,14 @@ struct Release {
     date: u64,
 }
 
-/// `dist [--again]`; with `--again` all is compiled and packed a second time, and the bytes must be the same.
+/// `dist [--again]`, `dist --check PROGRAM`; with `--again` all is compiled and packed a second time, and the bytes must be
+/// the same.
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
+    if let [option, program] = arguments
+        && option == "--check"
+    {
+        return check(&workspace::given(program));
+    }
     needs::install(NEEDS)?;
     let workspace = Workspace::find()?;
     let release = release()?;
@@ -50,6 +56,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
 
 /// Packages of a program that is there already: the suite checks what is around it without a release build.
 pub(crate) fn check(program: &Path) -> Result<(), String> {
+    needs::install(NEEDS)?;
     let workspace = Workspace::find()?;
     let release = release()?;
     let work = workspace.target.join("dist-check");

@@ -5,6 +5,7 @@
 //! commit, so the same commit gives the same document.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use cargo_metadata::{DependencyKind, Metadata, Package, PackageId};
 use serde_json::{Value, json};
@@ -14,24 +15,28 @@ use crate::workspace;
 
 /// Crates whose code is in the program: normal dependencies, without procedural macros and what only those need.
 pub(super) fn inside(metadata: &Metadata) -> Result<Vec<&Package>, String> {
+    let linked = linked()?;
     let own = workspace::quench(metadata)?;
-    let edges = edges(metadata);
-    let mut reached: BTreeSet<&PackageId> = BTreeSet::from([&own.id]);
-    let mut left = vec![&own.id];
-    while let Some(id) = left.pop() {
-        for next in edges.get(id).into_iter().flatten() {
-            if reached.insert(next) {
-                left.push(next);
-            }
-        }
-    }
-    let mut packages: Vec<&Package> = metadata
-        .packages
-        .iter()
-        .filter(|package| reached.contains(&package.id) && package.id != own.id)
-        .collect();
+    let is_linked = |package: &&Package| {
+        let key = (package.name.to_string(), package.version.to_string());
+        package.id != own.id && linked.contains(&key)
+    };
+    let mut packages: Vec<&Package> = metadata.packages.iter().filter(is_linked).collect();
     packages.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
     if packages.is_empty() { Err("quench has no dependency".to_owned()) } else { Ok(packages) }
+}
+
+/// Name and version of each. `cargo metadata` joins the features of tests with those of the program and so lists crates
+/// that only tests bring; `cargo tree` resolves as a build does.
+fn linked() -> Result<BTreeSet<(String, String)>, String> {
+    let words = ["tree", "--locked", "--package", "quench", "--edges", "normal,no-proc-macro"];
+    let form = ["--prefix", "none", "--format", "{p}"];
+    let text = super::output(Path::new("cargo"), &[&words[..], &form].concat())?;
+    let pair = |line: &str| {
+        let (name, rest) = line.split_once(" v")?;
+        Some((name.to_owned(), rest.split(' ').next()?.to_owned()))
+    };
+    Ok(text.lines().filter_map(pair).collect())
 }
 
 /// A crate's licence as an SPDX expression; old manifests write `/` for `OR`.
@@ -169,7 +174,7 @@ fn serial(commit: &str) -> Result<String, String> {
 fn timestamp(seconds: u64) -> Result<String, String> {
     let at = format!("@{seconds}");
     let words = ["-u", "-d", &at, "+%Y-%m-%dT%H:%M:%SZ"];
-    super::output(std::path::Path::new("date"), &words).map(|text| text.trim().to_owned())
+    super::output(Path::new("date"), &words).map(|text| text.trim().to_owned())
 }
 
 #[cfg(test)]
@@ -225,7 +230,9 @@ mod tests {
         let goblin = named("goblin").ok_or("no goblin")?;
         assert_eq!(goblin["hashes"][0]["content"].as_str().map(str::len), Some(64), "{goblin}");
         // Tests, the task runner, procedural macros and build scripts are not inside.
-        for other in ["proptest", "cargo_metadata", "serde_derive", "syn", "cc", "quench"] {
+        for other in
+            ["proptest", "cargo_metadata", "serde_derive", "syn", "cc", "quench", "zlib-rs"]
+        {
             assert!(named(other).is_none(), "{other}");
         }
         document["components"][0]["type"] = "nonsense".into();

@@ -18,6 +18,7 @@ use crate::verify::against;
 use crate::verify::compare::Comparison;
 use crate::verify::policy::{self, date_of_epoch};
 use crate::verify::{self, Date, Options, Policy, Selection, Verification};
+use crate::wire;
 
 /// Verify ELF files, directories and packages.
 ///
@@ -131,6 +132,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         (None, None) => None,
     };
     let options = Options {
+        keep: Some(crate::record::FILE_NAME),
         libc: &libraries,
         selection: selection(args)?,
         archives: !args.no_archives,
@@ -206,7 +208,7 @@ fn render(
             let reports = verification.reports.iter().map(|report| verify::human(report, all));
             Ok(reports.chain(verification.comparisons.iter().map(verify::comparison)).collect())
         }
-        OutputFormat::Json => pretty(&verify::json(verification)),
+        OutputFormat::Json => wire::text(&verify::wire(verification)).map_err(Failure::machine),
         OutputFormat::Sarif => pretty(&verify::sarif(verification, texts)),
         OutputFormat::Junit => Ok(verify::junit(verification)),
         OutputFormat::Markdown => Ok(verify::markdown(verification, texts)),
@@ -219,7 +221,7 @@ fn pretty(value: &serde_json::Value) -> Result<String, Failure> {
 
 /// True for a finding that only repeats a rule's verdict.
 fn of_rule(finding: &Finding) -> bool {
-    finding.code.name == "verify::rule-failed"
+    *finding.code == verify::RULE_FAILED
 }
 
 fn today(args: &Args) -> Result<Date, Failure> {

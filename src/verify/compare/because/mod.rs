@@ -6,7 +6,8 @@
 mod when;
 
 use super::{Answer, Says};
-use crate::verify::ObjectVerdict;
+use crate::elf;
+use crate::verify::{FileKind, ObjectVerdict};
 use Says::{No, NotApplicable, Partial, Unknown, Yes};
 use when::{
     always, bound, go, is_static, lazy, library, musl, not_x86, only_memory, scattered,
@@ -25,16 +26,16 @@ struct Reason {
 }
 
 /// Reasons that hold for every rule of a kind of file.
-const KINDS: &[(&str, &str)] = &[
+const KINDS: &[(elf::Kind, &str)] = &[
     (
-        "DebugFile",
+        elf::Kind::DebugFile,
         "a separate debug file: nothing of it is loaded; the others judge headers copied from the program",
     ),
     (
-        "Relocatable",
+        elf::Kind::Relocatable,
         "an object file: the linker decides this later; the others judge it as if it were linked",
     ),
-    ("Core", "a memory dump: nothing of it is loaded"),
+    (elf::Kind::Core, "a memory dump: nothing of it is loaded"),
 ];
 
 const REASONS: &[Reason] = &[
@@ -512,7 +513,7 @@ pub(super) fn explain(
     we: Says,
     object: &ObjectVerdict,
 ) -> Option<&'static str> {
-    if let Some((_, because)) = KINDS.iter().find(|(kind, _)| *kind == object.kind) {
+    if let Some((_, because)) = KINDS.iter().find(|(kind, _)| FileKind::Elf(*kind) == object.kind) {
         return Some(because);
     }
     REASONS

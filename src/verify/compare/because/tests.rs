@@ -7,7 +7,7 @@ use crate::verify::Verdict;
 fn that_musl_binds_at_start_is_told_from_flags_that_were_not_seen() {
     use crate::verify::RuleVerdict;
     let of = |evidence: &str| ObjectVerdict {
-        kind: "Pie".to_owned(),
+        kind: FileKind::Elf(elf::Kind::Pie),
         rules: vec![RuleVerdict::new("bind-now", Verdict::Holds, evidence.to_owned())],
         ..ObjectVerdict::default()
     };
@@ -36,8 +36,11 @@ fn static_programs_and_go_have_reasons_of_their_own() {
         RuleVerdict::new("rpath", not("no dynamic section"), String::new()),
         RuleVerdict::new("textrel", not("no dynamic section"), String::new()),
     ];
-    let object =
-        ObjectVerdict { kind: "StaticExecutable".to_owned(), rules, ..ObjectVerdict::default() };
+    let object = ObjectVerdict {
+        kind: FileKind::Elf(elf::Kind::StaticExecutable),
+        rules,
+        ..ObjectVerdict::default()
+    };
     for (rule, says, wanted) in [
         ("stack-protector", No, "compiled by Go"),
         ("rpath", Yes, "no search path"),
@@ -54,10 +57,10 @@ fn a_reason_is_the_one_of_this_file_and_not_of_another() {
     use crate::verify::RuleVerdict;
     let unknown = |why: &str| Verdict::CannotTell(why.to_owned());
     let not = |why: &str| Verdict::NotApplicable(why.to_owned());
-    let cases: &[(&str, &str, &str, Says, Verdict, bool, &str)] = &[
+    let cases: &[(&str, elf::Kind, &str, Says, Verdict, bool, &str)] = &[
         (
             "checksec",
-            "Pie",
+            elf::Kind::Pie,
             "relro",
             Partial,
             unknown("static without glibc's start code"),
@@ -66,7 +69,7 @@ fn a_reason_is_the_one_of_this_file_and_not_of_another() {
         ),
         (
             "checksec",
-            "StaticExecutable",
+            elf::Kind::StaticExecutable,
             "relro",
             Partial,
             unknown("static"),
@@ -75,7 +78,7 @@ fn a_reason_is_the_one_of_this_file_and_not_of_another() {
         ),
         (
             "scanelf",
-            "StaticPie",
+            elf::Kind::StaticPie,
             "bind-now",
             Yes,
             not("static: nothing is bound"),
@@ -84,7 +87,7 @@ fn a_reason_is_the_one_of_this_file_and_not_of_another() {
         ),
         (
             "checksec",
-            "Pie",
+            elf::Kind::Pie,
             "stack-protector",
             Yes,
             unknown("the code of this machine is not read"),
@@ -93,7 +96,7 @@ fn a_reason_is_the_one_of_this_file_and_not_of_another() {
         ),
         (
             "checksec",
-            "Pie",
+            elf::Kind::Pie,
             "stack-protector",
             No,
             unknown("functions are known for 1 of 9 bytes"),
@@ -102,7 +105,7 @@ fn a_reason_is_the_one_of_this_file_and_not_of_another() {
         ),
         (
             "checksec",
-            "Pie",
+            elf::Kind::Pie,
             "stack-protector",
             Yes,
             unknown("something else"),
@@ -111,7 +114,7 @@ fn a_reason_is_the_one_of_this_file_and_not_of_another() {
         ),
         (
             "hardening-check",
-            "StaticExecutable",
+            elf::Kind::StaticExecutable,
             "stack-protector",
             Unknown,
             Verdict::Holds,
@@ -120,7 +123,7 @@ fn a_reason_is_the_one_of_this_file_and_not_of_another() {
         ),
         (
             "hardening-check",
-            "Pie",
+            elf::Kind::Pie,
             "fortify",
             No,
             not("imports memcpy: the compiler proves the size"),
@@ -129,19 +132,19 @@ fn a_reason_is_the_one_of_this_file_and_not_of_another() {
         ),
         (
             "hardening-check",
-            "Pie",
+            elf::Kind::Pie,
             "fortify",
             No,
             not("imports no function"),
             true,
             "nothing to miss",
         ),
-        ("hardening-check", "Pie", "branch-targets", No, Verdict::Holds, false, "BTI"),
-        ("hardening-check", "Pie", "branch-targets", No, Verdict::Holds, true, "crti.o"),
+        ("hardening-check", elf::Kind::Pie, "branch-targets", No, Verdict::Holds, false, "BTI"),
+        ("hardening-check", elf::Kind::Pie, "branch-targets", No, Verdict::Holds, true, "crti.o"),
     ];
     for (peer, kind, rule, says, ours, x86, wanted) in cases {
         let rules = vec![RuleVerdict::new(rule, ours.clone(), String::new())];
-        let (kind, x86) = ((*kind).to_owned(), *x86);
+        let (kind, x86) = (FileKind::Elf(*kind), *x86);
         let object = ObjectVerdict { kind, rules, x86, ..ObjectVerdict::default() };
         let answer = Answer { file: "/x".to_owned(), rule, says: *says, text: String::new() };
         let because = explain(peer, &answer, Says::of(ours), &object).unwrap_or_default();
@@ -158,7 +161,8 @@ fn paths_that_say_bind_now_and_files_without_sections_are_known() {
     let partial = || Verdict::Partial { n: 1, m: 2, what: String::new() };
     let because = |peer: &str, asked: &'static str, they: Says, rules: Vec<_>| {
         let answer = Answer { file: "/x".to_owned(), rule: asked, says: they, text: String::new() };
-        let object = ObjectVerdict { kind: "Pie".to_owned(), rules, ..Default::default() };
+        let object =
+            ObjectVerdict { kind: FileKind::Elf(elf::Kind::Pie), rules, ..Default::default() };
         let of = object.rules.iter().find(|rule| rule.rule == asked).unwrap();
         explain(peer, &answer, Says::of(&of.verdict), &object).unwrap_or_default()
     };

@@ -1,7 +1,7 @@
 //! What a file must be for a reason to hold: read from our own verdicts on it. Pure.
 
-use crate::verify::ObjectVerdict;
-use crate::verify::Verdict;
+use crate::elf::Kind;
+use crate::verify::{FileKind, ObjectVerdict, Verdict};
 
 pub(super) fn always(_: &ObjectVerdict) -> bool {
     true
@@ -68,9 +68,9 @@ pub(super) fn not_x86(object: &ObjectVerdict) -> bool {
 }
 
 pub(super) fn is_static(object: &ObjectVerdict) -> bool {
-    object.kind.starts_with("Static")
+    matches!(object.kind, FileKind::Elf(Kind::StaticExecutable | Kind::StaticPie))
 }
 
 pub(super) fn library(object: &ObjectVerdict) -> bool {
-    object.kind == "SharedLibrary"
+    object.kind == FileKind::Elf(Kind::SharedLibrary)
 }
