@@ -8,8 +8,8 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
 use super::{
-    Catalog, Error, Finding, Format, Hinted, Label, Severity, Signatures, Tag, TreeDiff, Verdict,
-    catalog, read, schemas, signatures, text, tree_diff,
+    Catalog, Error, Finding, Format, Hinted, Label, RootLock, Severity, Signatures, Tag, TreeDiff,
+    Verdict, catalog, read, read_toml, root_lock, schemas, signatures, text, tree_diff,
 };
 
 /// Set to write the files instead of comparing with them; `cargo xtask schemas` does.
@@ -303,4 +303,27 @@ fn a_catalog_is_read_as_it_was_written() {
     };
     let entries = vec![entry, catalog::Entry::default()];
     proof(&Catalog { entries, schema: Tag::default(), version: "10.0.0".to_owned() });
+}
+
+#[test]
+fn a_root_lock_is_read_as_it_was_written() {
+    let package = root_lock::RootPackage {
+        name: "gcc-12".to_owned(),
+        version: "12.2.0-14+deb12u1".to_owned(),
+        architecture: "amd64".to_owned(),
+        sha256: "0123456789abcdef".repeat(4),
+    };
+    let lock = RootLock {
+        schema: Tag::default(),
+        suite: "bookworm".to_owned(),
+        architecture: "amd64".to_owned(),
+        wanted: vec!["gcc".to_owned()],
+        packages: vec![package],
+    };
+    let written = toml::to_string(&lock).unwrap();
+    assert!(written.starts_with("schema = \"quench.root/1\"\n"), "{written}");
+    assert_eq!(read_toml::<RootLock>(&written).unwrap(), lock);
+    accepts::<RootLock>(&serde_json::to_value(&lock).unwrap());
+    let error = read_toml::<RootLock>(&written.replace("root/1", "root/2")).unwrap_err();
+    assert!(matches!(error, Error::Unknown { .. }), "{error}");
 }
