@@ -32,7 +32,7 @@ pub fn run(
     let mut hasher = Sha256::new();
     hasher.update(format!("quench.probe/1 {} {}", found.sha256, found.version));
     for flag in flags {
-        hasher.update(format!("\n{:?} {}", flag.stage, flag.text));
+        hasher.update(format!("\n{} {}", flag.stage.name(), flag.text));
     }
     let directory = work.join("probes");
     let cache = directory.join(format!("{}.json", hex::encode(&hasher.finalize()[..8])));

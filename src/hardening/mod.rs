@@ -42,6 +42,18 @@ pub enum Stage {
     Idle,
 }
 
+impl Stage {
+    /// One word, as what is kept of probes has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Compile => "compile",
+            Self::Link => "link",
+            Self::Configure => "configure",
+            Self::Idle => "idle",
+        }
+    }
+}
+
 /// One flag of a hardening level, with its reason and source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flag {

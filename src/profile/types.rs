@@ -101,6 +101,16 @@ pub enum Format {
     Rpm,
 }
 
+impl Format {
+    /// The ending of its files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Deb => "deb",
+            Self::Rpm => "rpm",
+        }
+    }
+}
+
 /// A family of distributions, by what it calls its packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Distribution {

@@ -528,9 +528,11 @@ impl Run<'_> {
         let io = |source| Error::Io { step: step.name(), source };
         let text = record.to_text().map_err(|error| Error::Record(error.to_string()))?;
         let description = package::description(self.plan, &facts.build_id, &facts.licence);
+        let formats: Vec<&str> =
+            self.plan.package.formats.iter().map(|format| format.name()).collect();
         let mut inputs = BTreeMap::from([
             ("record".to_owned(), digest(&text)),
-            ("formats".to_owned(), format!("{:?}", self.plan.package.formats)),
+            ("formats".to_owned(), formats.join(" ")),
             ("control files".to_owned(), digest(&description)),
             ("compressors".to_owned(), package::compressors::text()),
             ("debug information".to_owned(), self.previous(StepId::Stage)),

@@ -186,19 +186,25 @@ fn malformed<T: Format>(error: impl Into<Box<dyn std::error::Error + Send + Sync
 
 /// The verdict of a text: a verdict by itself, or the one in a record.
 pub fn verdict_of(text: &str) -> Result<Verdict, Error> {
-    match Record::from_text(text) {
-        Ok(record) => record.verdict.ok_or(Error::NoVerdict),
-        Err(Error::Unknown { found, .. }) if found == Verdict::SCHEMA => read(text),
-        Err(error) => Err(error),
-    }
+    alone_or_in_record(text, |record| record.verdict.ok_or(Error::NoVerdict))
 }
 
 /// The plan of a text: a plan by itself, or the one in a record.
 pub fn plan_of(text: &str) -> Result<Plan, Error> {
-    match Record::from_text(text) {
-        Ok(record) => Ok(record.plan),
-        Err(Error::Unknown { found, .. }) if found == Plan::SCHEMA => read(text),
-        Err(error) => Err(error),
+    alone_or_in_record(text, |record| Ok(record.plan))
+}
+
+/// What says that it is of the format is read as such, whatever its version; anything else has to be a record.
+fn alone_or_in_record<T: Format>(
+    text: &str,
+    take: impl FnOnce(Record) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let name = |schema: &str| schema.split('/').next().map(str::to_owned);
+    let head: Option<Head> = serde_json::from_str(text).ok();
+    let found = head.and_then(|head| head.schema);
+    match found {
+        Some(found) if name(&found) == name(T::SCHEMA) => read(text),
+        _ => Record::from_text(text).and_then(take),
     }
 }
 

@@ -8,8 +8,9 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
 use super::{
-    Catalog, Error, Finding, Format, Hinted, Label, Severity, Signatures, Tag, TreeDiff, Verdict,
-    catalog, read, schemas, signatures, text, tree_diff,
+    Catalog, Error, Finding, Format, Hinted, Label, Record, RootLock, Severity, Signatures, Tag,
+    TreeDiff, Verdict, catalog, plan_of, read, read_toml, root_lock, schemas, signatures, text,
+    tree_diff, verdict_of,
 };
 
 /// Set to write the files instead of comparing with them; `cargo xtask schemas` does.
@@ -303,4 +304,48 @@ fn a_catalog_is_read_as_it_was_written() {
     };
     let entries = vec![entry, catalog::Entry::default()];
     proof(&Catalog { entries, schema: Tag::default(), version: "10.0.0".to_owned() });
+}
+
+#[test]
+fn a_root_lock_is_read_as_it_was_written() {
+    let package = root_lock::RootPackage {
+        name: "gcc-12".to_owned(),
+        version: "12.2.0-14+deb12u1".to_owned(),
+        architecture: "amd64".to_owned(),
+        sha256: "0123456789abcdef".repeat(4),
+    };
+    let lock = RootLock {
+        schema: Tag::default(),
+        suite: "bookworm".to_owned(),
+        architecture: "amd64".to_owned(),
+        wanted: vec!["gcc".to_owned()],
+        packages: vec![package],
+    };
+    let written = toml::to_string(&lock).unwrap();
+    assert!(written.starts_with("schema = \"quench.root/1\"\n"), "{written}");
+    assert_eq!(read_toml::<RootLock>(&written).unwrap(), lock);
+    accepts::<RootLock>(&serde_json::to_value(&lock).unwrap());
+    let error = read_toml::<RootLock>(&written.replace("root/1", "root/2")).unwrap_err();
+    assert!(matches!(error, Error::Unknown { .. }), "{error}");
+}
+
+#[test]
+fn a_verdict_or_plan_alone_or_in_a_record_is_refused_by_its_own_name() {
+    let alone = std::fs::read_to_string("tests/data/verdicts/package.json").unwrap();
+    let record = crate::evidence::sample();
+    let verdict = record.verdict.clone().unwrap();
+    assert_eq!(verdict_of(&alone).unwrap(), read(&alone).unwrap());
+    assert_eq!(verdict_of(&record.to_text().unwrap()).unwrap(), verdict);
+    assert_eq!(plan_of(&record.to_text().unwrap()).unwrap(), record.plan);
+    let without = Record { verdict: None, ..record };
+    let error = verdict_of(&without.to_text().unwrap()).unwrap_err();
+    assert!(error.hint().unwrap().contains("beside the packages"), "{error}");
+    let refused = |error: Error| (error.to_string(), error.hint().unwrap());
+    let (said, hint) = refused(verdict_of(&alone.replace("verdict/1", "verdict/2")).unwrap_err());
+    assert_eq!(said, "schema `quench.verdict/2`; this quench reads `quench.verdict/1`");
+    assert!(hint.contains("a newer quench"), "{hint}");
+    let (said, _) = refused(plan_of(r#"{"schema": "quench.plan/2"}"#).unwrap_err());
+    assert_eq!(said, "schema `quench.plan/2`; this quench reads `quench.plan/1`");
+    let (said, _) = refused(verdict_of(r#"{"schema": "quench.finding/1"}"#).unwrap_err());
+    assert!(said.contains("`quench.finding/1`; this quench reads `quench.record/1`"), "{said}");
 }
