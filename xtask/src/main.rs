@@ -1,5 +1,5 @@
-//! Tasks of the project: `cargo xtask NAME`. One dependency, `cargo_metadata`, most of which quench has, too: it compiles
-//! in seconds on a bare machine.
+//! Tasks of the project: `cargo xtask NAME`. Its dependencies are few, and most of them quench has, too: it compiles in
+//! seconds on a bare machine.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
