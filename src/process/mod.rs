@@ -405,6 +405,10 @@ mod tests {
             ("exit 143", 15),
             ("sh -c 'kill $$'; exit $?", 15),
         ] {
+            // A job in the background of a script was started with signals ignored, and so are its programs.
+            if script.starts_with("kill") && signals::ignored() >> (signal - 1) & 1 == 1 {
+                continue;
+            }
             let error = output(&sh(script)).unwrap_err();
             assert!(
                 matches!(error, Error::Interrupted { signal: s, .. } if s == signal),

@@ -110,7 +110,7 @@ pub fn watch(farewell: fn(&str)) -> Result<(), std::io::Error> {
 }
 
 /// The signals this process was started with as ignored, as bits from signal 1 on (proc(5), `SigIgn`).
-fn ignored() -> u64 {
+pub(super) fn ignored() -> u64 {
     let text = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)

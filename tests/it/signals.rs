@@ -259,7 +259,8 @@ fn a_build_is_ended_in_every_phase_before_it_compiles() {
     let (sandbox, other) = (Sandbox::new(), Sandbox::new());
     let copy = other.path().join("tree");
     let mut copying = Command::new("cp");
-    copying.args(["-a", "--no-target-directory"]).arg(&tree).arg(&copy);
+    // What names the tree may be a link; a copy of that would be the tree itself.
+    copying.args(["-a", "--no-target-directory"]).arg(tree.canonicalize().unwrap()).arg(&copy);
     assert!(copying.status().unwrap().success());
     assert!(Command::new("chmod").args(["-R", "u+w"]).arg(&copy).status().unwrap().success());
     let script = format!(
