@@ -450,20 +450,29 @@ mod tests {
         }
     }
 
-    /// Written into a package by the first Quench that had this format.
+    /// Written by the first Quench that had this format, beside the packages of a build and into them.
     #[test]
-    fn a_record_of_before_is_read_and_would_be_written_byte_for_byte() {
-        let old = include_str!("../../tests/data/records/record-1-inside.json");
-        let record = Record::from_text(old).unwrap();
-        assert_eq!(record.source.authenticated_by, None);
-        assert!(record.plan.steps.len() == 7 && record.build_dependencies.len() > 50);
-        assert!(record.observed.is_none() && record.packages.is_empty());
-        assert_eq!(record.to_text().unwrap(), old);
+    fn records_beside_packages_are_read_and_would_be_written_byte_for_byte() {
+        let beside = include_str!("../../tests/data/records/record-1.json");
+        let inside = include_str!("../../tests/data/records/record-1-inside.json");
+        for old in [beside, inside] {
+            let record = Record::from_text(old).unwrap();
+            assert_eq!(record.source.authenticated_by, None);
+            assert!(record.plan.steps.len() == 7 && record.build_dependencies.len() > 50);
+            assert_eq!(record.to_text().unwrap(), old);
+        }
+        let [beside, inside] = [beside, inside].map(|old| Record::from_text(old).unwrap());
+        assert!(inside.observed.is_none() && inside.packages.is_empty());
+        assert_eq!(beside.observed.as_ref().unwrap().steps, []);
+        assert_eq!(beside.plan, inside.plan);
         // The same build, recorded by this Quench.
-        let mut new = record.clone();
+        let mut new = beside.clone();
         new.source.authenticated_by = new.source.vouched_by();
-        new.observed = crate::evidence::sample().observed;
-        assert_eq!(crate::record::diff(&record, &new), [""; 0]);
+        new.observed = Some(Observed {
+            steps: crate::evidence::sample().observed.unwrap().steps,
+            ..Observed::default()
+        });
+        assert_eq!(crate::record::diff(&beside, &new), [""; 0]);
     }
 
     #[test]
