@@ -63,13 +63,13 @@ impl Hinted for Error {
             Self::Tool(error) => error.exit(),
             Self::Measure(error) => error.exit(),
             Self::Document { error, .. } => error.exit(),
-            Self::Key { .. } => Exit::Usage,
             Self::Nothing(_)
             | Self::Altered { .. }
             | Self::Unsigned { .. }
             | Self::Unreadable { .. }
             | Self::NoBuildId { .. } => Exit::Program,
-            Self::Io(_) => Exit::Machine,
+            // A key that is not in the keyring is lacking, as a tool is.
+            Self::Key { .. } | Self::Io(_) => Exit::Machine,
         }
     }
 
