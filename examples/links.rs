@@ -173,7 +173,7 @@ fn planned(
         series.join("."),
         features.join(", ")
     );
-    let (loaded, _) = profile::load("links.toml", &text, &|_| None);
+    let (loaded, _) = profile::load("links.toml", &text, &|_| None.into());
     let Some(profile) = loaded else { return Err(format!("no profile: {text}").into()) };
     let inputs = Inputs {
         profile: &profile,

@@ -187,7 +187,7 @@ pub fn profile(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     // A profile that extends itself is among the inputs.
     let (_, _) = quench::profile::load("fuzz.toml", &text, &|name| {
-        Some((format!("{name}.toml"), text.clone().into_owned()))
+        Some((format!("{name}.toml"), text.clone().into_owned())).into()
     });
 }
 

@@ -52,18 +52,20 @@ pub struct Failure {
     pub exit: Exit,
     pub error: Box<dyn Error + Send + Sync>,
     pub hint: Option<String>,
+    /// What was asked for there: `FILE:LINE:COLUMN`.
+    pub place: Option<String>,
 }
 
 impl<E: Hinted + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self { exit: error.exit(), hint: error.hint(), error: Box::new(error) }
+        Self { exit: error.exit(), hint: error.hint(), error: Box::new(error), place: None }
     }
 }
 
 impl Failure {
     /// A failure that ends with `exit`.
     pub fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { exit, error: error.into(), hint: None }
+        Self { exit, error: error.into(), hint: None, place: None }
     }
 
     /// What the user gave cannot be used: exit 2.
@@ -75,7 +77,7 @@ impl Failure {
     pub fn machine(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let error = error.into();
         let hint = error.downcast_ref().and_then(full_disk);
-        Self { exit: Exit::Machine, error, hint }
+        Self { exit: Exit::Machine, error, hint, place: None }
     }
 
     /// The same failure with the way out.
@@ -85,13 +87,23 @@ impl Failure {
         self
     }
 
-    /// What failed, each cause on a line of its own, and the hint.
+    /// The same failure with the place that asked for it.
+    #[must_use]
+    pub fn at(mut self, place: String) -> Self {
+        self.place = Some(place);
+        self
+    }
+
+    /// What failed, each cause on a line of its own, the place that asked for it, and the hint.
     pub fn text(&self) -> String {
         let mut text = self.error.to_string();
         let mut source = self.error.source();
         while let Some(cause) = source {
             text.push_str(&format!("\n  caused by: {cause}"));
             source = cause.source();
+        }
+        if let Some(place) = &self.place {
+            text.push_str(&format!("\n  --> {place}"));
         }
         if let Some(hint) = &self.hint {
             text.push_str(&format!("\nhint: {hint}"));

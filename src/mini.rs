@@ -141,8 +141,8 @@ pub(crate) fn profile(text: &str) -> (Option<Profile>, Vec<Finding>) {
         format!("schema = 1\nname = \"mini\"\nextends = [\"{named}\"]\n{text}")
     };
     let parents = |name: &str| {
-        let (_, text) = PARENTS.iter().find(|(parent, _)| *parent == name)?;
-        Some((format!("{name}.toml"), (*text).to_owned()))
+        let found = PARENTS.iter().find(|(parent, _)| *parent == name);
+        found.map(|(_, text)| (format!("{name}.toml"), (*text).to_owned())).into()
     };
     profile::load("mini.toml", &text, &parents)
 }

@@ -13,6 +13,22 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::failure::Failure;
 use crate::finding::{self, Finding, Severity};
 
+/// Findings that are shown at once: who has more mends these first.
+const MAX_FINDINGS: usize = 100;
+
+/// A number with its thousands apart: `9,900`.
+fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 /// What the user asked of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
@@ -137,11 +153,15 @@ impl Terminal {
     /// Findings for people on stderr; `texts` are the (file, text) pairs that spans point into.
     pub fn findings(&self, findings: &[Finding], texts: &[(String, String)]) {
         let colour = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
-        for finding in &finding::merge_equal(findings) {
-            if self.shows(finding.severity) {
-                let mut out = anstream::stderr();
-                let _ = writeln!(out, "{}", finding::human(finding, texts, colour));
-            }
+        let merged = finding::merge_equal(findings);
+        let shown: Vec<&Finding> =
+            merged.iter().filter(|finding| self.shows(finding.severity)).collect();
+        let mut out = anstream::stderr();
+        for finding in shown.iter().take(MAX_FINDINGS) {
+            let _ = writeln!(out, "{}", finding::human(finding, texts, colour));
+        }
+        if let Some(more @ 1..) = shown.len().checked_sub(MAX_FINDINGS) {
+            let _ = writeln!(out, "and {} more", thousands(more));
         }
     }
 

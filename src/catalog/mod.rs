@@ -461,33 +461,78 @@ impl Catalog {
         &self.defines
     }
 
+    /// Names of a kind that a user may give and that begin with a word and a dash, those of PCI devices first.
+    pub fn beginning(&self, kind: Kind, word: &str) -> Vec<&str> {
+        let begins = |entry: &&Entry| {
+            entry.kind == kind
+                && !entry.is_abstract
+                && (kind != Kind::Device || entry.user_creatable)
+                && entry.name.strip_prefix(word).is_some_and(|rest| rest.starts_with('-'))
+        };
+        let names: BTreeSet<&str> =
+            self.entries.iter().filter(begins).map(|entry| entry.name.as_str()).collect();
+        let (pci, others): (Vec<&str>, Vec<&str>) =
+            names.into_iter().partition(|name| name.ends_with("-pci"));
+        [pci, others].concat()
+    }
+
     /// Suggests the name of a kind that someone probably meant.
     pub fn suggest(&self, kind: Kind, wrong: &str) -> Option<&str> {
-        if let Some(entry) = self
-            .entries
-            .iter()
-            .find(|entry| entry.name == format!("{wrong}-pci") && entry.kind == kind)
-        {
-            return Some(&entry.name);
-        }
-        if let Some(entry) =
-            self.entries.iter().find(|entry| entry.aliases.iter().any(|alias| alias == wrong))
-        {
-            return Some(&entry.name);
-        }
-        self.entries
-            .iter()
-            .filter(|entry| {
+        // Only what the next run accepts.
+        let accepted = || {
+            self.entries.iter().filter(|entry| {
                 entry.kind == kind
                     && !entry.is_abstract
                     && (kind != Kind::Device || entry.user_creatable)
             })
+        };
+        let exact = |name: &str| accepted().find(|entry| entry.name == name);
+        let of_client = LIBVIRT.iter().find(|(theirs, _)| *theirs == wrong);
+        let found = exact(wrong)
+            .or_else(|| exact(&format!("{wrong}-pci")))
+            .or_else(|| of_client.and_then(|(_, name)| exact(name)))
+            .or_else(|| accepted().find(|entry| entry.aliases.iter().any(|alias| alias == wrong)));
+        if let Some(entry) = found {
+            return Some(&entry.name);
+        }
+        // The beginning of many names means none of them.
+        if self.beginning(kind, wrong).len() > 2 {
+            return None;
+        }
+        accepted()
             .map(|entry| (strsim::jaro_winkler(&entry.name, wrong), entry.name.as_str()))
             .filter(|(score, _)| *score > 0.86)
             .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)))
             .map(|(_, name)| name)
     }
 }
+
+/// Models as libvirt names them (docs/formatdomain: controllers, interfaces, sound, video, watchdogs), and the devices its
+/// driver starts for them (src/qemu/qemu_command.c, src/qemu/qemu_domain.c).
+const LIBVIRT: &[(&str, &str)] = &[
+    ("ac97", "AC97"),
+    ("cirrus", "cirrus-vga"),
+    ("es1370", "ES1370"),
+    ("ich6", "intel-hda"),
+    ("ich9", "ich9-intel-hda"),
+    ("ich9-ehci1", "ich9-usb-ehci1"),
+    ("ich9-uhci1", "ich9-usb-uhci1"),
+    ("ich9-uhci2", "ich9-usb-uhci2"),
+    ("ich9-uhci3", "ich9-usb-uhci3"),
+    ("lsilogic", "lsi"),
+    ("lsisas1068", "mptsas1068"),
+    ("lsisas1078", "megasas"),
+    ("nec-xhci", "nec-usb-xhci"),
+    ("piix3-uhci", "piix3-usb-uhci"),
+    ("piix4-uhci", "piix4-usb-uhci"),
+    ("qxl", "qxl-vga"),
+    ("sb16", "sb16"),
+    ("vga", "VGA"),
+    ("virtio-scsi", "virtio-scsi-pci"),
+    ("virtio-serial", "virtio-serial-pci"),
+    ("vmvga", "vmware-svga"),
+    ("vt82c686b-uhci", "vt82c686b-usb-uhci"),
+];
 
 /// Reads aliases of devices from `qdev_alias_table` of `system/qdev-monitor.c`, as (alias, type).
 fn aliases(tree: &Tree) -> Vec<(String, String)> {

@@ -8,7 +8,7 @@ mod render;
 mod wrap;
 
 pub use escape::{escape_controls, of_bytes};
-pub use render::{human, line_and_column, place, reference, wire};
+pub use render::{Lines, human, line_and_column, place, reference, wire};
 pub use wrap::wrapped;
 
 use std::collections::BTreeMap;

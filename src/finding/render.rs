@@ -76,10 +76,36 @@ pub fn line_and_column(place: &Place, texts: &[(String, String)]) -> (usize, usi
     }
 }
 
+/// Where lines begin in texts, for many findings.
+#[derive(Debug)]
+pub struct Lines<'t> {
+    texts: Vec<(&'t str, &'t str, Vec<usize>)>,
+}
+
+impl<'t> Lines<'t> {
+    pub fn of(texts: &'t [(String, String)]) -> Self {
+        let lines = texts.iter().map(|(file, text)| {
+            let ends = memchr::memchr_iter(b'\n', text.as_bytes()).map(|end| end + 1);
+            (file.as_str(), text.as_str(), std::iter::once(0).chain(ends).collect())
+        });
+        Self { texts: lines.collect() }
+    }
+
+    /// Line and column (in characters) of a byte, counted from 1.
+    fn position(&self, file: &str, offset: usize) -> (usize, usize) {
+        let Some((_, text, lines)) = self.texts.iter().find(|(name, ..)| *name == file) else {
+            return (1, 1);
+        };
+        let line = lines.partition_point(|start| *start <= offset).max(1);
+        let start = lines.get(line - 1).copied().unwrap_or(0);
+        let before = text.get(start..offset.min(text.len())).unwrap_or_default();
+        let column = if before.is_ascii() { before.len() } else { before.chars().count() };
+        (line, column + 1)
+    }
+}
+
 fn position(file: &str, offset: usize, texts: &[(String, String)]) -> (usize, usize) {
-    let text = texts.iter().find(|(name, _)| name == file).map_or("", |(_, text)| text.as_str());
-    let before = text.get(..offset.min(text.len())).unwrap_or("");
-    (before.matches('\n').count() + 1, before.rsplit('\n').next().unwrap_or("").chars().count() + 1)
+    Lines::of(texts).position(file, offset)
 }
 
 /// The reference of codes as a Markdown page: each with its sentence and its explanation.
@@ -107,11 +133,11 @@ fn capitalised(text: &str) -> String {
 }
 
 /// The finding as a document.
-pub fn wire(finding: &Finding, texts: &[(String, String)]) -> wire::Finding {
+pub fn wire(finding: &Finding, lines: &Lines<'_>) -> wire::Finding {
     wire::Finding {
         code: finding.code.name.to_owned(),
         help: finding.help.clone(),
-        labels: finding.labels.iter().map(|label| wire_label(label, texts)).collect(),
+        labels: finding.labels.iter().map(|label| wire_label(label, lines)).collect(),
         message: finding.message.clone(),
         notes: finding.notes.clone(),
         schema: wire::Tag::default(),
@@ -119,11 +145,11 @@ pub fn wire(finding: &Finding, texts: &[(String, String)]) -> wire::Finding {
     }
 }
 
-fn wire_label(label: &Label, texts: &[(String, String)]) -> wire::Label {
+fn wire_label(label: &Label, lines: &Lines<'_>) -> wire::Label {
     let text = label.text.clone();
     match &label.place {
         Place::Span { file, span } => {
-            let (line, column) = position(file, span.start, texts);
+            let (line, column) = lines.position(file, span.start);
             let (line, column) = (Some(line), Some(column));
             wire::Label { file: Some(file.clone()), line, column, text, ..wire::Label::default() }
         }

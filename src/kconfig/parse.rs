@@ -31,7 +31,7 @@ pub fn parse_device_file(tree: &Tree, path: &str) -> (Vec<Assignment>, Vec<Findi
                 file: clause.file.clone(),
                 line: clause.line,
                 column: 1,
-                key: String::new(),
+                ..Origin::default()
             }),
         }),
         _ => None,

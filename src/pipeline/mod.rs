@@ -7,10 +7,11 @@ pub mod build;
 pub mod closed;
 pub mod install;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
-use crate::finding::{Finding, any_error};
+use crate::finding::{Finding, any_error, closest};
 use crate::hardening::{self, Probes};
 use crate::isolate::Isolation;
 use crate::plan::{self, Inputs, Plan, SourceFacts};
@@ -75,43 +76,79 @@ pub struct Loaded {
     pub lock: PathBuf,
 }
 
-/// Reads a profile by path, or a shipped one by name.
-pub fn load(name: &str) -> Result<Loaded, Failure> {
+/// A profile's text, and where it stands.
+struct Text {
+    file: String,
+    text: String,
+    /// Parents are looked for here.
+    directory: PathBuf,
+    /// The lock file of a profile that is a file.
+    lock: Option<PathBuf>,
+}
+
+/// Finds a profile: `-` is standard input, else a path, else a shipped one by name.
+fn find(name: &str) -> Result<Text, Failure> {
+    let here = PathBuf::from(".");
+    if name == "-" {
+        let text = std::io::read_to_string(std::io::stdin().lock()).map_err(Failure::usage)?;
+        return Ok(Text { file: "<stdin>".to_owned(), text, directory: here, lock: None });
+    }
     let path = Path::new(name);
-    let shipped = builtin::PROFILES.iter().find(|(shipped, _)| *shipped == name);
-    let (file, text, directory) = match (path.is_file(), shipped) {
-        (true, _) => {
-            let text = fs_err::read_to_string(path).map_err(Failure::usage)?;
-            let parent = path
-                .parent()
-                .filter(|parent| !parent.as_os_str().is_empty())
-                .unwrap_or(Path::new("."));
-            (name.to_owned(), text, parent.to_owned())
-        }
-        (false, Some((_, text))) => {
-            (format!("{name}.toml"), (*text).to_owned(), PathBuf::from("."))
-        }
-        (false, None) => {
-            let names: Vec<&str> = builtin::PROFILES.iter().map(|(name, _)| *name).collect();
-            return Err(Failure::usage(format!("no profile `{name}`"))
-                .with_hint(Some(format!("a path, or one of {}", names.join(", ")))));
-        }
+    if path.is_file() {
+        let text = fs_err::read_to_string(path).map_err(Failure::usage)?;
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let directory = parent.map_or(here, Path::to_owned);
+        let lock = Some(path.with_extension("lock"));
+        return Ok(Text { file: name.to_owned(), text, directory, lock });
+    }
+    if let Some((_, text)) = builtin::PROFILES.iter().find(|(shipped, _)| *shipped == name) {
+        let file = format!("{name}.toml");
+        return Ok(Text { file, text: (*text).to_owned(), directory: here, lock: None });
+    }
+    let names: Vec<&str> = builtin::PROFILES.iter().map(|(name, _)| *name).collect();
+    let hint = match closest(name, &names) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("a path, `-` for standard input, or one of {}", names.join(", ")),
     };
+    Err(Failure::usage(format!("no profile `{name}`")).with_hint(Some(hint)))
+}
+
+/// Finds a parent: a path that ends in .toml or the name of one, from the profile's directory; then the shipped ones.
+fn find_parent(parent: &str, directory: &Path) -> profile::Parent {
+    let beside = format!("{}.toml", parent.strip_suffix(".toml").unwrap_or(parent));
+    let beside =
+        if directory == Path::new(".") { PathBuf::from(beside) } else { directory.join(beside) };
+    if let Ok(text) = fs_err::read_to_string(&beside) {
+        return profile::Parent::Found { file: beside.display().to_string(), text };
+    }
+    match builtin::PROFILES.iter().find(|(name, _)| *name == parent) {
+        Some((name, text)) => {
+            profile::Parent::Found { file: format!("{name}.toml"), text: (*text).to_owned() }
+        }
+        None => profile::Parent::Unknown { known: parents_in(directory) },
+    }
+}
+
+/// Names that could stand in `extends`.
+fn parents_in(directory: &Path) -> Vec<String> {
+    let shipped = builtin::PROFILES.iter().map(|(name, _)| (*name).to_owned());
+    let mut names: BTreeSet<String> = shipped.collect();
+    let entries = fs_err::read_dir(directory).into_iter().flatten().flatten();
+    let stems = entries.filter_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        Some(name.strip_suffix(".toml")?.to_owned())
+    });
+    names.extend(stems);
+    names.into_iter().collect()
+}
+
+/// Reads a profile by path, a shipped one by name, or standard input (`-`).
+pub fn load(name: &str) -> Result<Loaded, Failure> {
+    let Text { file, text, directory, lock } = find(name)?;
     let texts = std::cell::RefCell::new(vec![(file.clone(), text.clone())]);
     let parents = |parent: &str| {
-        let beside = if directory == Path::new(".") {
-            PathBuf::from(format!("{parent}.toml"))
-        } else {
-            directory.join(format!("{parent}.toml"))
-        };
-        let found = match fs_err::read_to_string(&beside) {
-            Ok(text) => Some((beside.display().to_string(), text)),
-            Err(_) => builtin::PROFILES
-                .iter()
-                .find(|(name, _)| *name == parent)
-                .map(|(name, text)| (format!("{name}.toml"), (*text).to_owned())),
-        };
-        if let Some((file, text)) = &found {
+        let found = find_parent(parent, &directory);
+        if let profile::Parent::Found { file, text } = &found {
             texts.borrow_mut().push((file.clone(), text.clone()));
         }
         found
@@ -119,11 +156,8 @@ pub fn load(name: &str) -> Result<Loaded, Failure> {
     let (readable, findings) = profile::load(&file, &text, &parents);
     let profile = if any_error(&findings) { None } else { readable.clone() };
     let directory = fs_err::canonicalize(&directory).map_err(Failure::usage)?;
-    let lock = if path.is_file() {
-        path.with_extension("lock")
-    } else {
-        PathBuf::from(format!("{name}.lock"))
-    };
+    let stem = readable.as_ref().map_or("profile", |profile| profile.name.value.as_str());
+    let lock = lock.unwrap_or_else(|| PathBuf::from(format!("{stem}.lock")));
     Ok(Loaded { profile, readable, findings, texts: texts.into_inner(), directory, lock })
 }
 
@@ -399,7 +433,12 @@ fn prepare(
         stale_index: options.stale_index,
         apt_sources: options.apt_sources.clone(),
     };
-    Ok(source::prepare(&profile, &source_options, terminal)?)
+    let origin = &profile.source.origin;
+    let place = (!origin.is_default()).then(|| format!("{origin} ({})", origin.key));
+    source::prepare(&profile, &source_options, terminal).map_err(|error| match place {
+        Some(place) => Failure::from(error).at(place),
+        None => error.into(),
+    })
 }
 
 /// Our patches for a series: `patches/SERIES/series` beside the profile or one directory up, else the shipped ones.

@@ -10,7 +10,7 @@ use super::{
     features, firmware, note, steps,
 };
 use crate::catalog::{Catalog, Class};
-use crate::finding::{Code, Finding, Place, any_error};
+use crate::finding::{Code, Finding, any_error};
 use crate::hardening::{self, Probes};
 use crate::kconfig::{self, Kconfig};
 use crate::profile::{self, Profile};
@@ -299,24 +299,46 @@ fn check_features(profile: &Profile, options: &Options, findings: &mut Vec<Findi
         if options.get(&feature.value).is_some_and(|accepts| accepts.enable) {
             continue;
         }
-        let near = options
-            .switches()
-            .map(|name| (strsim::jaro_winkler(name, &feature.value), name))
-            .filter(|(score, _)| *score > 0.82)
-            .max_by(|a, b| a.0.total_cmp(&b.0));
+        let near = if findings.len() < MAX_SUGGESTIONS {
+            similar_switch(options, &feature.value)
+        } else {
+            None
+        };
         let finding = Finding::error(
             &UNKNOWN_FEATURE,
             format!("configure of this tree has no feature `{}`", feature.value),
         )
-        .at(
-            Place::Line { file: feature.origin.file.clone(), line: feature.origin.line },
-            "asked here",
-        );
+        .at(feature.origin.place(), "asked here");
         findings.push(match near {
-            Some((_, name)) => finding.with_help(format!("did you mean `{name}`?")),
+            Some(name) => finding.with_help(format!("did you mean `{name}`?")),
             None => finding,
         });
     }
+}
+
+/// Features that get a suggestion; finding one means to compare with every switch.
+const MAX_SUGGESTIONS: usize = 100;
+
+/// The switch of configure that someone probably meant: `--enable-spice`, `enable-slirp`, `io-uring`.
+fn similar_switch<'o>(options: &'o Options, wrong: &str) -> Option<&'o str> {
+    let word = wrong.trim_start_matches('-');
+    let word = ["enable-", "disable-", "with-"]
+        .iter()
+        .find_map(|prefix| word.strip_prefix(prefix))
+        .unwrap_or(word)
+        .to_ascii_lowercase()
+        .replace('_', "-");
+    let accepted =
+        || options.switches().filter(|name| options.get(name).is_some_and(|it| it.enable));
+    let ends =
+        |name: &&str| name.strip_suffix(word.as_str()).is_some_and(|rest| rest.ends_with('-'));
+    accepted().find(|name| *name == word).or_else(|| accepted().find(ends)).or_else(|| {
+        accepted()
+            .map(|name| (strsim::jaro_winkler(name, &word), name))
+            .filter(|(score, _)| *score > 0.82)
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .map(|(_, name)| name)
+    })
 }
 
 fn check_series(profile: &Profile, catalog: &Catalog, findings: &mut Vec<Finding>) {
@@ -334,6 +356,7 @@ fn check_series(profile: &Profile, catalog: &Catalog, findings: &mut Vec<Finding
                     catalog.version
                 ),
             )
+            .at(profile.series.origin.place(), "written for this")
             .with_help("`quench diff-tree` shows what changed between two trees"),
         );
     }
@@ -347,10 +370,8 @@ fn check_surface(profile: &Profile, selected: &Selected, findings: &mut Vec<Find
     };
     for device in &profile.devices {
         if !in_surface(&device.value) {
-            findings.push(Finding::error(
-                &NOT_IN,
-                format!("`{}` would not be in the binary", device.value),
-            ));
+            let message = format!("`{}` would not be in the binary", device.value);
+            findings.push(Finding::error(&NOT_IN, message).at(device.origin.place(), "asked here"));
         }
     }
     for (name, condition) in &selected.surface.undecided {
@@ -366,6 +387,7 @@ fn check_surface(profile: &Profile, selected: &Selected, findings: &mut Vec<Find
                     &BUDGET,
                     format!("{count} unrequested devices, the budget is {}", budget.value),
                 )
+                .at(budget.origin.place(), "the budget")
                 .with_note(names.join(", "))
                 .with_help(format!(
                     "raise the budget at {} or drop what brings them",

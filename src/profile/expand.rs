@@ -334,7 +334,7 @@ mod tests {
     }
 
     fn read(file: &str, text: &str) -> Profile {
-        let (profile, findings) = load(file, text, &|_| None);
+        let (profile, findings) = load(file, text, &|_| None.into());
         let errors: Vec<&Finding> =
             findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
         assert!(errors.is_empty(), "{errors:#?}\n{text}");

@@ -12,7 +12,7 @@ mod types;
 pub(crate) use expand::{compiler_name, level_name};
 pub use expand::{expanded, expanded_without_paths};
 pub use names::check_names;
-pub use read::{KEYS, load};
+pub use read::{KEYS, Parent, load};
 pub use types::*;
 
 use crate::finding::Code;

@@ -2,12 +2,17 @@
 
 use std::fmt;
 
+use crate::finding::Place;
+
 /// A place in a profile text; `line` and `column` count from 1 (column in characters).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Origin {
     pub file: String,
     pub line: u32,
     pub column: u32,
+    /// Bytes of the text the value takes, quotes included.
+    pub start: usize,
+    pub end: usize,
     /// Dotted key, for instance `devices.allow`; for a default: the rule that gave it.
     pub key: String,
 }
@@ -15,7 +20,12 @@ pub struct Origin {
 impl Origin {
     /// An origin for a value nobody wrote; `rule` says where the default comes from.
     pub fn default_of(rule: &str) -> Self {
-        Self { file: String::new(), line: 0, column: 0, key: rule.to_owned() }
+        Self { key: rule.to_owned(), ..Self::default() }
+    }
+
+    /// The place findings point at.
+    pub fn place(&self) -> Place {
+        Place::Span { file: self.file.clone(), span: self.start..self.end }
     }
 
     pub fn is_default(&self) -> bool {

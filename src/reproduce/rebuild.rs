@@ -267,8 +267,9 @@ fn write_profile(record: &Record, directory: &Path) -> Result<PathBuf, std::io::
 fn series(record: &Record) -> Option<String> {
     let first = record.profile.first()?;
     let parents = |parent: &str| {
-        let file = record.profile.iter().find(|file| file.file == format!("{parent}.toml"))?;
-        Some((file.file.clone(), file.text.clone()))
+        let wanted = format!("{}.toml", parent.strip_suffix(".toml").unwrap_or(parent));
+        let found = record.profile.iter().find(|file| file.file == wanted);
+        found.map(|file| (file.file.clone(), file.text.clone())).into()
     };
     let (profile, _) = profile::load(&first.file, &first.text, &parents);
     profile.map(|profile| profile.series.value)

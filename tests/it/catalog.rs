@@ -193,7 +193,7 @@ fn plan_on(tree: &Tree, machine: &str, device: &str, patches: &[&str]) -> Plan {
          arch = \"x86_64\"\nmachines = [\"{machine}\"]\naccelerators = [\"kvm\"]\n[devices]\nallow = [{devices}]\n",
         series.join(".")
     );
-    let (profile, findings) = profile::load("q.toml", &text, &|_| None);
+    let (profile, findings) = profile::load("q.toml", &text, &|_| None.into());
     let profile = profile.unwrap_or_else(|| panic!("{findings:?}"));
     let (kconfig, _) = kconfig::parse(tree, "Kconfig");
     let mut source = SourceFacts::of_tree(&catalog.version);

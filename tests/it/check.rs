@@ -212,7 +212,7 @@ fn rules_are_explained_without_a_profile_or_a_tree() {
 proptest::proptest! {
     #[test]
     fn no_text_makes_the_profile_reader_panic(text in "(?s).{0,200}") {
-        let _ = quench::profile::load("x.toml", &text, &|_| None);
+        let _ = quench::profile::load("x.toml", &text, &|_| None.into());
     }
 
     #[test]
@@ -220,6 +220,125 @@ proptest::proptest! {
         let mut text = FAULTY.to_owned();
         let at = (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         text.insert_str(at, &with);
-        let _ = quench::profile::load("x.toml", &text, &|_| None);
+        let _ = quench::profile::load("x.toml", &text, &|_| None.into());
     }
+}
+
+/// A whole profile of which a test changes lines.
+fn profile(changes: &[(&str, &str)]) -> String {
+    let whole = "schema = 1\nname = \"whole\"\n[qemu]\nseries = \"10.0\"\nsource = { path = \"nowhere\" }\n[target]\n\
+                 arch = \"x86_64\"\nmachines = [\"q35\"]\naccelerators = [\"kvm\"]\n[devices]\nallow = [\"virtio-net-pci\"]\n";
+    changes.iter().fold(whole.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replace(from, to)
+    })
+}
+
+#[test]
+fn faults_of_the_text_come_before_one_of_the_source() {
+    let sandbox = Sandbox::new();
+    sandbox.write("good.toml", &profile(&[]));
+    let ran = sandbox.quench(&["check", "good.toml"]);
+    assert_ne!(ran.code, 0);
+    assert!(ran.stderr.contains("nowhere"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("good.toml:5:10 (qemu.source)"), "{}", ran.stderr);
+    sandbox.write("bad.toml", &profile(&[("[\"q35\"]", "[q35]"), ("[\"kvm\"]", "[\"kvn\"]")]));
+    let ran = sandbox.quench(&["check", "bad.toml"]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    for place in ["bad.toml:8:13", "bad.toml:9:17"] {
+        assert!(ran.stderr.contains(place), "no {place} in:\n{}", ran.stderr);
+    }
+    assert!(ran.stderr.contains("names were not checked"), "{}", ran.stderr);
+}
+
+#[test]
+fn one_fault_gets_one_message() {
+    let sandbox = Sandbox::new();
+    for change in [
+        ("\"x86_64\"", "\"amd64\""),
+        ("\"x86_64\"", "64"),
+        ("\"10.0\"", "10.0"),
+        ("[\"kvm\"]", "[\"hax\"]"),
+        ("[\"q35\"]", "\"q35\""),
+        ("{ path = \"nowhere\" }", "{ suite = \"sid\" }"),
+        ("\"whole\"", "\"a/b\""),
+        ("arch =", "arch"),
+    ] {
+        sandbox.write("one.toml", &profile(&[change]));
+        let ran = sandbox.quench(&["check", "--text-only", "one.toml"]);
+        assert_eq!(ran.code, 2, "{change:?}");
+        assert_eq!(ran.stderr.matches("error[").count(), 1, "{change:?}\n{}", ran.stderr);
+    }
+}
+
+#[test]
+fn parents_have_names_and_paths_and_a_wrong_one_a_suggestion() {
+    let sandbox = Sandbox::new();
+    let with = |parent: &str| {
+        let extends = format!("name = \"whole\"\nextends = [\"{parent}\"]");
+        sandbox.write("child.toml", &profile(&[("name = \"whole\"", &extends)]));
+        sandbox.quench(&["check", "--text-only", "child.toml"])
+    };
+    sandbox.write("parent.toml", "schema = 1\n");
+    sandbox.write("below/parent.toml", "schema = 1\n");
+    let absolute = sandbox.path().join("below/parent.toml");
+    let good = ["parent", "parent.toml", "./parent.toml", "below/parent", "below/parent.toml"];
+    for parent in good.into_iter().chain([absolute.to_str().unwrap()]) {
+        let ran = with(parent);
+        assert_eq!(ran.code, 0, "{parent}: {}", ran.stderr);
+    }
+    for (parent, says) in [
+        ("cloud-virtoi", "did you mean `cloud-virtio`?"),
+        ("parnt", "did you mean `parent`?"),
+        ("nothing-like-it-at-all", "cloud-virtio"),
+        ("./child.toml", "extends itself"),
+    ] {
+        let ran = with(parent);
+        assert_eq!(ran.code, 2, "{parent}");
+        assert!(ran.stderr.contains(says), "{parent}: {}", ran.stderr);
+    }
+    for number in 0..40 {
+        let text = format!("schema = 1\nextends = [\"p{}\"]\n", number + 1);
+        sandbox.write(&format!("p{number}.toml"), &text);
+    }
+    sandbox.write("p40.toml", "schema = 1\n");
+    let ran = with("p0");
+    assert!(ran.stderr.contains("one parent too many"), "{}", ran.stderr);
+    assert!(
+        sandbox.quench(&["check", "clould-virtio"]).stderr.contains("did you mean `cloud-virtio`?")
+    );
+}
+
+#[test]
+fn ten_thousand_faults_are_counted_and_a_hundred_are_shown() {
+    let sandbox = Sandbox::new();
+    let mini = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tree/mini");
+    let names = |separator: &str, same: bool| {
+        let names = (0..10_000).map(|index| format!("\"dev-{}\"", if same { 0 } else { index }));
+        format!("[{separator}{}]", names.collect::<Vec<_>>().join(&format!(",{separator}")))
+    };
+    for (list, faults) in
+        [(names("\n", false), 10_000), (names(" ", false), 10_000), (names("\n", true), 9_999 + 1)]
+    {
+        sandbox.write("many.toml", &profile(&[("[\"virtio-net-pci\"]", &list)]));
+        let arguments = ["check", "many.toml", "--source", mini];
+        let ran = sandbox.quench(&arguments);
+        assert_eq!(ran.code, 2);
+        assert_eq!(ran.stderr.matches("error[").count(), 100);
+        assert!(ran.stderr.contains("and 9,900 more"), "{}", ran.stderr);
+        let json = sandbox.quench(&[&arguments[..], &["--format", "json"]].concat());
+        assert_eq!(json.stdout.lines().count(), faults);
+        assert!(json.stdout.lines().all(|line| line.contains("\"line\":")));
+    }
+}
+
+#[test]
+fn standard_input_is_a_profile() {
+    let sandbox = Sandbox::new();
+    let ran = sandbox.quench_with_input(&["check", "--text-only", "-"], &profile(&[]));
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    let wrong = profile(&[("\"x86_64\"", "\"amd64\"")]);
+    let ran = sandbox.quench_with_input(&["check", "--text-only", "-"], &wrong);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("<stdin>:7:8"), "{}", ran.stderr);
 }

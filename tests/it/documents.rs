@@ -71,7 +71,7 @@ fn examples_of_profiles_are_read_without_a_fault_and_use_every_list() {
     assert!(blocks.len() >= 2);
     let parents = |name: &str| {
         let found = quench::builtin::PROFILES.iter().find(|(shipped, _)| *shipped == name);
-        found.map(|(name, text)| (format!("{name}.toml"), (*text).to_owned()))
+        found.map(|(name, text)| (format!("{name}.toml"), (*text).to_owned())).into()
     };
     for block in &blocks {
         let (profile, findings) = quench::profile::load("example.toml", block, &parents);

@@ -74,7 +74,7 @@ fn mutated_profiles_give_findings() {
         for _ in 0..300 {
             let bytes = mutated(text.as_bytes(), &mut random);
             let text = String::from_utf8_lossy(&bytes);
-            let _ = profile::load(name, &text, &|_| None);
+            let _ = profile::load(name, &text, &|_| None.into());
         }
     }
 }

@@ -34,12 +34,23 @@ impl Sandbox {
     pub(crate) fn quench(&self, arguments: &[&str]) -> Ran {
         quench(self.path(), &self.path().join("work"), arguments)
     }
+
+    /// Runs quench with a text on its standard input.
+    pub(crate) fn quench_with_input(&self, arguments: &[&str], input: &str) -> Ran {
+        let file = self.write("standard-input", input);
+        let mut command = command(self.path(), &self.path().join("work"), arguments);
+        ran(&command.stdin(std::fs::File::open(file).unwrap()).output().unwrap())
+    }
+}
+
+fn command(directory: &Path, work: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_quench"));
+    command.args(arguments).current_dir(directory).env("QUENCH_WORK", work).env("NO_COLOR", "1");
+    command
 }
 
 pub(crate) fn quench(directory: &Path, work: &Path, arguments: &[&str]) -> Ran {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_quench"));
-    command.args(arguments).current_dir(directory).env("QUENCH_WORK", work).env("NO_COLOR", "1");
-    ran(&command.output().unwrap())
+    ran(&command(directory, work, arguments).output().unwrap())
 }
 
 pub(crate) fn ran(output: &Output) -> Ran {

@@ -51,7 +51,7 @@ pub(crate) fn plan(level: &str, features: &str, lacks: &[&str]) -> Plan {
          [features]\nenable = [{features}]\n\
          [hardening]\nlevel = \"{level}\"\ncompiler = \"{compiler}\"\n"
     );
-    let (profile, findings) = profile::load("small.toml", &text, &|_| None);
+    let (profile, findings) = profile::load("small.toml", &text, &|_| None.into());
     assert_eq!(findings, []);
     let tree = tree();
     let (kconfig, findings) = kconfig::parse(&tree, "Kconfig");

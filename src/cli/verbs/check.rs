@@ -14,7 +14,7 @@ use crate::wire;
 /// Example: quench check my-profile.toml --source ../qemu
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Profiles: paths, or names of shipped ones.
+    /// Profiles: paths, names of shipped ones, or `-` for standard input.
     #[arg(required = true)]
     profiles: Vec<String>,
     /// Print the complete profile, each value with its origin.
@@ -36,19 +36,29 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         let loaded = pipeline::load(name)?;
         let mut findings = loaded.findings.clone();
         let texts = loaded.texts.clone();
+        let mut unresolved = None;
         // Names are checked even when the text has faults elsewhere, so that one run reports all.
         if !args.text_only {
-            findings.extend(pipeline::resolve_findings(&loaded, &args.source.options(), terminal)?);
+            match pipeline::resolve_findings(&loaded, &args.source.options(), terminal) {
+                Ok(found) => findings.extend(found),
+                // The text's faults come first: they are there whatever becomes of the source.
+                Err(failure) if any_error(&findings) => unresolved = Some(failure),
+                Err(failure) => return Err(failure),
+            }
         }
         failed |= any_error(&findings);
         match args.format {
             Format::Human => terminal.findings(&findings, &texts),
             Format::Json => {
+                let lines = finding::Lines::of(&texts);
                 for finding in &findings {
-                    let line = wire::line(&finding::wire(finding, &texts));
+                    let line = wire::line(&finding::wire(finding, &lines));
                     terminal.data(&line.map_err(|error| Failure::new(Exit::Machine, error))?);
                 }
             }
+        }
+        if let Some(failure) = unresolved {
+            terminal.warn(&format!("names were not checked: {}", failure.text()));
         }
         if let (true, Some(profile)) = (args.expanded, &loaded.profile) {
             terminal.data(&profile::expanded(profile));

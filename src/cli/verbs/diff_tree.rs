@@ -172,7 +172,9 @@ fn document(
 }
 
 fn effect_document(before: &Effect, after: &Effect) -> tree_diff::Effect {
-    let found = |effect: &Effect| effect.findings.iter().map(|f| finding::wire(f, &[])).collect();
+    let lines = finding::Lines::of(&[]);
+    let found =
+        |effect: &Effect| effect.findings.iter().map(|f| finding::wire(f, &lines)).collect();
     let changes = match (&before.plan, &after.plan) {
         (Some(before), Some(after)) => plan_changes(before, after)
             .into_iter()

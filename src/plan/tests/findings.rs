@@ -49,10 +49,10 @@ fn a_feature_the_tree_does_not_have_gets_a_suggestion() {
         "[features]\nenable = [\"vhost-nett\", \"zzz\"]\n",
         str![[r#"
 error plan::unknown-feature: configure of this tree has no feature `vhost-nett`
-  at mini.toml:5 asked here
+  at mini.toml asked here
   help did you mean `vhost-net`?
 error plan::unknown-feature: configure of this tree has no feature `zzz`
-  at mini.toml:5 asked here
+  at mini.toml asked here
 no plan
 
 "#]],
@@ -63,11 +63,41 @@ no plan
         "[features]\nenable = [\"firmwarepath\"]\n",
         str![[r#"
 error plan::unknown-feature: configure of this tree has no feature `firmwarepath`
-  at mini.toml:5 asked here
+  at mini.toml asked here
 no plan
 
 "#]],
     );
+}
+
+#[test]
+fn habits_of_other_programs_get_a_suggestion_that_is_accepted() {
+    let profile = "[devices]\nallow = [\"VIRTIO-NET-PCI\", \"-device virtio-blk-pci,drive=a\", \"CONFIG_VIRTIO_BLK\", \
+                   \"virtio\"]\n[features]\nenable = [\"--enable-vhost-net\", \"enable_vhost_net\", \"net\"]\n";
+    check(none, profile, str![[r#"
+error profile::unknown-device: unknown device `VIRTIO-NET-PCI`
+  at mini.toml no such device in QEMU 10.0.2
+  help did you mean `virtio-net-pci`?
+error profile::unknown-device: unknown device `-device virtio-blk-pci,drive=a`
+  at mini.toml no such device in QEMU 10.0.2
+  help did you mean `virtio-blk-pci`?
+error profile::unknown-device: unknown device `CONFIG_VIRTIO_BLK`
+  at mini.toml no such device in QEMU 10.0.2
+  help a Kconfig symbol goes into [symbols] enable = ["VIRTIO_BLK"]; here stand names as `-device help` prints them
+error profile::unknown-device: unknown device `virtio`
+  at mini.toml no such device in QEMU 10.0.2
+  help names that begin so: `virtio-blk-pci`, `virtio-mem-pci`, `virtio-net-pci`, `virtio-blk-device`, `virtio-blk-pci-non-transitional`, `virtio-blk-pci-transitional`, `virtio-mem`, `virtio-net-device`, `virtio-net-pci-non-transitional`, `virtio-net-pci-transitional`
+error plan::unknown-feature: configure of this tree has no feature `--enable-vhost-net`
+  at mini.toml asked here
+  help did you mean `vhost-net`?
+error plan::unknown-feature: configure of this tree has no feature `enable_vhost_net`
+  at mini.toml asked here
+error plan::unknown-feature: configure of this tree has no feature `net`
+  at mini.toml asked here
+  help did you mean `vhost-net`?
+no plan
+
+"#]]);
 }
 
 #[test]
@@ -94,6 +124,7 @@ fn a_tree_of_another_series_is_a_warning() {
             "10.2.1",
             str![[r#"
 warning plan::series: the profile was written for series 10.0, the tree is QEMU 10.2.1
+  at q35.toml written for this
   help `quench diff-tree` shows what changed between two trees
 a plan
 
@@ -104,6 +135,7 @@ a plan
             "10.01",
             str![[r#"
 warning plan::series: the profile was written for series 10.0, the tree is QEMU 10.01
+  at q35.toml written for this
   help `quench diff-tree` shows what changed between two trees
 a plan
 
@@ -140,6 +172,7 @@ fn a_device_that_would_not_be_in_is_an_error() {
         "[devices]\nallow = [\"nopci\"]\n",
         str![[r#"
 error plan::not-in: `nopci` would not be in the binary
+  at mini.toml asked here
 no plan
 
 "#]],
@@ -176,6 +209,7 @@ fn a_budget_is_exceeded_by_what_nobody_asked_for() {
         &budget(1),
         str![[r#"
 error plan::budget: 2 unrequested devices, the budget is 1
+  at mini.toml the budget
   note i8042, loader
   help raise the budget at mini.toml:5:23 or drop what brings them
 no plan
@@ -331,6 +365,7 @@ warning hardening::missing-flag: `-fzero-init-padding-bits=all`, asked for by ha
 const FAULTY: &[&str] = &[
     "schema = 1\nname = \n",
     "schema = 2\n",
+    "schema = 1\nname = \"x\"\n[qemu]\nseries = \"10.0\"\n",
     "[target]\ncolour = \"red\"\n[features]\nenable = \"vnc\"\n[hardening]\nlevel = \"hard\"\n",
     "[devices]\nallow = [\"igb\", \"igb\", \"ufs\"]\ndeny = [\"ufs\"]\n",
     "schema = 1\nname = \"x\"\nextends = [\"nobody\"]\n",
@@ -347,11 +382,11 @@ fn faults_of_a_profiles_text_are_told() {
         str![[r#"
 error profile::syntax: string values must be quoted, expected literal string
   at mini.toml
-error profile::bad-value: `` is no name of a profile
+
+error profile::schema: the profile has schema 2, this Quench reads schema 1
   at mini.toml
-  help lower case letters, digits, `+`, `-` and `.`: it names a directory and the package
-error profile::missing: no `qemu.series` in the profile or its parents
-  at mini.toml
+  help use a newer Quench
+
 error profile::missing: no `qemu.source` in the profile or its parents
   at mini.toml
 error profile::missing: no `target.arch` in the profile or its parents
@@ -360,10 +395,6 @@ error profile::missing: no `target.machines` in the profile or its parents
   at mini.toml
 error profile::missing: no `target.accelerators` in the profile or its parents
   at mini.toml
-
-error profile::schema: the profile has schema 2, this Quench reads schema 1
-  at mini.toml
-  help use a newer Quench
 
 error profile::unknown-key: unknown key `target.colour`
   at mini.toml no such key
@@ -385,16 +416,7 @@ error profile::contradiction: `ufs` is both in `allow` and in `deny`
 
 error profile::extends: no profile named `nobody`
   at mini.toml
-error profile::missing: no `qemu.series` in the profile or its parents
-  at mini.toml
-error profile::missing: no `qemu.source` in the profile or its parents
-  at mini.toml
-error profile::missing: no `target.arch` in the profile or its parents
-  at mini.toml
-error profile::missing: no `target.machines` in the profile or its parents
-  at mini.toml
-error profile::missing: no `target.accelerators` in the profile or its parents
-  at mini.toml
+  help a path that ends in .toml, or a name
 
 error profile::passthrough: `vfio-pci` passes a host device through
   at mini.toml needs an acknowledgement

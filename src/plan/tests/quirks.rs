@@ -100,6 +100,7 @@ fn a_quirk_is_one_of_its_series() {
         IGB,
         str![[r#"
 warning plan::series: the profile was written for series 10.0, the tree is QEMU 7.2.9
+  at q35.toml written for this
   help `quench diff-tree` shows what changed between two trees
 IGB_PCI_EXPRESS: asked at mini.toml:5:10 (devices.allow)
 Q35: asked at q35.toml:9:13 (target.machines)

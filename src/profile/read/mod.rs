@@ -4,7 +4,7 @@ mod keys;
 mod package;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 
 use toml::Spanned;
@@ -25,7 +25,29 @@ pub use keys::KEYS;
 const PARENTS: usize = 32;
 
 /// Finds a parent by name: its file and text.
-pub(super) type Parents<'a> = dyn Fn(&str) -> Option<(String, String)> + 'a;
+pub(super) type Parents<'a> = dyn Fn(&str) -> Parent + 'a;
+
+/// What was found under the name of a parent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Parent {
+    Found {
+        file: String,
+        text: String,
+    },
+    /// None; names that are there.
+    Unknown {
+        known: Vec<String>,
+    },
+}
+
+impl From<Option<(String, String)>> for Parent {
+    fn from(found: Option<(String, String)>) -> Self {
+        match found {
+            Some((file, text)) => Self::Found { file, text },
+            None => Self::Unknown { known: Vec::new() },
+        }
+    }
+}
 
 /// Loads a profile. With error findings the profile is what could be read, for further checks only; `None` when too much
 /// is missing.
@@ -36,6 +58,8 @@ pub fn load(file: &str, text: &str, parents: &Parents<'_>) -> (Option<Profile>, 
         texts: Vec::new(),
         stack: Vec::new(),
         other_schema: false,
+        faulty: BTreeSet::new(),
+        incomplete: false,
     };
     let mut layer = Layer::default();
     loader.add(file, text, &mut layer);
@@ -75,13 +99,22 @@ struct Loader<'a> {
     stack: Vec<String>,
     /// A file was written for another schema and not read.
     other_schema: bool,
+    /// Keys whose values were refused: they are not missing.
+    faulty: BTreeSet<String>,
+    /// A file has faults of syntax, or a parent is not there: what is missing may stand behind them.
+    incomplete: bool,
 }
 
 /// The faults and places of one file.
 struct Reader<'a> {
     file: &'a str,
     text: &'a str,
+    /// Where lines begin, in bytes.
+    lines: Vec<usize>,
     findings: Vec<Finding>,
+    faulty: BTreeSet<String>,
+    /// What the parser could not read and put something in the place of.
+    broken: Vec<Range<usize>>,
 }
 
 impl Loader<'_> {
@@ -89,8 +122,10 @@ impl Loader<'_> {
         self.texts.push(ProfileText { file: file.to_owned(), text: text.to_owned() });
         self.stack.push(file.to_owned());
         let (table, errors) = DeTable::parse_recoverable(text);
-        let mut reader = Reader { file, text, findings: Vec::new() };
+        let mut reader = Reader::new(file, text);
         for error in errors {
+            self.incomplete = true;
+            reader.broken.push(error.span().unwrap_or(0..0));
             let span = error.span().unwrap_or(0..0);
             reader.report(Finding::error(&SYNTAX, error.message().to_owned()), span, "");
         }
@@ -100,11 +135,11 @@ impl Loader<'_> {
             let parents = reader.strings(&root, "extends", "extends");
             self.findings.append(&mut reader.findings);
             for parent in parents {
-                self.parent(&parent, layer, text);
+                self.parent(&parent, layer);
             }
-            let mut reader = Reader { file, text, findings: Vec::new() };
             reader.profile(&root, layer);
             self.findings.append(&mut reader.findings);
+            self.faulty.append(&mut reader.faulty);
         } else {
             self.other_schema = true;
             self.findings.append(&mut reader.findings);
@@ -112,21 +147,30 @@ impl Loader<'_> {
         self.stack.pop();
     }
 
-    fn parent(&mut self, parent: &Sourced<String>, layer: &mut Layer, text: &str) {
-        let fault = |message: String| {
-            let span = span_of(text, &parent.origin, parent.value.len());
-            Finding::error(&EXTENDS, message)
-                .at(Place::Span { file: parent.origin.file.clone(), span }, "")
-        };
-        let Some((file, text)) = (self.parents)(&parent.value) else {
-            self.findings.push(fault(format!("no profile named `{}`", parent.value)));
-            return;
-        };
-        if self.stack.contains(&file) || self.texts.len() > PARENTS {
-            self.findings.push(fault(format!("`{}` extends itself", parent.value)));
-            return;
+    fn parent(&mut self, parent: &Sourced<String>, layer: &mut Layer) {
+        let fault =
+            |message: String| Finding::error(&EXTENDS, message).at(parent.origin.place(), "");
+        let name = &parent.value;
+        match (self.parents)(name) {
+            Parent::Unknown { known } => {
+                self.incomplete = true;
+                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                let help = match closest(name, &known) {
+                    Some(other) => format!("did you mean `{other}`?"),
+                    None if known.is_empty() => "a path that ends in .toml, or a name".to_owned(),
+                    None => format!("a path that ends in .toml, or one of {}", known.join(", ")),
+                };
+                self.findings.push(fault(format!("no profile named `{name}`")).with_help(help));
+            }
+            Parent::Found { file, .. } if self.stack.contains(&file) => {
+                self.findings.push(fault(format!("`{name}` extends itself")));
+            }
+            Parent::Found { .. } if self.texts.len() > PARENTS => {
+                let message = format!("`{name}` is one parent too many: there may be {PARENTS}");
+                self.findings.push(fault(message));
+            }
+            Parent::Found { file, text } => self.add(&file, &text, layer),
         }
-        self.add(&file, &text, layer);
     }
 
     /// Fills in defaults and checks what only the whole profile shows.
@@ -146,11 +190,11 @@ impl Loader<'_> {
             ("target.machines", layer.machines.is_empty()),
             ("target.accelerators", layer.accelerators.is_empty()),
         ] {
-            if absent {
+            if absent && !self.incomplete && !self.faulty.contains(key) {
                 missing(findings, key);
             }
         }
-        check_whole(&layer, &self.texts, findings);
+        check_whole(&layer, findings);
         let name = layer.name?;
         let default =
             |value: String, rule: &str| Sourced { value, origin: Origin::default_of(rule) };
@@ -186,17 +230,8 @@ impl Loader<'_> {
 }
 
 /// Checks across tables and files.
-fn check_whole(layer: &Layer, texts: &[ProfileText], findings: &mut Vec<Finding>) {
-    let place = |sourced: &Sourced<String>| {
-        let text = texts
-            .iter()
-            .find(|text| text.file == sourced.origin.file)
-            .map_or("", |text| text.text.as_str());
-        Place::Span {
-            file: sourced.origin.file.clone(),
-            span: span_of(text, &sourced.origin, sourced.value.len() + 2),
-        }
-    };
+fn check_whole(layer: &Layer, findings: &mut Vec<Finding>) {
+    let place = |sourced: &Sourced<String>| sourced.origin.place();
     for device in layer.devices.iter().filter(|device| device.value.starts_with("vfio-")) {
         if layer.passthrough.is_none() {
             findings.push(
@@ -233,32 +268,42 @@ fn check_whole(layer: &Layer, texts: &[ProfileText], findings: &mut Vec<Finding>
     }
 }
 
-/// Byte span of an origin's value in its text; `length` is the value's length with quotes.
-pub(super) fn span_of(text: &str, origin: &Origin, length: usize) -> Range<usize> {
-    let line = usize::try_from(origin.line.saturating_sub(1)).unwrap_or(0);
-    let start_of_line: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
-    let rest = &text[start_of_line.min(text.len())..];
-    let column = usize::try_from(origin.column.saturating_sub(1)).unwrap_or(0);
-    let offset: usize = rest.chars().take(column).map(char::len_utf8).sum();
-    let start = (start_of_line + offset).min(text.len());
-    start..(start + length).min(text.len())
-}
-
 type Table<'a> = DeTable<'a>;
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(file: &'a str, text: &'a str) -> Self {
+        let ends = memchr::memchr_iter(b'\n', text.as_bytes()).map(|end| end + 1);
+        let lines = std::iter::once(0).chain(ends).collect();
+        let (findings, faulty, broken) = (Vec::new(), BTreeSet::new(), Vec::new());
+        Self { file, text, lines, findings, faulty, broken }
+    }
+
+    /// A fault of syntax in the value was told already.
+    fn is_broken(&self, origin: &Origin) -> bool {
+        self.broken.iter().any(|span| span.start <= origin.end && origin.start <= span.end)
+    }
+
+    /// Notes that the value of a key was refused.
+    fn refuse(&mut self, key: &str) {
+        self.faulty.insert(key.to_owned());
+    }
+
     fn report(&mut self, finding: Finding, span: Range<usize>, label: &str) {
         self.findings.push(finding.at(Place::Span { file: self.file.to_owned(), span }, label));
     }
 
     fn origin(&self, span: &Range<usize>, key: &str) -> Origin {
-        let before = &self.text[..span.start.min(self.text.len())];
-        let line = before.matches('\n').count();
-        let column = before.rsplit('\n').next().unwrap_or("").chars().count();
+        let line = self.lines.partition_point(|start| *start <= span.start).max(1);
+        let start = self.lines.get(line - 1).copied().unwrap_or(0);
+        let before = self.text.get(start..span.start).unwrap_or_default();
+        // Most lines are ASCII, and counting characters of a long one for each of its values would never end.
+        let column = if before.is_ascii() { before.len() } else { before.chars().count() };
         Origin {
             file: self.file.to_owned(),
-            line: u32::try_from(line).unwrap_or(u32::MAX - 1) + 1,
+            line: u32::try_from(line).unwrap_or(u32::MAX),
             column: u32::try_from(column).unwrap_or(u32::MAX - 1) + 1,
+            start: span.start,
+            end: span.end,
             key: key.to_owned(),
         }
     }
@@ -295,6 +340,7 @@ impl Reader<'_> {
     }
 
     fn wrong_type(&mut self, span: Range<usize>, key: &str, wanted: &str) {
+        self.refuse(key);
         self.report(Finding::error(&WRONG_TYPE, format!("`{key}` takes {wanted}")), span, wanted);
     }
 
@@ -355,6 +401,7 @@ impl Reader<'_> {
             return Vec::new();
         };
         let mut out: Vec<Sourced<String>> = Vec::new();
+        let mut seen: BTreeMap<&str, Range<usize>> = BTreeMap::new();
         for item in array {
             let item: &Spanned<DeValue<'_>> = item;
             let DeValue::String(text) = item.get_ref() else {
@@ -362,8 +409,8 @@ impl Reader<'_> {
                 continue;
             };
             let text: &Cow<'_, str> = text;
-            if let Some(first) = out.iter().find(|first| first.value == **text) {
-                let first = span_of(self.text, &first.origin, text.len() + 2);
+            if let Some(first) = seen.get(&**text) {
+                let first = first.clone();
                 let finding =
                     Finding::error(&DUPLICATE, format!("`{text}` stands twice in `{path}`"))
                         .at(Place::Span { file: self.file.to_owned(), span: item.span() }, "again")
@@ -371,6 +418,7 @@ impl Reader<'_> {
                 self.findings.push(finding.with_help("remove one"));
                 continue;
             }
+            seen.insert(text, item.span());
             out.push(self.sourced(text.clone().into_owned(), &item.span(), path));
         }
         out
@@ -402,7 +450,11 @@ impl Reader<'_> {
             Some(other) => format!("did you mean `{other}`?"),
             None => format!("one of {}", names.join(", ")),
         };
-        let span = span_of(self.text, &text.origin, text.value.len() + 2);
+        let span = text.origin.start..text.origin.end;
+        self.refuse(path);
+        if self.is_broken(&text.origin) {
+            return None;
+        }
         let finding =
             Finding::error(&BAD_VALUE, format!("`{}` is no value of `{path}`", text.value))
                 .with_help(help);
@@ -519,24 +571,23 @@ impl Reader<'_> {
     ) {
         let allowed = self.strings(table, allow, &format!("{prefix}.{allow}"));
         let denied = self.strings(table, deny, &format!("{prefix}.{deny}"));
+        let own: BTreeMap<&str, &Sourced<String>> =
+            allowed.iter().map(|own| (own.value.as_str(), own)).collect();
         for entry in &denied {
-            if let Some(own) = allowed.iter().find(|own| own.value == entry.value) {
-                let place = |origin: &Origin| Place::Span {
-                    file: self.file.to_owned(),
-                    span: span_of(self.text, origin, entry.value.len() + 2),
-                };
+            if let Some(own) = own.get(entry.value.as_str()) {
                 let finding = Finding::error(
                     &CONTRADICTION,
                     format!("`{}` is both in `{allow}` and in `{deny}`", entry.value),
                 )
-                .at(place(&entry.origin), "denied here")
-                .at(place(&own.origin), "allowed here");
+                .at(entry.origin.place(), "denied here")
+                .at(own.origin.place(), "allowed here");
                 self.findings.push(finding.with_help("keep one of the two"));
             }
         }
+        let denied: BTreeSet<&str> = denied.iter().map(|entry| entry.value.as_str()).collect();
         for list in lists {
             add(list, allowed.clone());
-            list.retain(|entry| !denied.iter().any(|denied| denied.value == entry.value));
+            list.retain(|entry| !denied.contains(entry.value.as_str()));
         }
     }
 
@@ -572,6 +623,7 @@ impl Reader<'_> {
             _ => None,
         };
         let Some(made) = made else {
+            self.refuse("qemu.source");
             let finding = Finding::error(&BAD_VALUE, "`qemu.source` names no source").with_help(
                 "one of { apt = \"qemu\", suite = \"trixie\" }, { path = \"…\" }, { url = \"…\", sha256 = \"…\" }",
             );
@@ -589,9 +641,6 @@ fn set<T>(slot: &mut Option<T>, value: Option<T>) {
 }
 
 fn add(list: &mut Vec<Sourced<String>>, entries: Vec<Sourced<String>>) {
-    for entry in entries {
-        if !list.iter().any(|old| old.value == entry.value) {
-            list.push(entry);
-        }
-    }
+    let mut seen: HashSet<String> = list.iter().map(|old| old.value.clone()).collect();
+    list.extend(entries.into_iter().filter(|entry| seen.insert(entry.value.clone())));
 }

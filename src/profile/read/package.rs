@@ -4,7 +4,7 @@ use toml::de::DeValue;
 
 use super::super::codes::BAD_VALUE;
 use super::super::types::{Distribution, Format, Origin, PackageRequest, Sourced};
-use super::{Layer, Reader, Table, set, span_of};
+use super::{Layer, Reader, Table, set};
 use crate::finding::Finding;
 
 /// What the files read so far say.
@@ -134,7 +134,11 @@ impl Reader<'_> {
         help: &str,
     ) {
         let Some(value) = value.filter(|value| !holds(&value.value)) else { return };
-        let span = span_of(self.text, &value.origin, value.value.len() + 2);
+        let span = value.origin.start..value.origin.end;
+        self.refuse(&value.origin.key);
+        if self.is_broken(&value.origin) {
+            return;
+        }
         let message = format!("`{}` is {wrong}", value.value.escape_debug());
         self.report(Finding::error(&BAD_VALUE, message).with_help(help), span, "");
     }
