@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
@@ -193,13 +193,13 @@ impl Walk<'_> {
         let mut head = [0; HEAD];
         let length = rustix::io::pread(&opened, &mut head[..], 0)?;
         let head = &head[..length];
-        let format = archive::format(head.get(..archive::HEAD).unwrap_or(head));
+        let format = format_of(&opened, head)?;
         let plain = match format {
             Format::Elf => false,
             Format::Other | Format::Closed(_) => true,
             _ => !self.options.archives,
         };
-        found.closed += usize::from(plain && format != Format::Other && !self.options.archives);
+        found.closed += usize::from(!format.is_plain() && !self.options.archives);
         let member = if self.options.selection.needs_rights() {
             let mode = rustix::fs::fstat(&opened)?.st_mode & 0o7777;
             let capabilities = capabilities(&opened, mode);
@@ -261,20 +261,77 @@ impl Walk<'_> {
             }
             let pass = self.gate.pass();
             let hold = |bytes| pass.more(bytes);
-            return elf(opened, head, &member, self.options, found, &hold);
+            elf(opened, head, &member, self.options, found, &hold)?;
+            if self.options.archives {
+                appended(
+                    self.name,
+                    opened,
+                    &member.path,
+                    &mut Members::new(found, self.options, pass),
+                )?;
+            }
+            return Ok(());
         }
         if !self.options.archives {
             found.member(member, self.options);
             return Ok(());
         }
-        member.bytes = head.get(..archive::HEAD).unwrap_or(head).to_vec();
-        let mut members = Members { found, options: self.options, pass: self.gate.pass(), held: 0 };
-        let mut whole = std::io::BufReader::with_capacity(64 << 10, opened);
-        let limits = Limits::default();
-        let opened = archive::open_file(self.name, member, &mut whole, limits, &mut members);
-        members.found.findings.extend(opened.findings);
-        Ok(())
+        if let Format::Closed(what) = format {
+            let path = member.path.clone();
+            let closed =
+                Member { kind: Kind::Closed(what.to_owned()), ..Member::file(path, 0, Vec::new()) };
+            found.member(closed, self.options);
+            found.member(member, self.options);
+            return Ok(());
+        }
+        let mut members = Members::new(found, self.options, self.gate.pass());
+        archive_file(self.name, opened, head, member, &mut members)
     }
+}
+
+/// What a file is; more than its head is read of what may be a file system.
+fn format_of(opened: &std::fs::File, head: &[u8]) -> Result<Format, Errno> {
+    let head = head.get(..archive::HEAD).unwrap_or(head);
+    let format = archive::format(head);
+    if format != Format::Other || !archive::is_image(head) {
+        return Ok(format);
+    }
+    let mut deep = vec![0; archive::DEEP];
+    let length = rustix::io::pread(opened, &mut deep[..], 0)?;
+    Ok(archive::format(&deep[..length]))
+}
+
+/// What is in an archive, and behind a script.
+fn archive_file(
+    name: &str,
+    mut opened: &std::fs::File,
+    head: &[u8],
+    mut member: Member,
+    members: &mut Members<'_>,
+) -> std::io::Result<()> {
+    // It may have been digested.
+    opened.rewind()?;
+    member.bytes = head.get(..archive::HEAD).unwrap_or(head).to_vec();
+    let path = member.path.clone();
+    let mut whole = std::io::BufReader::with_capacity(64 << 10, opened);
+    let opened = archive::open_file(name, member, &mut whole, Limits::default(), members);
+    members.finish(&path, opened);
+    Ok(())
+}
+
+/// What stands behind the end of an ELF file.
+fn appended(
+    name: &str,
+    opened: &std::fs::File,
+    path: &str,
+    members: &mut Members<'_>,
+) -> std::io::Result<()> {
+    let length = opened.metadata()?.len();
+    let read_at = |offset: u64, buffer: &mut [u8]| opened.read_at(buffer, offset).unwrap_or(0);
+    let limits = Limits::default();
+    let opened = archive::open_appended(name, path, (length, &read_at), limits, members);
+    members.finish(path, opened);
+    Ok(())
 }
 
 /// Members of an archive, judged one by one.
@@ -283,6 +340,22 @@ struct Members<'m> {
     options: &'m Options<'m>,
     pass: Pass<'m>,
     held: u64,
+    /// Bytes of archives that are held while their members are read.
+    archives: u64,
+    /// Further names of members, and the first.
+    other_names: BTreeMap<String, String>,
+}
+
+impl<'m> Members<'m> {
+    fn new(found: &'m mut Examination, options: &'m Options<'m>, pass: Pass<'m>) -> Self {
+        Self { found, options, pass, held: 0, archives: 0, other_names: BTreeMap::new() }
+    }
+
+    fn finish(&mut self, path: &str, opened: archive::Opened) {
+        self.found.name_again(&std::mem::take(&mut self.other_names));
+        self.found.findings.extend(opened.findings);
+        self.found.privilege(&format!("{path}!"), &opened.scripts);
+    }
 }
 
 impl Visit for Members<'_> {
@@ -297,10 +370,21 @@ impl Visit for Members<'_> {
         }
     }
 
+    fn archives(&mut self, bytes: u64) {
+        self.pass.nothing();
+        self.pass.more(bytes);
+        self.archives = bytes;
+    }
+
     fn member(&mut self, member: Member) {
         self.held = 0;
         self.found.member(member, self.options);
         self.pass.nothing();
+        self.pass.more(self.archives);
+    }
+
+    fn again(&mut self, path: String, first: &str) {
+        self.other_names.insert(path, first.to_owned());
     }
 }
 
@@ -347,13 +431,18 @@ pub(super) fn examine_file(path: &Path, options: &Options<'_>) -> std::io::Resul
     let member = Member {
         sha256: Some(sha256.clone()),
         capabilities: capabilities(&opened, mode),
-        ..Member::file(name, mode, Vec::new())
+        ..Member::file(name.clone(), mode, Vec::new())
     };
+    let gate = Gate::default();
     if crate::elf::is_elf(&head) {
         elf(&opened, &head, &member, options, &mut one, &|_| {})?;
+        let mut members = Members::new(&mut one, options, gate.pass());
+        appended(&name, &opened, &member.path, &mut members)?;
+        drop(members);
         one.digests.insert(member.path, sha256.clone());
     } else {
-        one.member(member, options);
+        let mut members = Members::new(&mut one, options, gate.pass());
+        archive_file(&name, &opened, &head, member, &mut members)?;
     }
     one.sha256 = sha256;
     Ok(one)
@@ -375,7 +464,6 @@ fn elf(
 }
 
 fn digest(mut opened: &std::fs::File) -> std::io::Result<String> {
-    use std::io::Seek;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 128 << 10];
     opened.rewind()?;

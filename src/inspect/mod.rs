@@ -31,7 +31,9 @@ pub fn examine(path: &Path, digests: bool, options: &Options<'_>) -> Result<Exam
     }
     let mut file = BufReader::with_capacity(128 << 10, fs_err::File::open(path).map_err(failure)?);
     match archive::format(file.fill_buf().map_err(failure)?) {
-        Format::Elf | Format::Other => directory::examine_file(path, options).map_err(failure),
+        Format::Elf | Format::Script | Format::Other => {
+            directory::examine_file(path, options).map_err(failure)
+        }
         _ => Ok(Examination::with(&name, &mut file, options)),
     }
 }
@@ -43,6 +45,10 @@ pub struct JudgeBy<'a> {
     pub record: Option<&'a Record>,
     pub expected: Option<&'a Expected>,
     pub today: Date,
+    /// Archives that are not opened are warnings.
+    pub unopened: bool,
+    /// An input without an ELF file may pass.
+    pub empty: bool,
 }
 
 /// Judges by the policy given, else by the one the record names, else by `distribution`.
@@ -69,8 +75,11 @@ pub fn judge(
     let Some(policy) = policy else {
         return Err(Failure::usage("no policy"));
     };
+    let policy = if given.unopened { policy.allowing_unopened() } else { policy };
     let mut report = examination.settle(&policy);
     report.findings.extend(unreadable);
+    report.findings.extend(report.nothing_judged().filter(|_| !given.empty));
+    report.findings.extend(report.unopened_allowed().filter(|_| given.unopened));
     if let Some(record) = governing.filter(|_| is_package) {
         report.findings.extend(acceptance::file_digests(record, &report));
     }

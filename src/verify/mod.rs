@@ -57,6 +57,8 @@ pub fn codes() -> Vec<&'static Code> {
 
 const CODES: &[&Code] = &[
     &RULE_FAILED,
+    &judge::NOTHING,
+    &judge::UNOPENED,
     &examine::NOT_OPENED,
     &against::LOST,
     &against::UNMATCHED,

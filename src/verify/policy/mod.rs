@@ -121,6 +121,8 @@ pub struct Policy {
     rules: Changes,
     privileged: Changes,
     paths: Vec<PathRules>,
+    /// What the caller says of a rule, whatever the policy does.
+    overrides: Changes,
     pub waivers: Vec<Waiver>,
     /// (file, text) of the policy and its parents, for findings that point into them.
     pub texts: Vec<(String, String)>,
@@ -147,8 +149,20 @@ impl Policy {
         self
     }
 
+    /// The same, with archives that are not opened as warnings.
+    #[must_use]
+    pub fn allowing_unopened(mut self) -> Self {
+        let change = Change {
+            demand: Some(Demand::Warn),
+            because: Some("--allow-unopened was given".to_owned()),
+            ..Change::default()
+        };
+        self.overrides.insert("opened".to_owned(), change);
+        self
+    }
+
     /// What is demanded of a rule on a file. Later words win: the rules, the paths that match, then what privilege adds;
-    /// privilege never lowers a demand.
+    /// privilege never lowers a demand. The caller has the last word.
     pub fn setting(&self, rule: &str, subject: Subject<'_>) -> Setting {
         let mut setting = Setting::default();
         if let Some(change) = self.rules.get(rule) {
@@ -169,6 +183,9 @@ impl Policy {
             setting.demand = setting.demand.max(before.demand);
             setting.at_least = setting.at_least.max(before.at_least);
             setting.cannot_tell = setting.cannot_tell.max(before.cannot_tell);
+        }
+        if let Some(change) = self.overrides.get(rule) {
+            change.apply(&mut setting);
         }
         setting
     }
@@ -216,7 +233,7 @@ mod tests {
             assert!(findings.is_empty(), "{name}: {findings:?}");
             let policy = policy.unwrap();
             assert_eq!(policy.name, name);
-            for rule in ["pie", "relro", "stack", "wx", "readable"] {
+            for rule in ["pie", "relro", "stack", "wx", "readable", "opened"] {
                 let setting = policy.setting(rule, subject("/usr/bin/x", false));
                 assert_eq!(setting.demand, Demand::Require, "{name} {rule}");
                 assert_eq!(setting.cannot_tell, Demand::Require, "{name} {rule}");
@@ -252,5 +269,8 @@ mod tests {
         assert_eq!(demand("fortify", "/a", true), Demand::Warn);
         assert_eq!(policy.setting("fortify", subject("/a", true)).at_least, 80);
         assert_eq!(demand("nodlopen", "/a", false), Demand::Report);
+        let opened = Policy::named("distribution").unwrap().allowing_unopened();
+        let opened = opened.setting("opened", subject("/a", true));
+        assert_eq!((opened.demand, opened.cannot_tell), (Demand::Warn, Demand::Require));
     }
 }

@@ -30,7 +30,7 @@ pub fn human(report: &Report, all: bool) -> String {
         } else {
             format!(" (only {})", report.only.join(" "))
         },
-        if report.passes() { "passes" } else { "FAILS" }
+        report.word()
     );
     for object in report.judged() {
         let shown: Vec<&RuleVerdict> =

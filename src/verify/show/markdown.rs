@@ -54,7 +54,12 @@ const NOTE: usize = 200;
 
 /// The page. `texts` are the texts findings point into.
 pub fn markdown(verification: &Verification, texts: &[(String, String)]) -> String {
-    let word = if verification.passes() { "✅ passes" } else { "❌ fails" };
+    let unopened: usize = verification.reports.iter().map(|report| report.unopened().len()).sum();
+    let word = match (verification.passes(), unopened) {
+        (false, _) => "❌ fails".to_owned(),
+        (true, 0) => "✅ passes".to_owned(),
+        (true, count) => format!("⚠️ passes, {count} archives not opened"),
+    };
     let mut page = Page { text: format!("## quench verify: {word}\n\n"), missing: 0 };
     page.rows(
         "| input | policy | ELF files | objections | warnings | waived | |\n|---|---|---:|---:|---:|---:|---|\n",

@@ -60,6 +60,12 @@ pub(crate) struct Args {
     /// Do not open archives and compressed files in directories; how many there are is a warning.
     #[arg(long)]
     no_archives: bool,
+    /// Archives of kinds that are not opened are warnings and not errors; the verdict names them.
+    #[arg(long)]
+    allow_unopened: bool,
+    /// Inputs without an ELF file may pass.
+    #[arg(long)]
+    allow_empty: bool,
     /// The C library the files will run with, or the package it is in: its own checked functions count for FORTIFY.
     #[arg(long, value_name = "FILE")]
     libc: Vec<PathBuf>,
@@ -150,6 +156,8 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         record: record.as_ref(),
         expected: expected.as_ref(),
         today,
+        unopened: args.allow_unopened,
+        empty: args.allow_empty,
     };
     for path in &args.paths {
         let mut examination = examine(path, digests, &options)?;
