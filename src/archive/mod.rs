@@ -17,6 +17,7 @@ mod cpio;
 mod deb;
 mod entry;
 mod format;
+mod layers;
 mod limits;
 mod lz4;
 mod opener;
@@ -36,6 +37,7 @@ pub(crate) use ar::Ar;
 pub use capability::capabilities;
 pub use entry::Facts;
 pub use format::{DEEP, Format, HEAD, format, is_image};
+pub use layers::{Layer, Layers};
 pub use limits::Limits;
 use opener::Attributes;
 pub use opener::path_leaves;
@@ -183,6 +185,33 @@ pub fn open_appended(
     let mut opener = opener::Opener::new(name, limits, false, visit);
     opener.appended(path, &appended::Source { length, read_at }, 1);
     opener.done()
+}
+
+/// Reads one member of a tar, compressed or not; false when it is not there.
+pub fn with_member(
+    reader: &mut dyn Read,
+    wanted: &mut dyn FnMut(&str) -> bool,
+    read: &mut dyn FnMut(&str, &mut dyn Read) -> std::io::Result<()>,
+) -> std::io::Result<bool> {
+    let (start, found) = opener::begin(reader)?;
+    let packed = std::io::Cursor::new(start).chain(reader);
+    let budget = stream::Budget::new(Limits::default().bytes);
+    let mut unpacked: Box<dyn Read + '_> = match found {
+        Format::Tar => Box::new(packed),
+        _ => match stream::unpack(found, packed, &budget) {
+            Some(unpacked) => unpacked?,
+            None => return Ok(false),
+        },
+    };
+    let mut members = tar::Tar::new(&mut unpacked);
+    while let Some(entry) = entry::Members::next(&mut members)? {
+        let path = tar::rooted("", &entry.path);
+        if entry.kind == Kind::File && wanted(&path) {
+            read(&path, &mut members)?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// All members of an input at once.

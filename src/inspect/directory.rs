@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use rayon::prelude::*;
@@ -25,6 +25,10 @@ use crate::verify::{Examination, Options};
 const HEAD: usize = 4096;
 /// What is held of files that are judged at the same time has no more bytes than this; one alone may go beyond.
 const AT_ONCE: u64 = 32 << 20;
+/// Directories in each other that are gone through on one stack; those below wait until it is free.
+const LEVELS: usize = 32;
+/// Directories that wait are kept open, so many of them; others are opened anew, name by name.
+const KEPT_OPEN: usize = 64;
 /// Entries of a directory one worker takes at a time: few, so that no worker is left with the large ones.
 const ENTRIES: usize = 8;
 
@@ -45,19 +49,30 @@ struct Walk<'a> {
     gate: Gate,
     /// Under which name a file with several was judged.
     named: Mutex<BTreeMap<Identity, String>>,
+    /// Directories that are too deep to be gone through from where they were met.
+    deep: Mutex<BTreeMap<PathBuf, Option<rustix::fd::OwnedFd>>>,
 }
 
 /// Every file below a directory. Links are not followed; what cannot be read is a finding.
 pub(super) fn examine(directory: &Path, digests: bool, options: &Options<'_>) -> Examination {
     let name = directory.display().to_string();
-    let (gate, named) = (Gate::default(), Mutex::default());
-    let walk = Walk { name: &name, digests, options, gate, named };
+    let (gate, named, deep) = (Gate::default(), Mutex::default(), Mutex::default());
+    let walk = Walk { name: &name, digests, options, gate, named, deep };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let DirectoryScan { examination: mut whole, closed, other_names } =
-        match rustix::fs::open(directory, flags, Mode::empty()) {
-            Ok(opened) => walk.directory(opened, directory),
-            Err(error) => walk.unreadable(directory, error).into(),
-        };
+    let mut scan = match rustix::fs::open(directory, flags, Mode::empty()) {
+        Ok(opened) => walk.directory(opened, directory, LEVELS),
+        Err(error) => walk.unreadable(directory, error).into(),
+    };
+    // In the order of their paths, whoever met them.
+    while let Some((path, opened)) = walk.next_deep() {
+        let opened = opened.map_or_else(|| by_name(directory, &path), Ok);
+        scan.merge(match opened {
+            Ok(opened) => walk.directory(opened, &path, LEVELS),
+            Err(error) => walk.unreadable(&path, error).into(),
+        });
+        scan.examination.forget_what_holds(options);
+    }
+    let DirectoryScan { examination: mut whole, closed, other_names } = scan;
     // What could not be judged under its first name cannot be under another.
     for path in whole.repeat(&other_names) {
         whole.merge(walk.unreadable(Path::new(&path), Errno::IO));
@@ -106,8 +121,19 @@ impl Walk<'_> {
         one
     }
 
-    /// All entries in the order of their names, in parallel.
-    fn directory(&self, opened: rustix::fd::OwnedFd, path: &Path) -> DirectoryScan {
+    fn next_deep(&self) -> Option<(PathBuf, Option<rustix::fd::OwnedFd>)> {
+        self.deep.lock().unwrap_or_else(PoisonError::into_inner).pop_first()
+    }
+
+    /// Leaves a directory for later.
+    fn too_deep(&self, opened: rustix::fd::OwnedFd, path: PathBuf) {
+        let mut deep = self.deep.lock().unwrap_or_else(PoisonError::into_inner);
+        let opened = Some(opened).filter(|_| deep.len() < KEPT_OPEN);
+        deep.insert(path, opened);
+    }
+
+    /// All entries in the order of their names, in parallel; `levels` of directories below are entered.
+    fn directory(&self, opened: rustix::fd::OwnedFd, path: &Path, levels: usize) -> DirectoryScan {
         let entries = match entries(&opened) {
             Ok(entries) => entries,
             Err(error) => return self.unreadable(path, error).into(),
@@ -118,7 +144,7 @@ impl Walk<'_> {
             .par_iter()
             .with_max_len(ENTRIES)
             .fold(nothing, |mut found, entry| {
-                self.entry(&opened, path, entry, &mut found);
+                self.entry(&opened, path, entry, levels, &mut found);
                 found
             })
             .reduce(nothing, |mut one, other| {
@@ -133,6 +159,7 @@ impl Walk<'_> {
         directory: &std::fs::File,
         path: &Path,
         (name, kind): &Entry,
+        levels: usize,
         found: &mut DirectoryScan,
     ) {
         let name = std::ffi::OsStr::from_bytes(name);
@@ -143,7 +170,10 @@ impl Walk<'_> {
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
                 rustix::fs::openat(directory, name, flags, Mode::empty()).and_then(|opened| {
                     self.rights(&opened, Kind::Directory, &place, &mut found.examination)?;
-                    found.merge(self.directory(opened, &place()));
+                    match levels.checked_sub(1) {
+                        Some(levels) => found.merge(self.directory(opened, &place(), levels)),
+                        None => self.too_deep(opened, place()),
+                    }
                     Ok(())
                 })
             }
@@ -169,7 +199,7 @@ impl Walk<'_> {
         &self,
         opened: &rustix::fd::OwnedFd,
         kind: Kind,
-        place: &dyn Fn() -> std::path::PathBuf,
+        place: &dyn Fn() -> PathBuf,
         found: &mut Examination,
     ) -> Result<(), Errno> {
         if self.options.selection.needs_rights() {
@@ -187,7 +217,7 @@ impl Walk<'_> {
     fn file(
         &self,
         opened: std::fs::File,
-        place: &dyn Fn() -> std::path::PathBuf,
+        place: &dyn Fn() -> PathBuf,
         found: &mut DirectoryScan,
     ) -> Result<(), Errno> {
         let mut head = [0; HEAD];
@@ -287,6 +317,16 @@ impl Walk<'_> {
         let mut members = Members::new(found, self.options, self.gate.pass());
         archive_file(self.name, opened, head, member, &mut members)
     }
+}
+
+/// Opens a directory name by name, as no link leads anywhere: its whole path may be longer than the kernel takes.
+fn by_name(root: &Path, path: &Path) -> Result<rustix::fd::OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut opened = rustix::fs::open(root, flags, Mode::empty())?;
+    for name in path.strip_prefix(root).map_err(|_| Errno::NOENT)? {
+        opened = rustix::fs::openat(&opened, name, flags | OFlags::NOFOLLOW, Mode::empty())?;
+    }
+    Ok(opened)
 }
 
 /// What a file is; more than its head is read of what may be a file system.

@@ -48,6 +48,10 @@ pub struct Examination {
 /// Finds the separate debug file of a build-id.
 pub type DebugFiles<'a> = dyn Fn(&str) -> Option<DebugFile> + Sync + 'a;
 
+/// Opens a layer by its number and hands its bytes on.
+pub type ReadLayer<'a> =
+    dyn FnMut(usize, &mut dyn FnMut(&mut dyn Read)) -> std::io::Result<()> + 'a;
+
 /// What is examined, and what is asked beside the file.
 pub struct Options<'a> {
     pub debug: &'a DebugFiles<'a>,
@@ -178,6 +182,30 @@ impl Examination {
         }
         examination.privilege("", &opened.scripts);
         examination
+    }
+
+    /// Examines layers of an image, the uppermost first: `read` opens the one of a number.
+    pub fn of_layers(
+        name: &str,
+        count: usize,
+        read: &mut ReadLayer<'_>,
+        options: &Options<'_>,
+    ) -> std::io::Result<Self> {
+        let mut examination = Self::new(name);
+        let mut layers = archive::Layers::default();
+        for index in 0..count {
+            let mut batch = Batch::new(&mut examination, options);
+            let mut layer = layers.next(&mut batch);
+            let mut opened = archive::Opened::default();
+            read(index, &mut |reader| {
+                opened = archive::open(name, reader, Limits::default(), true, &mut layer);
+            })?;
+            layer.end();
+            batch.finish();
+            examination.findings.extend(opened.findings);
+            examination.privilege("", &opened.scripts);
+        }
+        Ok(examination)
     }
 
     /// Files that a maintainer script gives rights to are privileged, whatever their mode is. `within` is what the scripts

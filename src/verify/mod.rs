@@ -19,7 +19,7 @@ mod show;
 pub(crate) mod units;
 mod verdict;
 
-pub use examine::{DebugFiles, Examination, Options};
+pub use examine::{DebugFiles, Examination, Options, ReadLayer};
 pub use file::{FILE_RULES, FileKind, RuleInfo};
 pub use judge::{RULE_FAILED, Report, Verification, judge};
 pub use libc::Libc;

@@ -68,6 +68,158 @@ fn what_is_not_opened_passes_only_where_that_is_allowed_and_is_named() {
     assert_eq!(sandbox.quench(&["verify", "d/image", "--allow-unopened"]).code, 1);
 }
 
+/// Deeper than a stack of calls or a path for the kernel could be, and wide where it is deep.
+#[test]
+fn a_directory_may_be_as_deep_as_a_file_system_lets_it() {
+    use rustix::fs::{Mode, OFlags};
+    let sandbox = Sandbox::new();
+    let program = std::fs::read(compile(&sandbox, "program", &["-no-pie", "-o"])).unwrap();
+    std::fs::create_dir(sandbox.path().join("d")).unwrap();
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+    let mut here = rustix::fs::open(sandbox.path().join("d"), flags, Mode::empty()).unwrap();
+    for level in 0..10_000 {
+        for name in if level % 100 == 0 { &["a", "b", "c"][..] } else { &["a"] } {
+            rustix::fs::mkdirat(&here, *name, Mode::RWXU).unwrap();
+        }
+        here = rustix::fs::openat(&here, "a", flags, Mode::empty()).unwrap();
+    }
+    let file = rustix::fs::openat(&here, "x", OFlags::CREATE | OFlags::WRONLY, Mode::RWXU).unwrap();
+    assert_eq!(rustix::io::write(&file, &program).unwrap(), program.len());
+    let ran = sandbox.quench(&["verify", "d", "--format", "json"]);
+    let value = json(&ran);
+    let objects = value["inputs"][0]["objects"].as_array().unwrap();
+    let path = objects[0]["path"].as_str().unwrap();
+    assert_eq!((ran.code, objects.len(), path.len()), (1, 1, 20_003), "{}", ran.stderr);
+    // The library that removes the sandbox calls itself for each level.
+    let status = Command::new("rm").args(["-rf", "d"]).current_dir(sandbox.path()).status();
+    assert!(status.unwrap().success());
+}
+
+#[test]
+fn the_standard_input_is_judged() {
+    let sandbox = Sandbox::new();
+    compile(&sandbox, "good", HARDENED);
+    compile(&sandbox, "bad", &["-no-pie", "-o"]);
+    let run = |program: &str, arguments: &[&str]| {
+        let status = Command::new(program).args(arguments).current_dir(sandbox.path()).status();
+        assert!(status.unwrap().success(), "{program}");
+    };
+    run("tar", &["-czf", "bad.tar.gz", "bad"]);
+    for (file, code) in [("good", 0), ("bad", 1), ("bad.tar.gz", 1)] {
+        let input = std::fs::File::open(sandbox.path().join(file)).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_quench"))
+            .args(["verify", "-", "--format", "json"])
+            .current_dir(sandbox.path())
+            .stdin(input)
+            .output()
+            .unwrap();
+        let ran = crate::sandbox::ran(&output);
+        assert_eq!(ran.code, code, "{file}: {}", ran.stderr);
+        assert_eq!(json(&ran)["inputs"][0]["objects"].as_array().unwrap().len(), 1, "{file}");
+    }
+}
+
+/// Writes a blob and gives its descriptor.
+fn blob(sandbox: &Sandbox, kind: &str, bytes: &[u8]) -> serde_json::Value {
+    use sha2::Digest as _;
+    let digest = hex::encode(sha2::Sha256::digest(bytes));
+    sandbox.write(&format!("image/blobs/sha256/{digest}"), bytes);
+    let kind = format!("application/vnd.oci.image.{kind}");
+    serde_json::json!({ "mediaType": kind, "digest": format!("sha256:{digest}"), "size": bytes.len() })
+}
+
+/// An image is what its layers make, as a directory, as a tar of it, and with several platforms.
+#[test]
+fn layers_of_an_image_are_judged_as_one_file_system() {
+    let sandbox = Sandbox::new();
+    let run = |program: &str, arguments: &[&str]| {
+        let status = Command::new(program).args(arguments).current_dir(sandbox.path()).status();
+        assert!(status.unwrap().success(), "{program}");
+    };
+    compile(&sandbox, "low/usr/bin/tool", &["-no-pie", "-o"]);
+    compile(&sandbox, "low/opt/old/bad", &["-no-pie", "-o"]);
+    compile(&sandbox, "low/usr/bin/kept", HARDENED);
+    compile(&sandbox, "high/usr/bin/tool", HARDENED);
+    sandbox.write("high/opt/.wh.old", "");
+    sandbox.write("bare/usr/bin/.wh..wh..opq", "");
+    compile(&sandbox, "bare/opt/tool", HARDENED);
+    let layer = |name: &str, pack: &str| {
+        run("tar", &[pack, "layer", "-C", name, "."]);
+        let bytes = std::fs::read(sandbox.path().join("layer")).unwrap();
+        blob(&sandbox, "layer.v1.tar", &bytes)
+    };
+    let (low, high, bare) = (layer("low", "-czf"), layer("high", "-cf"), layer("bare", "-czf"));
+    let manifest = |layers: &[&serde_json::Value], machine: &str| {
+        let config = blob(&sandbox, "config.v1+json", b"{}");
+        let text = serde_json::json!({ "schemaVersion": 2, "config": config, "layers": layers })
+            .to_string();
+        let mut entry = blob(&sandbox, "manifest.v1+json", text.as_bytes());
+        entry["platform"] = serde_json::json!({ "os": "linux", "architecture": machine });
+        entry
+    };
+    let index = |manifests: &[serde_json::Value]| {
+        sandbox.write("image/oci-layout", "{\"imageLayoutVersion\": \"1.0.0\"}");
+        let text = serde_json::json!({ "schemaVersion": 2, "manifests": manifests }).to_string();
+        sandbox.write("image/index.json", text);
+    };
+    let verify = |path: &str| {
+        let ran = sandbox.quench(&["verify", path, "--format", "json"]);
+        let value = json(&ran);
+        let paths = value["inputs"].as_array().unwrap().iter().map(|input| {
+            let objects = input["objects"].as_array().unwrap().iter();
+            let mut paths: Vec<String> =
+                objects.map(|object| object["path"].as_str().unwrap().to_owned()).collect();
+            paths.sort();
+            paths
+        });
+        (ran.code, paths.collect::<Vec<_>>(), ran.stderr)
+    };
+    let (one, two) = (manifest(&[&low, &high], "amd64"), manifest(&[&low], "arm64"));
+    index(&[one.clone()]);
+    let good = vec!["/usr/bin/kept".to_owned(), "/usr/bin/tool".to_owned()];
+    assert_eq!(verify("image").1, std::slice::from_ref(&good));
+    assert_eq!(verify("image").0, 0, "{}", verify("image").2);
+    run("tar", &["-cf", "image.tar", "-C", "image", "blobs", "index.json", "oci-layout"]);
+    run("tar", &["-czf", "image.tar.gz", "-C", "image", "oci-layout", "index.json", "blobs"]);
+    for tar in ["image.tar", "image.tar.gz"] {
+        assert_eq!((verify(tar).0, verify(tar).1), (0, vec![good.clone()]), "{tar}");
+    }
+    // Paths are the image's, so a policy's match.
+    let policy = "schema = 1\nname = \"p\"\nextends = [\"distribution\"]\n[[path]]\nmatch = [\"/usr/bin/tool\"]\n\
+                  because = \"x\"\nrules = { cfi = \"require\" }\n";
+    sandbox.write("p.toml", policy);
+    let ran = sandbox.quench(&["verify", "image", "--policy", "p.toml"]);
+    assert!(ran.code == 1 && ran.stdout.contains("✗ cfi"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("✗ pie"), "{}", ran.stdout);
+    index(&[one, two]);
+    let (code, paths, _) = verify("image");
+    assert_eq!((code, paths.len(), paths[1].len()), (1, 2, 3), "{paths:?}");
+    index(&[manifest(&[&low, &bare], "amd64")]);
+    assert_eq!(verify("image").1, [["/opt/old/bad", "/opt/tool"]]);
+    // docker save's own list.
+    let name = |layer: &serde_json::Value| {
+        format!("blobs/sha256/{}", layer["digest"].as_str().unwrap().rsplit(':').next().unwrap())
+    };
+    let list = serde_json::json!([{ "Config": "c.json", "RepoTags": ["x:1"], "Layers": [name(&low), name(&high)] }]);
+    sandbox.write("image/manifest.json", list.to_string());
+    run("tar", &["-cf", "saved.tar", "-C", "image", "blobs", "manifest.json"]);
+    assert_eq!((verify("saved.tar").0, verify("saved.tar").1), (0, vec![good]));
+    // Bytes that are not those of their digest, and a layer that is not there.
+    let high = sandbox.path().join("image").join(name(&high));
+    std::fs::write(&high, std::fs::read(sandbox.path().join("image").join(name(&low))).unwrap())
+        .unwrap();
+    index(&[manifest(
+        &[
+            &low,
+            &serde_json::json!({ "digest": format!("sha256:{}", high.file_name().unwrap().to_str().unwrap()) }),
+        ],
+        "amd64",
+    )]);
+    assert_eq!(verify("image").0, 1);
+    std::fs::remove_file(&high).unwrap();
+    assert_eq!(sandbox.quench(&["verify", "image"]).code, 2);
+}
+
 /// The same archive behind a program, alone and in a directory: both ways are one reader's.
 #[test]
 fn an_archive_behind_a_program_or_script_is_judged() {

@@ -25,7 +25,7 @@ use crate::wire;
 /// Example: quench verify dist/*.deb dist/*.rpm
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// ELF files, directories, .deb, .rpm, tar and ar archives.
+    /// ELF files, directories, packages, archives, container images (OCI layouts); `-` is the standard input.
     #[arg(required_unless_present = "rules")]
     paths: Vec<PathBuf>,
     /// What must hold: a shipped policy, or a file [default: what the package's own record says, else distribution].
@@ -160,15 +160,16 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         empty: args.allow_empty,
     };
     for path in &args.paths {
-        let mut examination = examine(path, digests, &options)?;
-        examination.only = options.selection.names().unwrap_or_default().to_vec();
-        let (mut report, policy) = judge(examination, path, &given)?;
-        if let Some(expected) = expected.as_ref().filter(|_| args.plan.is_some()) {
-            report.findings.extend(acceptance::unproved(expected, &report, None));
-            report.findings.extend(acceptance::absent(expected, &report));
+        for mut examination in examine(path, digests, &options)? {
+            examination.only = options.selection.names().unwrap_or_default().to_vec();
+            let (mut report, policy) = judge(examination, path, &given)?;
+            if let Some(expected) = expected.as_ref().filter(|_| args.plan.is_some()) {
+                report.findings.extend(acceptance::unproved(expected, &report, None));
+                report.findings.extend(acceptance::absent(expected, &report));
+            }
+            policies.insert(policy.name.clone(), policy);
+            verification.reports.push(report);
         }
-        policies.insert(policy.name.clone(), policy);
-        verification.reports.push(report);
     }
     if let Some(old) = &args.against {
         let past = past(old, &given, &options)?;
