@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::file::{self, FileKind};
 use super::rules::{Object, RULES};
 use super::separate::DebugFile;
+use super::traits;
 use super::units::summaries;
 use super::{Libc, ObjectVerdict, RuleVerdict, Selection, Verdict};
 use crate::archive::{self, Digesting, Limits, Member, Visit};
@@ -137,8 +138,15 @@ pub(super) fn examine_elf(
     let rights = rights.filter(|rule| options.selection.has(rule.rule));
     let start_files = code.iter().flat_map(|code| &code.targets.start_files);
     let start_files = start_files.filter(|(.., marked)| !marked).map(|(name, ..)| *name).collect();
+    let languages = if with_code { traits::languages(&facts, &units) } else { Vec::new() };
     let units = if options.units { units.as_slice() } else { &[] };
+    let paths = facts.dynamic.iter().flat_map(|dynamic| [&dynamic.rpath, &dynamic.runpath]);
+    let search = paths.flatten().flat_map(|paths| paths.split(':')).map(str::to_owned).collect();
     Ok(ObjectVerdict {
+        machine: traits::machine(facts.machine),
+        languages,
+        search,
+        interpreter: facts.interpreter.clone(),
         path: member.path.clone(),
         x86: facts.machine == elf::Machine::X86_64,
         start_files,

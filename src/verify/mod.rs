@@ -16,6 +16,7 @@ pub(crate) mod rules;
 mod selection;
 mod separate;
 mod show;
+mod traits;
 pub(crate) mod units;
 mod verdict;
 

@@ -175,7 +175,7 @@ fn layers_of_an_image_are_judged_as_one_file_system() {
         (ran.code, paths.collect::<Vec<_>>(), ran.stderr)
     };
     let (one, two) = (manifest(&[&low, &high], "amd64"), manifest(&[&low], "arm64"));
-    index(&[one.clone()]);
+    index(std::slice::from_ref(&one));
     let good = vec!["/usr/bin/kept".to_owned(), "/usr/bin/tool".to_owned()];
     assert_eq!(verify("image").1, std::slice::from_ref(&good));
     assert_eq!(verify("image").0, 0, "{}", verify("image").2);

@@ -86,7 +86,10 @@ pub fn rules_text() -> String {
 
 fn head(object: &ObjectVerdict) -> String {
     let privileged = if object.privileged { ", privileged" } else { "" };
-    format!("  {} ({}{privileged})\n", escape_controls(&object.path), object.kind.name())
+    let languages = object.languages.iter().map(|language| format!(", {language}"));
+    let languages: String = languages.collect();
+    let kind = object.kind.name();
+    format!("  {} ({kind}{languages}{privileged})\n", escape_controls(&object.path))
 }
 
 fn line(rule: &RuleVerdict) -> String {
