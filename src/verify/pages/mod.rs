@@ -6,10 +6,12 @@
 mod code;
 mod files;
 mod headers;
+mod remedy;
 
 pub(super) use code::*;
 pub(super) use files::*;
 pub(super) use headers::*;
+pub(super) use remedy::remedy;
 
 use super::policy::{Demand, Policy, Subject};
 use super::rules::{Needs, RULES};
@@ -49,10 +51,11 @@ impl RuleInfo {
         out
     }
 
-    fn sections(&self) -> [(&'static str, String); 6] {
+    fn sections(&self) -> [(&'static str, String); 7] {
         let Page { why, how, limits, cannot_tell } = *self.page;
         [
             ("Why it matters", why.to_owned()),
+            ("What to do", remedy(self.name).to_owned()),
             ("How it is decided", how.to_owned()),
             ("Limits", limits.to_owned()),
             ("\"Cannot tell\"", cannot_tell.to_owned()),

@@ -72,6 +72,9 @@ pub(crate) struct Args {
     /// The root of the system the files will run in; its C library counts [default: a directory that is judged].
     #[arg(long, value_name = "DIR")]
     sysroot: Vec<PathBuf>,
+    /// Show every verdict, of many files and where the policy demands nothing, too.
+    #[arg(long)]
+    all: bool,
     /// List the rules and the shipped policies, and judge nothing.
     #[arg(long)]
     rules: bool,
@@ -128,7 +131,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut policies: BTreeMap<String, Policy> = BTreeMap::new();
     let separate = debug::read(&args.debug)?;
     let debug = |build_id: &str| separate.find(build_id);
-    let all = terminal.verbosity() >= Verbosity::Verbose;
+    let all = args.all || terminal.verbosity() >= Verbosity::Verbose;
     let waivers = explicit.as_ref().is_some_and(|policy| !policy.waivers.is_empty());
     let libraries = libc::read(&args.libc, &args.sysroot, &args.paths)?;
     let expected = match (&args.plan, &args.against) {
