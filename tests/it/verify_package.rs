@@ -69,13 +69,13 @@ fn deb(sandbox: &Sandbox, root: &str, name: &str) -> PathBuf {
     out
 }
 
-/// An `.rpm` of one program with capabilities and one set-uid program, made by rpmbuild.
+/// An `.rpm` of one program with capabilities and one set-uid program of two names, made by rpmbuild.
 fn rpm(sandbox: &Sandbox, program: &Path) -> PathBuf {
     let spec = format!(
         "Name: x\nVersion: 1\nRelease: 1\nSummary: x\nLicense: x\n%description\nx\n%install\nmkdir -p \
          %{{buildroot}}/usr/bin\ncp {0} %{{buildroot}}/usr/bin/capable\ncp {0} %{{buildroot}}/usr/bin/setuid\nln -s \
-         capable %{{buildroot}}/usr/bin/link\n%files\n%caps(cap_net_raw=ep) /usr/bin/capable\n%attr(4755,root,root) \
-         /usr/bin/setuid\n/usr/bin/link\n",
+         capable %{{buildroot}}/usr/bin/link\nln %{{buildroot}}/usr/bin/setuid %{{buildroot}}/usr/bin/again\n%files\n%caps(cap_net_raw=ep) /usr/bin/capable\n%attr(4755,root,root) \
+         /usr/bin/setuid\n%attr(4755,root,root) /usr/bin/again\n/usr/bin/link\n",
         program.display()
     );
     let spec = sandbox.write("x.spec", spec);
@@ -333,14 +333,16 @@ fn capabilities_and_set_uid_bits_of_an_rpm_are_those_of_its_header() {
     let ran = sandbox.quench(&["verify", package.to_str().unwrap(), "--format", "json"]);
     let value = json(&ran);
     has(&value, "/usr/bin/capable", "capabilities", "fails", "warns");
+    // One file of two names: each is told, though the payload has its contents once.
     has(&value, "/usr/bin/setuid", "set-id", "fails", "warns");
+    has(&value, "/usr/bin/again", "set-id", "fails", "warns");
     let privileged: Vec<bool> = value["inputs"][0]["objects"]
         .as_array()
         .unwrap()
         .iter()
         .map(|object| object["privileged"].as_bool().unwrap())
         .collect();
-    assert_eq!(privileged, [true, true]);
+    assert_eq!(privileged, [true, true, true]);
     assert_eq!(value["inputs"][0]["others"], 1);
 }
 
