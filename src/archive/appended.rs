@@ -15,8 +15,8 @@ pub(super) struct Source<'s> {
     pub(super) read_at: &'s ReadAt<'s>,
 }
 
-/// Headers of sections that are looked at: of no file there are more.
-const SECTIONS: u64 = 1 << 20;
+/// Bytes of a table that are looked at: of no file there are more.
+const TABLE: u64 = 64 << 20;
 /// Fewer bytes hold no ELF file.
 const SMALLEST: u64 = 52;
 /// What ends a signature of the kernel behind a module, which is no program.
@@ -87,25 +87,21 @@ fn end(source: &Source<'_>) -> Option<u64> {
         if at == 0 || size == 0 {
             continue;
         }
-        let entry = |index: u64| {
-            let place = at.checked_add(size.checked_mul(index)?)?;
-            Some(source.bytes(place, usize::try_from(size).ok()?))
-        };
-        // More than fit into the header: the first section, or its neighbour, says how many.
-        if is_section && count == 0 || !is_section && count == 0xffff {
-            let first = if is_section { entry(0)? } else { Vec::new() };
-            count = number(&first, of_section.1, word).unwrap_or(count);
+        let width = usize::try_from(size).ok()?;
+        // More than fit into the header: the first section says how many.
+        if is_section && count == 0 {
+            count = number(&source.bytes(at, width), of_section.1, word).unwrap_or(0);
         }
-        let count = count.min(SECTIONS);
-        last = last.max(at.saturating_add(size.saturating_mul(count)));
-        for index in 0..count {
-            let bytes = entry(index)?;
+        let whole = size.saturating_mul(count).min(TABLE);
+        last = last.max(at.saturating_add(whole));
+        let table = source.bytes(at, usize::try_from(whole).ok()?);
+        for entry in table.chunks(width) {
             // A section without bytes in the file (SHT_NOBITS) has an offset all the same.
-            if is_section && number(&bytes, 4, 4) == Some(8) {
+            if is_section && number(entry, 4, 4) == Some(8) {
                 continue;
             }
             let (Some(offset), Some(length)) =
-                (number(&bytes, offset, word), number(&bytes, length, word))
+                (number(entry, offset, word), number(entry, length, word))
             else {
                 break;
             };

@@ -119,6 +119,10 @@ impl<'a> Opener<'a> {
         self.name
     }
 
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
+    }
+
     pub(super) fn budget(&self) -> Budget {
         self.budget.clone()
     }

@@ -159,7 +159,7 @@ impl Keeper<'_> {
     }
 
     fn zip(&mut self, bytes: &[u8]) -> Result<()> {
-        let mut members = Zip::new(bytes, &self.allowance.budget)?;
+        let mut members = Zip::new(bytes, self.allowance.limits.members, &self.allowance.budget)?;
         self.each(&mut members, named)
     }
 

@@ -604,6 +604,8 @@ fn a_zip_is_opened_wherever_it_stands() {
     let at = wrong.iter().position(|byte| *byte == 0x7f).unwrap();
     wrong[at + 8] ^= 1;
     assert_eq!(opened(&wrong, Limits::default()).2, ["verify::unreadable"]);
+    let few = Limits { members: 1, ..Limits::default() };
+    assert!(opened(&whole, few).2.contains(&"verify::unreadable"));
     let zeros = zip(b"", &[("zeros", 0o100_644, &vec![0; 4 << 20])], true);
     let limits = Limits { bytes: 1 << 20, file: 1 << 20, held: 1 << 20, members: 10, depth: 3 };
     assert!(opened(&zeros, limits).2.iter().all(|code| *code == "verify::limit"));

@@ -17,6 +17,8 @@ use crate::finding::of_bytes;
 
 /// Marks the end of the directory, which a comment of up to 64 KiB may follow.
 const END: &[u8] = b"PK\x05\x06";
+/// Begins each entry of the directory.
+const ENTRY: &[u8] = b"PK\x01\x02";
 const END_LENGTH: usize = 22;
 /// The target of a link.
 const MAX_TARGET: u64 = 64 << 10;
@@ -46,7 +48,11 @@ pub(super) struct Zip<'z> {
 }
 
 impl<'z> Zip<'z> {
-    pub(super) fn new(bytes: &'z [u8], budget: &Budget) -> Result<Self> {
+    /// With no more than so many members: the crate holds what the directory says of all of them.
+    pub(super) fn new(bytes: &'z [u8], most: usize, budget: &Budget) -> Result<Self> {
+        if memchr::memmem::find_iter(bytes, ENTRY).nth(most).is_some() {
+            return Err(Error::other(format!("a zip archive with more than {most} members")));
+        }
         let mut directory = zip::ZipArchive::new(Cursor::new(bytes))?;
         // Two members of one name, or one that only some unpackers see.
         directory.validate_header_consistency()?;
@@ -157,7 +163,7 @@ impl Opener<'_> {
     }
 
     fn each_of_zip(&mut self, bytes: &[u8], prefix: &str, depth: usize) -> Result<()> {
-        let mut members = Zip::new(bytes, &self.budget())?;
+        let mut members = Zip::new(bytes, self.limits().members, &self.budget())?;
         let mut seen = StreamState::default();
         while let Some(entry) = members.next()? {
             let path = rooted(prefix, &entry.path);
