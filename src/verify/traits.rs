@@ -19,20 +19,23 @@ pub(super) const MACHINES: &[&str] = &[
     "x86-64",
 ];
 
-/// The machine's name in policies; the number is `e_machine` (gABI) where the reader of the file has no word for it.
+/// Machines with a name of their own; by `e_machine` (gABI) where the reader of the file has no word for it.
+const NAMES: &[(Machine, &str)] = &[
+    (Machine::X86, "x86"),
+    (Machine::X86_64, "x86-64"),
+    (Machine::Arm, "arm"),
+    (Machine::Aarch64, "aarch64"),
+    (Machine::Riscv, "riscv"),
+    (Machine::PowerPc64, "powerpc64"),
+    (Machine::S390, "s390"),
+    (Machine::Other(8), "mips"),
+    (Machine::Other(10), "mips"),
+    (Machine::Other(258), "loongarch"),
+];
+
+/// The machine's name in policies.
 pub(super) fn machine(machine: Machine) -> &'static str {
-    match machine {
-        Machine::X86 => "x86",
-        Machine::X86_64 => "x86-64",
-        Machine::Arm => "arm",
-        Machine::Aarch64 => "aarch64",
-        Machine::Riscv => "riscv",
-        Machine::PowerPc64 => "powerpc64",
-        Machine::S390 => "s390",
-        Machine::Other(8 | 10) => "mips",
-        Machine::Other(258) => "loongarch",
-        Machine::Other(_) => "other",
-    }
+    NAMES.iter().find(|(known, _)| *known == machine).map_or("other", |(_, name)| name)
 }
 
 /// What only files of a language have: names of symbols, beginnings of names of needed libraries, and texts that its own
