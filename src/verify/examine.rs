@@ -140,12 +140,9 @@ pub(super) fn examine_elf(
     let start_files = start_files.filter(|(.., marked)| !marked).map(|(name, ..)| *name).collect();
     let languages = if with_code { traits::languages(&facts, &units) } else { Vec::new() };
     let units = if options.units { units.as_slice() } else { &[] };
-    let paths = facts.dynamic.iter().flat_map(|dynamic| [&dynamic.rpath, &dynamic.runpath]);
-    let search = paths.flatten().flat_map(|paths| paths.split(':')).map(str::to_owned).collect();
     Ok(ObjectVerdict {
         machine: traits::machine(facts.machine),
         languages,
-        search,
         interpreter: facts.interpreter.clone(),
         path: member.path.clone(),
         x86: facts.machine == elf::Machine::X86_64,

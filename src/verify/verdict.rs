@@ -112,7 +112,5 @@ pub struct ObjectVerdict {
     pub machine: &'static str,
     /// Languages the file shows signs of, when its code was looked at.
     pub languages: Vec<&'static str>,
-    /// Elements of RPATH and RUNPATH.
-    pub search: Vec<String>,
     pub interpreter: Option<String>,
 }

@@ -279,6 +279,40 @@ fn rules_by_path_apply_below_a_staging_directory_too() {
     has(&value, "staging/usr/bin/lazy", "bind-now", "fails", "objects");
 }
 
+/// `[allow]` takes the place of an objection for the directories it names, and for no others.
+#[test]
+fn a_policy_allows_directories_of_rpath_and_loaders() {
+    let sandbox = Sandbox::new();
+    let with = |name: &str, more: &str| {
+        compile(&sandbox, name, &[&HARDENED[..7], &[more], &HARDENED[7..]].concat())
+    };
+    let own = "schema = 1\nname = \"p\"\nextends = [\"distribution\"]\n[allow]\nrpath = [\"/store\"]\n\
+               interpreter = [\"/store/*/lib/ld-*.so.*\"]\n";
+    let own = sandbox.write("mine.toml", own).display().to_string();
+    with("upwards", "-Wl,-rpath,/store/../store/lib:/tmp");
+    with("store", "-Wl,-rpath,/tmp/store/lib");
+    with("tmp", "-Wl,-rpath,/tmp/x");
+    let judge =
+        |file: &str, policy: &str| sandbox.quench(&["verify", file, "--policy", policy]).code;
+    let allow = |directory: &str| {
+        policy(
+            &sandbox,
+            &format!("[allow]\nrpath = [\"{directory}\"]\n[rules]\nrpath = \"require\"\n"),
+        )
+    };
+    assert_eq!(judge("store", "distribution"), 1);
+    assert_eq!(judge("store", &allow("/tmp/store")), 0);
+    assert_eq!(judge("tmp", &allow("/tmp/store")), 1);
+    assert_eq!(judge("upwards", &own), 1);
+    with("loader", "-Wl,--dynamic-linker,/store/abc/lib/ld-linux-x86-64.so.2");
+    with("elsewhere", "-Wl,--dynamic-linker,/tmp/lib/ld-linux-x86-64.so.2");
+    assert_eq!((judge("loader", "distribution"), judge("loader", &own)), (1, 0));
+    assert_eq!(judge("elsewhere", &own), 1);
+    // Only whole paths can be allowed.
+    assert_eq!(judge("store", &allow("tmp")), 2);
+    assert_eq!(judge("store", &allow("/")), 2);
+}
+
 /// What cannot be told fails, unless the policy says otherwise.
 #[test]
 fn what_cannot_be_told_does_not_pass() {
