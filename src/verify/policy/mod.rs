@@ -368,6 +368,8 @@ mod tests {
             assert_eq!(demand("separate-code", arm), lowered, "{name}");
             assert_eq!(demand("wx", firmware), lowered, "{name}");
             assert_eq!(demand("readable", firmware), Demand::Require, "{name}");
+            assert_eq!(demand("opened", firmware), lowered, "{name}");
+            assert_eq!(demand("opened", subject("/boot/initrd.img", false)), Demand::Require);
             // `report` stays what it is.
             assert!(demand("stack-protector", of_rust) <= lowered, "{name}");
             let because = policy.setting("stack-protector", of_rust).because.unwrap_or_default();
