@@ -164,7 +164,7 @@ pub fn verify(bytes: &[u8]) {
 
 /// Packages and archives: opened within limits, or named.
 pub fn packages(bytes: &[u8]) {
-    let limits = Limits { bytes: 16 << 20, file: 4 << 20, members: 1000, depth: 4 };
+    let limits = Limits { bytes: 16 << 20, file: 4 << 20, held: 4 << 20, members: 1000, depth: 4 };
     let mut held = 0_u64;
     let mut count = |member: archive::Member| held += member.bytes.len() as u64;
     let _ = archive::open("fuzz", &mut &bytes[..], limits, true, &mut count);

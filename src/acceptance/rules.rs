@@ -29,8 +29,7 @@ pub(super) fn broken(
 
 /// Percent of a partial verdict that the level's own policy takes for enough.
 fn at_least(policy: &Policy, rule: &str, report: &Report, object: &ObjectVerdict) -> usize {
-    let subject =
-        Subject { input: &report.name, path: &object.path, privileged: object.privileged };
+    let subject = Subject::of(&report.name, object);
     usize::from(policy.setting(rule, subject).at_least)
 }
 

@@ -1,20 +1,22 @@
-//! cpio: SVR4 `newc` and `crc`, POSIX `odc`, and the payload of an rpm, whose header has the last word. Pure.
+//! cpio: SVR4 `newc` and `crc`, POSIX `odc`, the old binary kind in both orders, and the payload of an rpm, whose header has the last word. Pure.
 //!
 //! Sources: cpio(5); rpm, docs/manual/format_payload.md.
 
 use std::collections::BTreeMap;
 use std::io::{Error, Read, Result};
 
-use super::entry::{Entry, Members};
+use super::entry::{Entry, Members, SharedFile};
 use super::opener::{Attributes, Opener, StreamState};
 use super::rpm_header::Listed;
-use super::stream::{head, short};
+use super::stream::{head, short, unpack};
 use super::tar::rooted;
-use super::{Kind, UNREADABLE, UNSAFE};
+use super::{Format, HEAD, Kind, UNREADABLE, UNSAFE, format};
 use crate::finding::of_bytes;
 
 /// A path in a cpio header.
 const MAX_NAME: u64 = 64 << 10;
+/// Archives one behind the other; an initrd has two or three.
+const MAX_CHAIN: usize = 64;
 /// The target of a link.
 const LONGEST_TARGET: usize = 64 << 10;
 
@@ -35,6 +37,8 @@ struct Fields {
     name: u64,
     /// Names of facts and their words.
     facts: Vec<(&'static str, String)>,
+    /// Inode and device of a file with several names.
+    identity: Option<[u64; 3]>,
     /// What names and contents are padded to.
     align: u64,
     /// Bytes of the header.
@@ -78,6 +82,8 @@ impl<'r> Cpio<'r> {
         let is_link = mode & 0o170_000 == 0o120_000 && self.listed.is_none();
         let target = if is_link { of_bytes(&head(self, LONGEST_TARGET)?) } else { String::new() };
         let mut entry = Entry::new(name, kind(mode, target), mode & 0o7777);
+        let empty = fields.size == 0;
+        entry.shared = fields.identity.map(|identity| SharedFile { identity, empty });
         entry.fact("mode", format!("{:o}", mode & 0o7777));
         for (name, words) in fields.facts {
             entry.fact(name, words);
@@ -99,6 +105,10 @@ impl Members for Cpio<'_> {
             b"070707" => {
                 let fields = odc(&head(self.reader, 70)?)?;
                 self.named(fields)
+            }
+            [magic @ (0xc7 | 0x71), 0x71 | 0xc7, rest @ ..] => {
+                let header = [rest, &head(self.reader, 20)?].concat();
+                self.named(binary(&header, *magic == 0xc7)?)
             }
             _ => Err(fault("magic")),
         }
@@ -129,7 +139,8 @@ fn newc(bytes: &[u8], checked: bool) -> Result<Fields> {
     if checked {
         facts.push(("sum", format!("{sum:x}")));
     }
-    Ok(Fields { mode, size, name, facts, align: 4, length: 110 })
+    let identity = (links > 1).then_some([inode, major, minor]);
+    Ok(Fields { mode, size, name, facts, identity, align: 4, length: 110 })
 }
 
 fn odc(bytes: &[u8]) -> Result<Fields> {
@@ -145,7 +156,27 @@ fn odc(bytes: &[u8]) -> Result<Fields> {
     let mut facts = facts([uid, gid, links, time, inode]);
     facts.push(("device", to.to_string()));
     facts.push(("file system", system.to_string()));
-    Ok(Fields { mode, size, name, facts, align: 1, length: 76 })
+    // Every name has contents of its own.
+    Ok(Fields { mode, size, name, facts, identity: None, align: 1, length: 76 })
+}
+
+/// The old kind, behind its magic: numbers of 16 bits in the writer's order, of larger ones the upper half first.
+fn binary(bytes: &[u8], little: bool) -> Result<Fields> {
+    let half = |two: &[u8]| {
+        let two = [two[0], two[1]];
+        u64::from(if little { u16::from_le_bytes(two) } else { u16::from_be_bytes(two) })
+    };
+    let halves: Vec<u64> = bytes.chunks_exact(2).map(half).collect();
+    let &[system, inode, mode, uid, gid, links, to, time, time_low, name, size, size_low] =
+        halves.as_slice()
+    else {
+        return Err(fault("cut short"));
+    };
+    let (time, size) = (time << 16 | time_low, size << 16 | size_low);
+    let mut facts = facts([uid, gid, links, time, inode]);
+    facts.push(("device", to.to_string()));
+    facts.push(("file system", system.to_string()));
+    Ok(Fields { mode, size, name, facts, identity: None, align: 2, length: 26 })
 }
 
 /// What both kinds say.
@@ -197,19 +228,40 @@ pub(super) fn kind(mode: u32, target: String) -> Kind {
 }
 
 impl Opener<'_> {
-    /// A cpio that is no rpm's payload. What follows its end is named: kernels read on there.
+    /// A cpio that is no rpm's payload, and what follows it: kernels go on with the next archive, plain or compressed.
     pub(super) fn cpio_archive(&mut self, reader: &mut dyn Read, prefix: &str, depth: usize) {
-        if let Err(error) = self.cpio(reader, prefix, depth) {
-            return self.unreadable(prefix, &error);
-        }
-        match after_end(reader) {
-            Ok(true) => {
-                let kind = Kind::Closed("more after the end of a cpio archive".to_owned());
-                self.entry(format!("{prefix}/"), kind, Attributes::default());
+        let mut reader: Box<dyn Read + '_> = Box::new(reader);
+        for _ in 0..MAX_CHAIN {
+            if let Err(error) = self.cpio(&mut reader, prefix, depth) {
+                return self.unreadable(prefix, &error);
             }
-            Ok(false) => {}
-            Err(error) => self.unreadable(prefix, &error),
+            let start = match after_end(&mut reader) {
+                Ok(start) if start.is_empty() => return,
+                Ok(start) => start,
+                Err(error) => return self.unreadable(prefix, &error),
+            };
+            let found = format(&start);
+            let rest: Box<dyn Read + '_> = Box::new(std::io::Cursor::new(start).chain(reader));
+            reader = match found {
+                Format::Cpio => rest,
+                _ if found.is_stream() => match unpack(found, rest, &self.budget()) {
+                    Some(Ok(unpacked)) => unpacked,
+                    Some(Err(error)) => return self.unreadable(prefix, &error),
+                    None => return,
+                },
+                _ => break,
+            };
+            // What is in the stream is an archive again, or nothing a kernel unpacks.
+            match head(&mut reader, HEAD) {
+                Ok(start) if format(&start) == Format::Cpio => {
+                    reader = Box::new(std::io::Cursor::new(start).chain(reader));
+                }
+                Ok(_) => break,
+                Err(error) => return self.unreadable(prefix, &error),
+            }
         }
+        let kind = Kind::Closed("more after the end of a cpio archive".to_owned());
+        self.entry(format!("{prefix}/"), kind, Attributes::default());
     }
 
     fn cpio(&mut self, reader: &mut dyn Read, prefix: &str, depth: usize) -> Result<()> {
@@ -221,10 +273,32 @@ impl Opener<'_> {
             }
             if self.check_path(&path, &mut seen) {
                 let attributes = Attributes { mode: entry.mode, capabilities: None };
+                let shared = (entry.shared, entry.kind == Kind::File);
+                if seen.waits(&path, &attributes, &shared) {
+                    continue;
+                }
+                let of = path.clone();
                 self.file_or_entry(path, entry.kind, attributes, (&mut members, depth), &mut seen);
+                self.other_names(&of, shared.0.as_ref(), &mut seen);
             }
         }
+        self.without_contents(seen, depth);
         Ok(())
+    }
+
+    /// Says the names of a file that came before its contents.
+    fn other_names(&mut self, path: &str, shared: Option<&SharedFile>, seen: &mut StreamState) {
+        let names = shared.and_then(|shared| seen.waiting.remove(&shared.identity));
+        for (name, _) in names.unwrap_or_default() {
+            self.again(name, path);
+        }
+    }
+
+    /// Files of several names that have no contents under any.
+    fn without_contents(&mut self, seen: StreamState, depth: usize) {
+        for (name, attributes) in seen.waiting.into_values().flatten() {
+            self.stream(name, attributes, &mut std::io::empty(), depth);
+        }
     }
 
     /// The payload of an rpm. rpm sets what the header says; the payload's own word counts only where there is none.
@@ -257,7 +331,13 @@ impl Opener<'_> {
                 self.fault(&UNSAFE, &path, message);
                 (entry.kind, Attributes { mode: entry.mode, capabilities: None })
             };
+            let shared = (entry.shared, kind == Kind::File);
+            if seen.waits(&path, &attributes, &shared) {
+                continue;
+            }
+            let of = path.clone();
             self.file_or_entry(path, kind, attributes, (&mut members, depth), &mut seen);
+            self.other_names(&of, shared.0.as_ref(), &mut seen);
         }
         for (path, _) in
             paths.iter().filter(|(path, file)| !file.ghost && !seen.paths.contains(*path))
@@ -265,10 +345,11 @@ impl Opener<'_> {
             let message = format!("{path} is in the header and not in the payload");
             self.fault(&UNREADABLE, path, message);
         }
+        self.without_contents(seen, depth);
         Ok(())
     }
 
-    fn file_or_entry(
+    pub(super) fn file_or_entry(
         &mut self,
         path: String,
         kind: Kind,
@@ -288,16 +369,35 @@ impl Opener<'_> {
     }
 }
 
-/// True when something else than the padding follows.
-fn after_end(reader: &mut dyn Read) -> Result<bool> {
+impl StreamState {
+    /// Keeps a name that comes without the contents of its file, which has more names.
+    fn waits(
+        &mut self,
+        path: &str,
+        attributes: &Attributes,
+        (shared, is_file): &(Option<SharedFile>, bool),
+    ) -> bool {
+        let Some(SharedFile { identity, empty: true }) = shared else { return false };
+        if *is_file {
+            let names = self.waiting.entry(*identity).or_default();
+            names.push((path.to_owned(), attributes.clone()));
+        }
+        *is_file
+    }
+}
+
+/// What follows the padding, as far as its format is told by; nothing at the end.
+fn after_end(reader: &mut dyn Read) -> Result<Vec<u8>> {
     let mut buffer = [0; 4096];
     loop {
         let read = reader.read(&mut buffer)?;
         if read == 0 {
-            return Ok(false);
+            return Ok(Vec::new());
         }
-        if buffer[..read].iter().any(|byte| *byte != 0) {
-            return Ok(true);
+        if let Some(start) = buffer[..read].iter().position(|byte| *byte != 0) {
+            let mut found = buffer[start..read].to_vec();
+            found.extend(head(reader, HEAD.saturating_sub(found.len()))?);
+            return Ok(found);
         }
     }
 }

@@ -1,15 +1,16 @@
-//! `.deb`: an ar of debian-binary, control.tar and data.tar; and what its scripts do to rights. Pure.
+//! `.deb` and `.ipk`: debian-binary, control.tar and data.tar in an ar or a tar; and what scripts of packages do to rights.
+//! Pure.
 
 use std::io::Read;
 
 use super::ar::Ar;
 use super::opener::Opener;
 use super::stream::{head, unpack};
-use super::{Format, HEAD, SCRIPT, UNREADABLE, format};
+use super::{Attributes, Format, HEAD, SCRIPT, UNREADABLE, format};
 use crate::finding::{Finding, Place};
 
 /// A maintainer script; larger ones are looked at that far.
-const MAX_SCRIPT: u64 = 1 << 20;
+pub(super) const MAX_SCRIPT: usize = 1 << 20;
 
 impl Opener<'_> {
     pub(super) fn deb(&mut self, reader: &mut dyn Read, prefix: &str, depth: usize) {
@@ -49,7 +50,7 @@ impl Opener<'_> {
                 control += 1;
                 if control == 1 {
                     let before = std::mem::take(&mut self.findings);
-                    self.control(&mut members, prefix);
+                    self.control(&mut members, prefix, depth);
                     *of_scripts = std::mem::replace(&mut self.findings, before);
                 }
             }
@@ -57,7 +58,7 @@ impl Opener<'_> {
         Ok(data)
     }
 
-    fn data(&mut self, data: &mut dyn Read, prefix: &str, depth: usize) {
+    pub(super) fn data(&mut self, data: &mut dyn Read, prefix: &str, depth: usize) {
         let start = match head(data, HEAD) {
             Ok(start) => start,
             Err(error) => return self.unreadable(prefix, &error),
@@ -83,8 +84,9 @@ impl Opener<'_> {
         }
     }
 
-    /// Scripts that give rights. One that cannot be read is a finding; control data of another kind is not looked at.
-    fn control(&mut self, control: &mut dyn Read, prefix: &str) {
+    /// Scripts that give rights, and programs in the place of scripts. One that cannot be read is a finding; control data
+    /// of another kind is not looked at.
+    pub(super) fn control(&mut self, control: &mut dyn Read, prefix: &str, depth: usize) {
         let start = match head(control, HEAD) {
             Ok(start) => start,
             Err(error) => return self.unreadable(prefix, &error),
@@ -106,16 +108,28 @@ impl Opener<'_> {
             if !self.next(prefix) {
                 return;
             }
-            let Ok(entry) = entry else {
+            let Ok(mut entry) = entry else {
                 return self.fault(&UNREADABLE, prefix, "cannot read control.tar".to_owned());
             };
             let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
             let name = name.trim_start_matches("./").to_owned();
-            if matches!(name.as_str(), "preinst" | "postinst" | "prerm" | "postrm") {
-                let mut text = Vec::new();
-                if entry.take(MAX_SCRIPT).read_to_end(&mut text).is_ok() {
-                    self.script(&format!("DEBIAN/{name}"), &String::from_utf8_lossy(&text));
+            let shown = format!("DEBIAN/{name}");
+            let text = match head(&mut entry, MAX_SCRIPT) {
+                Ok(text) => text,
+                Err(error) => return self.unreadable(&shown, &error),
+            };
+            let path = format!("{prefix}/{shown}");
+            let mut whole = text.as_slice().chain(&mut entry);
+            match format(text.get(..HEAD).unwrap_or(&text)) {
+                Format::Elf => {
+                    let attributes = Attributes { mode: 0o755, capabilities: None };
+                    self.stream(path, attributes, &mut whole, depth);
                 }
+                Format::Script => self.script_file(&path, &mut whole, depth + 1),
+                _ => {}
+            }
+            if matches!(name.as_str(), "preinst" | "postinst" | "prerm" | "postrm") {
+                self.script(&shown, &String::from_utf8_lossy(&text));
             }
         }
     }
@@ -123,7 +137,15 @@ impl Opener<'_> {
     /// Lines of a shell script that give a file rights.
     pub(super) fn script(&mut self, name: &str, text: &str) {
         let found = self.findings.len();
+        let mut whole = String::new();
         for (index, line) in text.lines().enumerate() {
+            // A command may go on in the next line.
+            if let Some(part) = line.strip_suffix('\\') {
+                whole.push_str(part);
+                continue;
+            }
+            whole.push_str(line);
+            let line = std::mem::take(&mut whole);
             let code = line.trim_start();
             if code.starts_with('#') || !grants(code) {
                 continue;
@@ -156,11 +178,12 @@ fn grants(line: &str) -> bool {
         return !words[at..].contains(&"-r");
     }
     let set_id = |word: &&str| {
+        let word = word.strip_prefix("--mode=").or_else(|| word.strip_prefix("-m")).unwrap_or(word);
         let octal = word.len() >= 4 && word.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
         let bits = if octal { u32::from_str_radix(word, 8).unwrap_or(0) } else { 0 };
         bits & 0o6000 != 0 || (word.contains('+') || word.contains('=')) && word.ends_with('s')
     };
-    ["chmod", "dpkg-statoverride"]
+    ["chmod", "install", "dpkg-statoverride"]
         .into_iter()
         .filter_map(command)
         .any(|at| words[at..].iter().any(set_id))
@@ -177,6 +200,8 @@ mod tests {
             "if setcap cap_net_raw+ep /usr/bin/ping; then",
             "chmod u+s /usr/bin/x",
             "chmod 4755 /usr/bin/x || true",
+            "install -o root -m4755 x /usr/bin/x",
+            "install --mode=u+s x /usr/bin/x",
             "/bin/chmod 02755 /x",
             "dpkg-statoverride --update --add root x 04754 /usr/bin/x",
         ] {
@@ -184,6 +209,7 @@ mod tests {
         }
         for line in [
             "chmod 0755 /usr/bin/x",
+            "install -m 0755 x /usr/bin/x",
             "setcap -r /x",
             "echo done",
             "chown root:shadow /x",

@@ -31,11 +31,28 @@ pub(crate) struct Entry {
     /// The member whose contents it shares, when it is a hard link and has none of its own.
     pub(super) hard_link: Option<String>,
     pub(super) facts: Facts,
+    /// What tells a file that has several names, of which only the last one has contents: cpio's inode and device.
+    pub(super) shared: Option<SharedFile>,
+}
+
+/// A file of several names, and whether this one comes without contents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SharedFile {
+    pub(super) identity: [u64; 3],
+    pub(super) empty: bool,
 }
 
 impl Entry {
     pub(super) fn new(path: String, kind: Kind, mode: u32) -> Self {
-        Self { path, kind, mode, capabilities: None, hard_link: None, facts: Facts::new() }
+        Self {
+            path,
+            kind,
+            mode,
+            capabilities: None,
+            hard_link: None,
+            facts: Facts::new(),
+            shared: None,
+        }
     }
 
     pub(super) fn fact(&mut self, name: &'static str, words: impl Into<String>) {

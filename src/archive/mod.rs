@@ -1,5 +1,5 @@
-//! Reads packages and archives: `.deb`, `.rpm`, tar, cpio and ar, and streams of gzip, xz, lzma, zstd and bzip2, one in
-//! another. The only room that names the crates for them; it knows nothing of what is done with what it reads.
+//! Reads packages and archives: `.deb`, `.rpm`, tar, cpio, zip and ar, and streams of gzip, xz, lzma, lzip, zstd, lz4 and
+//! bzip2, one in another, and behind scripts and programs. The only room that names the crates for them; it knows nothing of what is done with what it reads.
 //!
 //! There is one reader of each format ([`entry::Members`], `stream::unpack`, `rpm_header::package`) and there are two
 //! ways to go: [`open`] streams everything within everything to a visitor, keeps little, and names what is wrong with an
@@ -9,6 +9,7 @@
 //! full machine. Paths that lead out of the package, devices and links are findings or rules of who judges; an archive
 //! that cannot be opened is named.
 
+mod appended;
 mod ar;
 mod capability;
 pub mod compress;
@@ -16,7 +17,9 @@ mod cpio;
 mod deb;
 mod entry;
 mod format;
+mod layers;
 mod limits;
+mod lz4;
 mod opener;
 mod parts;
 mod rpm;
@@ -24,6 +27,7 @@ mod rpm_header;
 mod rpm_tags;
 mod stream;
 mod tar;
+mod zip;
 
 use std::io::Read;
 
@@ -32,8 +36,10 @@ use crate::finding::{Code, Finding};
 pub(crate) use ar::Ar;
 pub use capability::capabilities;
 pub use entry::Facts;
-pub use format::{Format, HEAD, format};
+pub use format::{DEEP, Format, HEAD, format, is_image};
+pub use layers::{Layer, Layers};
 pub use limits::Limits;
+use opener::Attributes;
 pub use opener::path_leaves;
 pub use parts::{Allowance, Contents, Part, contents};
 pub(crate) use rpm_header::signed_header;
@@ -126,7 +132,13 @@ pub trait Visit {
     /// A member that is being read has so many bytes so far, and all of them are kept.
     fn holds(&mut self, _bytes: u64) {}
 
+    /// So many bytes of archives are held now, beside members.
+    fn archives(&mut self, _bytes: u64) {}
+
     fn member(&mut self, member: Member);
+
+    /// Another name of a file that was visited before, under `first`.
+    fn again(&mut self, _path: String, _first: &str) {}
 }
 
 impl<F: FnMut(Member)> Visit for F {
@@ -157,6 +169,49 @@ pub fn open_file(
     visit: &mut dyn Visit,
 ) -> Opened {
     opener::Opener::new(name, limits, false, visit).one(member, reader)
+}
+
+/// Reads a file from a place on: how many bytes there were.
+pub type ReadAt<'a> = dyn Fn(u64, &mut [u8]) -> usize + 'a;
+
+/// Opens what stands behind the end of an ELF file of a directory, if anything does; `read_at` reads the file.
+pub fn open_appended(
+    name: &str,
+    path: &str,
+    (length, read_at): (u64, &ReadAt<'_>),
+    limits: Limits,
+    visit: &mut dyn Visit,
+) -> Opened {
+    let mut opener = opener::Opener::new(name, limits, false, visit);
+    opener.appended(path, &appended::Source { length, read_at }, 1);
+    opener.done()
+}
+
+/// Reads one member of a tar, compressed or not; false when it is not there.
+pub fn with_member(
+    reader: &mut dyn Read,
+    wanted: &mut dyn FnMut(&str) -> bool,
+    read: &mut dyn FnMut(&str, &mut dyn Read) -> std::io::Result<()>,
+) -> std::io::Result<bool> {
+    let (start, found) = opener::begin(reader)?;
+    let packed = std::io::Cursor::new(start).chain(reader);
+    let budget = stream::Budget::new(Limits::default().bytes);
+    let mut unpacked: Box<dyn Read + '_> = match found {
+        Format::Tar => Box::new(packed),
+        _ => match stream::unpack(found, packed, &budget) {
+            Some(unpacked) => unpacked?,
+            None => return Ok(false),
+        },
+    };
+    let mut members = tar::Tar::new(&mut unpacked);
+    while let Some(entry) = entry::Members::next(&mut members)? {
+        let path = tar::rooted("", &entry.path);
+        if entry.kind == Kind::File && wanted(&path) {
+            read(&path, &mut members)?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// All members of an input at once.

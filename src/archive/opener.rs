@@ -1,11 +1,13 @@
 //! Goes through files in files, within limits, and hands out members. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
+use super::appended::Source;
 use super::stream::{Budget, Digesting, head, unpack};
 use super::{
-    Format, HEAD, Kind, LIMIT, Limits, Member, Opened, TWICE, UNREADABLE, UNSAFE, Visit, format,
+    DEEP, Format, HEAD, Kind, LIMIT, Limits, Member, Opened, TWICE, UNREADABLE, UNSAFE, Visit,
+    format, is_image,
 };
 use crate::finding::{Code, Finding, Place};
 
@@ -34,6 +36,8 @@ pub(super) struct Opener<'a> {
     digests: bool,
     budget: Budget,
     members: usize,
+    /// Bytes of archives that are held.
+    held: u64,
     pub(super) findings: Vec<Finding>,
     pub(super) scripts: Vec<String>,
     visit: &'a mut dyn Visit,
@@ -53,6 +57,7 @@ impl<'a> Opener<'a> {
             digests,
             budget,
             members: 0,
+            held: 0,
             findings: Vec::new(),
             scripts: Vec::new(),
             visit,
@@ -61,19 +66,18 @@ impl<'a> Opener<'a> {
 
     /// The input itself: a package's members stand at its root, any other file is its own only member.
     pub(super) fn whole(mut self, reader: &mut dyn Read) -> Opened {
-        match head(reader, HEAD) {
+        match begin(reader) {
             Err(error) => self.unreadable(self.name, &error),
-            Ok(head) => {
-                let found = format(&head);
+            Ok((head, found)) => {
                 let mut reader = head.as_slice().chain(reader);
-                if matches!(found, Format::Elf | Format::Other) {
+                if found.is_plain() {
                     self.stream(self.name.to_owned(), Attributes::file(), &mut reader, 0);
                 } else {
                     self.enter(self.name, found, &mut reader, 0);
                 }
             }
         }
-        Opened { findings: self.findings, scripts: self.scripts }
+        self.done()
     }
 
     /// A file of a directory; `member` has its first bytes.
@@ -81,10 +85,15 @@ impl<'a> Opener<'a> {
         let Member { path, bytes, .. } = &member;
         match format(bytes) {
             Format::Elf | Format::Other => {}
+            Format::Script => self.script_file(path, reader, 1),
             Format::Closed(what) => self.closed(path, what),
             found => self.enter(path, found, reader, 1),
         }
         self.visit.member(Member { bytes: Vec::new(), ..member });
+        self.done()
+    }
+
+    pub(super) fn done(self) -> Opened {
         Opened { findings: self.findings, scripts: self.scripts }
     }
 
@@ -110,6 +119,10 @@ impl<'a> Opener<'a> {
         self.name
     }
 
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
+    }
+
     pub(super) fn budget(&self) -> Budget {
         self.budget.clone()
     }
@@ -131,7 +144,12 @@ impl<'a> Opener<'a> {
         self.visit.member(Member { path, kind, mode, capabilities, sha256, bytes: Vec::new() });
     }
 
-    fn closed(&mut self, path: &str, what: &str) {
+    /// Another name of a file that was visited.
+    pub(super) fn again(&mut self, path: String, first: &str) {
+        self.visit.again(path, first);
+    }
+
+    pub(super) fn closed(&mut self, path: &str, what: &str) {
         self.entry(path.to_owned(), Kind::Closed(what.to_owned()), Attributes::default());
     }
 
@@ -169,11 +187,23 @@ impl<'a> Opener<'a> {
         reader: &mut dyn Read,
         depth: usize,
     ) -> std::io::Result<Vec<u8>> {
-        let head = head(reader, HEAD)?;
-        let found = format(&head);
+        let (head, found) = begin(reader)?;
         let most = if found == Format::Elf { self.limits.file } else { MAX_KEPT };
         match found {
-            Format::Elf => self.hold(path, head, reader, most),
+            Format::Elf => {
+                let bytes = self.hold(path, head, reader, most)?;
+                let read_at = |at: u64, buffer: &mut [u8]| {
+                    let from = usize::try_from(at).ok().and_then(|at| bytes.get(at..));
+                    from.and_then(|mut from| from.read(buffer).ok()).unwrap_or(0)
+                };
+                let source = Source { length: bytes.len() as u64, read_at: &read_at };
+                self.appended(path, &source, depth + 1);
+                Ok(bytes)
+            }
+            Format::Script => {
+                self.script_file(path, &mut head.as_slice().chain(reader), depth + 1);
+                Ok(Vec::new())
+            }
             Format::Other if self.visit.keeps(path) => self.hold(path, head, reader, most),
             Format::Other => Ok(Vec::new()),
             Format::Closed(what) => {
@@ -210,7 +240,7 @@ impl<'a> Opener<'a> {
     }
 
     /// An archive; `depth` is 0 when it is the input itself.
-    fn enter(&mut self, path: &str, found: Format, reader: &mut dyn Read, depth: usize) {
+    pub(super) fn enter(&mut self, path: &str, found: Format, reader: &mut dyn Read, depth: usize) {
         if !self.deeper(path, depth) {
             return;
         }
@@ -221,9 +251,38 @@ impl<'a> Opener<'a> {
             Format::Ar => self.ar_members(path, reader, depth),
             Format::Tar => self.tar(reader, &prefix, depth),
             Format::Cpio => self.cpio_archive(reader, &prefix, depth),
+            Format::Zip => self.held(path, 0, reader, depth),
             Format::Closed(what) => self.closed(path, what),
             _ => self.enter_packed(path, found, reader, &prefix, depth),
         }
+    }
+
+    /// A zip of which so many bytes are known to be there: it is opened from its end.
+    pub(super) fn held(&mut self, path: &str, length: u64, reader: &mut dyn Read, depth: usize) {
+        if !self.deeper(path, depth) {
+            return;
+        }
+        let prefix = if depth == 0 { String::new() } else { format!("{path}!") };
+        let bytes = if length > self.limits.held { Ok(None) } else { self.all(reader) };
+        match bytes {
+            Ok(Some(bytes)) => {
+                self.held += bytes.len() as u64;
+                self.visit.archives(self.held);
+                self.zip(&bytes, &prefix, depth);
+                self.held -= bytes.len() as u64;
+                self.visit.archives(self.held);
+            }
+            Ok(None) => self.closed(path, "a zip archive that is larger than what is held"),
+            Err(error) => self.unreadable(path, &error),
+        }
+    }
+
+    /// All there is, when that may be held.
+    pub(super) fn all(&mut self, reader: &mut dyn Read) -> std::io::Result<Option<Vec<u8>>> {
+        let most = self.limits.held.saturating_sub(self.held);
+        let mut bytes = Vec::new();
+        reader.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+        Ok(Some(bytes).filter(|bytes| bytes.len() as u64 <= most))
     }
 
     fn deeper(&mut self, path: &str, depth: usize) -> bool {
@@ -247,14 +306,17 @@ impl<'a> Opener<'a> {
             Some(Err(error)) => return self.unreadable(path, &error),
             None => return,
         };
-        let head = match head(&mut unpacked, HEAD) {
-            Ok(head) => head,
+        let (head, found) = match begin(&mut unpacked) {
+            Ok(begin) => begin,
             Err(error) => return self.unreadable(path, &error),
         };
-        match format(&head) {
+        match found {
             // A compressed text is nothing a loader starts: what follows need not be unpacked.
             Format::Other => {}
             Format::Tar => self.tar(&mut head.as_slice().chain(unpacked), prefix, depth),
+            Format::Cpio => {
+                self.cpio_archive(&mut head.as_slice().chain(unpacked), prefix, depth);
+            }
             _ => {
                 let inner = stem(path);
                 let mut rest = head.as_slice().chain(unpacked);
@@ -287,11 +349,27 @@ impl<'a> Opener<'a> {
     }
 }
 
+/// What a file begins with, and what it is. Of what may be a file system more is read: it says so farther behind.
+pub(super) fn begin(reader: &mut dyn Read) -> std::io::Result<(Vec<u8>, Format)> {
+    let mut bytes = head(reader, HEAD)?;
+    if is_image(&bytes) && format(&bytes) == Format::Other {
+        bytes.extend(head(reader, DEEP - HEAD)?);
+    }
+    let found = format(&bytes);
+    Ok((bytes, found))
+}
+
 /// Paths of one archive seen so far.
 #[derive(Debug, Default)]
 pub(super) struct StreamState {
     pub(super) paths: BTreeSet<String>,
     pub(super) links: BTreeSet<String>,
+    /// Hard links, and the names their contents came under.
+    pub(super) first: BTreeMap<String, String>,
+    /// Names of files whose contents come under another name.
+    pub(super) waiting: BTreeMap<[u64; 3], Vec<(String, Attributes)>>,
+    /// The archive is a package of opkg: a tar with the parts of a `.deb`.
+    pub(super) is_package: bool,
 }
 
 /// The name of what a compressed file holds.

@@ -14,6 +14,7 @@ use super::rpm::unpacked_payload;
 use super::rpm_header::{Header, Listed, files, package};
 use super::stream::{Budget, stream_facts, unpack};
 use super::tar::{Tar, rooted};
+use super::zip::Zip;
 use super::{Format, HEAD, Limits, format};
 
 /// One part of an archive.
@@ -62,15 +63,20 @@ pub fn contents(bytes: &[u8], allowance: &mut Allowance) -> Option<Contents> {
     let format = format(bytes.get(..HEAD).unwrap_or(bytes));
     let mut keeper = Keeper { allowance, facts: Facts::new(), parts: Vec::new() };
     let read = match format {
-        Format::Elf | Format::Other => return None,
+        Format::Elf | Format::Script | Format::Other => return None,
         Format::Closed(what) => Err(Error::other(format!("{what}, which is not opened"))),
         Format::Deb | Format::Ar => keeper.ar(bytes),
         Format::Tar => keeper.tar(bytes),
         Format::Cpio => keeper.cpio(bytes),
         Format::Rpm => keeper.rpm(bytes),
-        Format::Gzip | Format::Xz | Format::Zstd | Format::Bzip2 | Format::Lzma => {
-            keeper.stream(format, bytes)
-        }
+        Format::Zip => keeper.zip(bytes),
+        Format::Gzip
+        | Format::Xz
+        | Format::Zstd
+        | Format::Bzip2
+        | Format::Lzma
+        | Format::Lzip
+        | Format::Lz4 => keeper.stream(format, bytes),
     };
     let Keeper { facts, parts, .. } = keeper;
     Some(Contents { format, facts, parts, fault: read.err().map(|error| error.to_string()) })
@@ -150,6 +156,11 @@ impl Keeper<'_> {
     fn cpio(&mut self, mut bytes: &[u8]) -> Result<()> {
         self.each(&mut Cpio::new(&mut bytes, None), named)?;
         self.rest(&mut bytes)
+    }
+
+    fn zip(&mut self, bytes: &[u8]) -> Result<()> {
+        let mut members = Zip::new(bytes, self.allowance.limits.members, &self.allowance.budget)?;
+        self.each(&mut members, named)
     }
 
     fn stream(&mut self, format: Format, bytes: &[u8]) -> Result<()> {

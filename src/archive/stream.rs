@@ -45,6 +45,11 @@ impl<R: Read> Read for Bounded<R> {
     }
 }
 
+/// The same reader behind the budget.
+pub(super) fn bounded<'a>(inner: impl Read + 'a, budget: &Budget) -> Box<dyn Read + 'a> {
+    Box::new(Bounded { inner, budget: budget.clone() })
+}
+
 /// Unpacks a stream, within the budget. `None` when the format is not a compression.
 pub(super) fn unpack<'a>(
     format: Format,
@@ -68,6 +73,14 @@ pub(super) fn unpack<'a>(
             ))),
             Err(error) => return Some(Err(error.into())),
         },
+        Format::Lzip => match liblzma::stream::Stream::new_lzip_decoder(
+            XZ_MEMORY,
+            liblzma::stream::CONCATENATED,
+        ) {
+            Ok(stream) => Box::new(liblzma::read::XzDecoder::new_stream(packed, stream)),
+            Err(error) => return Some(Err(error.into())),
+        },
+        Format::Lz4 => Box::new(super::lz4::Lz4::new(packed)),
         Format::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(packed)),
         Format::Zstd => match zstd::stream::read::Decoder::new(packed) {
             Ok(decoder) => Box::new(decoder),

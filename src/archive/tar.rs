@@ -1,4 +1,4 @@
-//! tar: ustar, GNU and pax. Pure.
+//! tar: ustar, GNU and pax, and what was before them. Pure.
 //!
 //! The fields of a header are read by the `tar` crate; the blocks are gone through here, because an archive is judged
 //! and compared by what every header says, extended ones too, and each of them must be bounded. Sources: POSIX pax
@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD_INDIFFERENT as BASE64;
 use sha2::{Digest, Sha256};
 
 use super::capability::capabilities;
+use super::deb::MAX_SCRIPT;
 use super::entry::{Entry, Facts, Members, words};
 use super::opener::{Attributes, Opener, StreamState};
 use super::stream::{head, short};
@@ -24,6 +25,17 @@ const MAX_HEADER: usize = 1 << 20;
 /// Extended headers in front of one member; real ones have three.
 const MAX_EXTENDED: usize = 16;
 const BLOCK: usize = 512;
+/// Scripts that package managers run: pacman's (alpm-install-scriptlet(5)) and apk's (apk-package(5)).
+const SCRIPTS: &[&str] = &[
+    "/.INSTALL",
+    "/.pre-install",
+    "/.post-install",
+    "/.pre-upgrade",
+    "/.post-upgrade",
+    "/.pre-deinstall",
+    "/.post-deinstall",
+    "/.trigger",
+];
 
 /// What the extended headers before an entry say of it.
 #[derive(Default)]
@@ -383,16 +395,49 @@ impl Opener<'_> {
                 let message =
                     format!("{path} is a hard link to {target}, which is not in the archive");
                 self.fault(&UNSAFE, &path, message);
+                return;
             }
+            let first = seen.first.get(&target).unwrap_or(&target).clone();
+            self.again(path.clone(), &first);
+            seen.first.insert(path, first);
             return;
         }
         let attributes = Attributes { mode: entry.mode, capabilities: entry.capabilities };
         if entry.kind == Kind::File {
-            return self.stream(path, attributes, contents, depth);
+            let name = path.strip_prefix(prefix).unwrap_or(&path).to_owned();
+            return self.tar_file(path, &name, attributes, (contents, depth), prefix, seen);
         }
         if matches!(entry.kind, Kind::Link(_)) {
             seen.links.insert(path.clone());
         }
         self.entry(path, entry.kind, attributes);
+    }
+    /// A regular file. Of packages that are tars some members are scripts, or archives that are parts of the package.
+    fn tar_file(
+        &mut self,
+        path: String,
+        name: &str,
+        attributes: Attributes,
+        (contents, depth): (&mut dyn Read, usize),
+        prefix: &str,
+        seen: &mut StreamState,
+    ) {
+        seen.is_package |= name == "/debian-binary";
+        if seen.is_package && name.starts_with("/control.tar") {
+            return self.control(contents, prefix, depth);
+        }
+        if seen.is_package && name.starts_with("/data.tar") {
+            return self.data(contents, prefix, depth);
+        }
+        if !SCRIPTS.contains(&name) {
+            return self.stream(path, attributes, contents, depth);
+        }
+        match head(contents, MAX_SCRIPT) {
+            Ok(text) => {
+                self.script(name.trim_start_matches('/'), &String::from_utf8_lossy(&text));
+                self.stream(path, attributes, &mut text.as_slice().chain(contents), depth);
+            }
+            Err(error) => self.unreadable(&path, &error),
+        }
     }
 }

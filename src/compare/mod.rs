@@ -112,8 +112,9 @@ impl Comparison<'_> {
         }
         if depth == 0 {
             let format = |bytes: &[u8]| archive::format(bytes.get(..HEAD).unwrap_or(bytes));
-            let deep =
-                [a, b].iter().any(|bytes| !matches!(format(bytes), Format::Elf | Format::Other));
+            let deep = [a, b].iter().any(|bytes| {
+                !matches!(format(bytes), Format::Elf | Format::Script | Format::Other)
+            });
             return self.plain(
                 place,
                 a,

@@ -384,8 +384,8 @@ fn every_kind_of_cpio_is_compared() {
 
 #[test]
 fn what_is_not_opened_is_a_difference_that_says_so() {
-    let text = shown(b"PK\x03\x04 one", b"PK\x03\x04 two");
-    assert!(text.contains("the first cannot be read whole (a zip archive, which is not opened)"));
+    let text = shown(b"Rar!\x1a\x07 one", b"Rar!\x1a\x07 two");
+    assert!(text.contains("the first cannot be read whole (a rar archive, which is not opened)"));
     let whole = tar_of("x", 0o644, 0, &[b'x'; 2000]);
     let text = shown(&whole, &whole[..1500]);
     assert!(text.contains("the second cannot be read whole (the archive is cut short)"), "{text}");
@@ -408,7 +408,7 @@ fn what_is_over_a_limit_is_a_difference_that_says_so() {
     let limited = |a: &[u8], b: &[u8], limits: Limits| {
         human(&compare_within("p", a, b, Context::default(), limits))
     };
-    let limits = Limits { bytes: 1 << 20, file: 1 << 20, members: 20, depth: 4 };
+    let limits = Limits { bytes: 1 << 20, file: 1 << 20, held: 1 << 20, members: 20, depth: 4 };
     let bomb = |end: &[u8]| gzip(&[&vec![0; 4 << 20], end].concat(), 0);
     for limits in [limits, Limits { file: 8 << 20, ..limits }, Limits { bytes: 8 << 20, ..limits }]
     {

@@ -5,10 +5,10 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use rayon::prelude::*;
@@ -25,6 +25,10 @@ use crate::verify::{Examination, Options};
 const HEAD: usize = 4096;
 /// What is held of files that are judged at the same time has no more bytes than this; one alone may go beyond.
 const AT_ONCE: u64 = 32 << 20;
+/// Directories in each other that are gone through on one stack; those below wait until it is free.
+const LEVELS: usize = 32;
+/// Directories that wait are kept open, so many of them; others are opened anew, name by name.
+const KEPT_OPEN: usize = 64;
 /// Entries of a directory one worker takes at a time: few, so that no worker is left with the large ones.
 const ENTRIES: usize = 8;
 
@@ -45,19 +49,30 @@ struct Walk<'a> {
     gate: Gate,
     /// Under which name a file with several was judged.
     named: Mutex<BTreeMap<Identity, String>>,
+    /// Directories that are too deep to be gone through from where they were met.
+    deep: Mutex<BTreeMap<PathBuf, Option<rustix::fd::OwnedFd>>>,
 }
 
 /// Every file below a directory. Links are not followed; what cannot be read is a finding.
 pub(super) fn examine(directory: &Path, digests: bool, options: &Options<'_>) -> Examination {
     let name = directory.display().to_string();
-    let (gate, named) = (Gate::default(), Mutex::default());
-    let walk = Walk { name: &name, digests, options, gate, named };
+    let (gate, named, deep) = (Gate::default(), Mutex::default(), Mutex::default());
+    let walk = Walk { name: &name, digests, options, gate, named, deep };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let DirectoryScan { examination: mut whole, closed, other_names } =
-        match rustix::fs::open(directory, flags, Mode::empty()) {
-            Ok(opened) => walk.directory(opened, directory),
-            Err(error) => walk.unreadable(directory, error).into(),
-        };
+    let mut scan = match rustix::fs::open(directory, flags, Mode::empty()) {
+        Ok(opened) => walk.directory(opened, directory, LEVELS),
+        Err(error) => walk.unreadable(directory, error).into(),
+    };
+    // In the order of their paths, whoever met them.
+    while let Some((path, opened)) = walk.next_deep() {
+        let opened = opened.map_or_else(|| by_name(directory, &path), Ok);
+        scan.merge(match opened {
+            Ok(opened) => walk.directory(opened, &path, LEVELS),
+            Err(error) => walk.unreadable(&path, error).into(),
+        });
+        scan.examination.forget_what_holds(options);
+    }
+    let DirectoryScan { examination: mut whole, closed, other_names } = scan;
     // What could not be judged under its first name cannot be under another.
     for path in whole.repeat(&other_names) {
         whole.merge(walk.unreadable(Path::new(&path), Errno::IO));
@@ -106,8 +121,19 @@ impl Walk<'_> {
         one
     }
 
-    /// All entries in the order of their names, in parallel.
-    fn directory(&self, opened: rustix::fd::OwnedFd, path: &Path) -> DirectoryScan {
+    fn next_deep(&self) -> Option<(PathBuf, Option<rustix::fd::OwnedFd>)> {
+        self.deep.lock().unwrap_or_else(PoisonError::into_inner).pop_first()
+    }
+
+    /// Leaves a directory for later.
+    fn too_deep(&self, opened: rustix::fd::OwnedFd, path: PathBuf) {
+        let mut deep = self.deep.lock().unwrap_or_else(PoisonError::into_inner);
+        let opened = Some(opened).filter(|_| deep.len() < KEPT_OPEN);
+        deep.insert(path, opened);
+    }
+
+    /// All entries in the order of their names, in parallel; `levels` of directories below are entered.
+    fn directory(&self, opened: rustix::fd::OwnedFd, path: &Path, levels: usize) -> DirectoryScan {
         let entries = match entries(&opened) {
             Ok(entries) => entries,
             Err(error) => return self.unreadable(path, error).into(),
@@ -118,7 +144,7 @@ impl Walk<'_> {
             .par_iter()
             .with_max_len(ENTRIES)
             .fold(nothing, |mut found, entry| {
-                self.entry(&opened, path, entry, &mut found);
+                self.entry(&opened, path, entry, levels, &mut found);
                 found
             })
             .reduce(nothing, |mut one, other| {
@@ -133,6 +159,7 @@ impl Walk<'_> {
         directory: &std::fs::File,
         path: &Path,
         (name, kind): &Entry,
+        levels: usize,
         found: &mut DirectoryScan,
     ) {
         let name = std::ffi::OsStr::from_bytes(name);
@@ -143,7 +170,10 @@ impl Walk<'_> {
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
                 rustix::fs::openat(directory, name, flags, Mode::empty()).and_then(|opened| {
                     self.rights(&opened, Kind::Directory, &place, &mut found.examination)?;
-                    found.merge(self.directory(opened, &place()));
+                    match levels.checked_sub(1) {
+                        Some(levels) => found.merge(self.directory(opened, &place(), levels)),
+                        None => self.too_deep(opened, place()),
+                    }
                     Ok(())
                 })
             }
@@ -169,7 +199,7 @@ impl Walk<'_> {
         &self,
         opened: &rustix::fd::OwnedFd,
         kind: Kind,
-        place: &dyn Fn() -> std::path::PathBuf,
+        place: &dyn Fn() -> PathBuf,
         found: &mut Examination,
     ) -> Result<(), Errno> {
         if self.options.selection.needs_rights() {
@@ -187,19 +217,19 @@ impl Walk<'_> {
     fn file(
         &self,
         opened: std::fs::File,
-        place: &dyn Fn() -> std::path::PathBuf,
+        place: &dyn Fn() -> PathBuf,
         found: &mut DirectoryScan,
     ) -> Result<(), Errno> {
         let mut head = [0; HEAD];
         let length = rustix::io::pread(&opened, &mut head[..], 0)?;
         let head = &head[..length];
-        let format = archive::format(head.get(..archive::HEAD).unwrap_or(head));
+        let format = format_of(&opened, head)?;
         let plain = match format {
             Format::Elf => false,
             Format::Other | Format::Closed(_) => true,
             _ => !self.options.archives,
         };
-        found.closed += usize::from(plain && format != Format::Other && !self.options.archives);
+        found.closed += usize::from(!format.is_plain() && !self.options.archives);
         let member = if self.options.selection.needs_rights() {
             let mode = rustix::fs::fstat(&opened)?.st_mode & 0o7777;
             let capabilities = capabilities(&opened, mode);
@@ -261,20 +291,87 @@ impl Walk<'_> {
             }
             let pass = self.gate.pass();
             let hold = |bytes| pass.more(bytes);
-            return elf(opened, head, &member, self.options, found, &hold);
+            elf(opened, head, &member, self.options, found, &hold)?;
+            if self.options.archives {
+                appended(
+                    self.name,
+                    opened,
+                    &member.path,
+                    &mut Members::new(found, self.options, pass),
+                )?;
+            }
+            return Ok(());
         }
         if !self.options.archives {
             found.member(member, self.options);
             return Ok(());
         }
-        member.bytes = head.get(..archive::HEAD).unwrap_or(head).to_vec();
-        let mut members = Members { found, options: self.options, pass: self.gate.pass(), held: 0 };
-        let mut whole = std::io::BufReader::with_capacity(64 << 10, opened);
-        let limits = Limits::default();
-        let opened = archive::open_file(self.name, member, &mut whole, limits, &mut members);
-        members.found.findings.extend(opened.findings);
-        Ok(())
+        if let Format::Closed(what) = format {
+            let path = member.path.clone();
+            let closed =
+                Member { kind: Kind::Closed(what.to_owned()), ..Member::file(path, 0, Vec::new()) };
+            found.member(closed, self.options);
+            found.member(member, self.options);
+            return Ok(());
+        }
+        let mut members = Members::new(found, self.options, self.gate.pass());
+        archive_file(self.name, opened, head, member, &mut members)
     }
+}
+
+/// Opens a directory name by name, as no link leads anywhere: its whole path may be longer than the kernel takes.
+fn by_name(root: &Path, path: &Path) -> Result<rustix::fd::OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut opened = rustix::fs::open(root, flags, Mode::empty())?;
+    for name in path.strip_prefix(root).map_err(|_| Errno::NOENT)? {
+        opened = rustix::fs::openat(&opened, name, flags | OFlags::NOFOLLOW, Mode::empty())?;
+    }
+    Ok(opened)
+}
+
+/// What a file is; more than its head is read of what may be a file system.
+fn format_of(opened: &std::fs::File, head: &[u8]) -> Result<Format, Errno> {
+    let head = head.get(..archive::HEAD).unwrap_or(head);
+    let format = archive::format(head);
+    if format != Format::Other || !archive::is_image(head) {
+        return Ok(format);
+    }
+    let mut deep = vec![0; archive::DEEP];
+    let length = rustix::io::pread(opened, &mut deep[..], 0)?;
+    Ok(archive::format(&deep[..length]))
+}
+
+/// What is in an archive, and behind a script.
+fn archive_file(
+    name: &str,
+    mut opened: &std::fs::File,
+    head: &[u8],
+    mut member: Member,
+    members: &mut Members<'_>,
+) -> std::io::Result<()> {
+    // It may have been digested.
+    opened.rewind()?;
+    member.bytes = head.get(..archive::HEAD).unwrap_or(head).to_vec();
+    let path = member.path.clone();
+    let mut whole = std::io::BufReader::with_capacity(64 << 10, opened);
+    let opened = archive::open_file(name, member, &mut whole, Limits::default(), members);
+    members.finish(&path, opened);
+    Ok(())
+}
+
+/// What stands behind the end of an ELF file.
+fn appended(
+    name: &str,
+    opened: &std::fs::File,
+    path: &str,
+    members: &mut Members<'_>,
+) -> std::io::Result<()> {
+    let length = opened.metadata()?.len();
+    let read_at = |offset: u64, buffer: &mut [u8]| opened.read_at(buffer, offset).unwrap_or(0);
+    let limits = Limits::default();
+    let opened = archive::open_appended(name, path, (length, &read_at), limits, members);
+    members.finish(path, opened);
+    Ok(())
 }
 
 /// Members of an archive, judged one by one.
@@ -283,6 +380,22 @@ struct Members<'m> {
     options: &'m Options<'m>,
     pass: Pass<'m>,
     held: u64,
+    /// Bytes of archives that are held while their members are read.
+    archives: u64,
+    /// Further names of members, and the first.
+    other_names: BTreeMap<String, String>,
+}
+
+impl<'m> Members<'m> {
+    fn new(found: &'m mut Examination, options: &'m Options<'m>, pass: Pass<'m>) -> Self {
+        Self { found, options, pass, held: 0, archives: 0, other_names: BTreeMap::new() }
+    }
+
+    fn finish(&mut self, path: &str, opened: archive::Opened) {
+        self.found.name_again(&std::mem::take(&mut self.other_names));
+        self.found.findings.extend(opened.findings);
+        self.found.privilege(&format!("{path}!"), &opened.scripts);
+    }
 }
 
 impl Visit for Members<'_> {
@@ -297,10 +410,21 @@ impl Visit for Members<'_> {
         }
     }
 
+    fn archives(&mut self, bytes: u64) {
+        self.pass.nothing();
+        self.pass.more(bytes);
+        self.archives = bytes;
+    }
+
     fn member(&mut self, member: Member) {
         self.held = 0;
         self.found.member(member, self.options);
         self.pass.nothing();
+        self.pass.more(self.archives);
+    }
+
+    fn again(&mut self, path: String, first: &str) {
+        self.other_names.insert(path, first.to_owned());
     }
 }
 
@@ -347,13 +471,18 @@ pub(super) fn examine_file(path: &Path, options: &Options<'_>) -> std::io::Resul
     let member = Member {
         sha256: Some(sha256.clone()),
         capabilities: capabilities(&opened, mode),
-        ..Member::file(name, mode, Vec::new())
+        ..Member::file(name.clone(), mode, Vec::new())
     };
+    let gate = Gate::default();
     if crate::elf::is_elf(&head) {
         elf(&opened, &head, &member, options, &mut one, &|_| {})?;
+        let mut members = Members::new(&mut one, options, gate.pass());
+        appended(&name, &opened, &member.path, &mut members)?;
+        drop(members);
         one.digests.insert(member.path, sha256.clone());
     } else {
-        one.member(member, options);
+        let mut members = Members::new(&mut one, options, gate.pass());
+        archive_file(&name, &opened, &head, member, &mut members)?;
     }
     one.sha256 = sha256;
     Ok(one)
@@ -375,7 +504,6 @@ fn elf(
 }
 
 fn digest(mut opened: &std::fs::File) -> std::io::Result<String> {
-    use std::io::Seek;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 128 << 10];
     opened.rewind()?;

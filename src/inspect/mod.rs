@@ -5,6 +5,7 @@
 
 pub mod debug;
 mod directory;
+mod image;
 pub mod libc;
 pub mod peers;
 
@@ -22,18 +23,38 @@ use crate::verify::policy;
 use crate::verify::{Date, Examination, Options, Policy, Report};
 use crate::wire;
 
-/// Reads one argument: a directory, a package or archive, or a file with the rights it has here.
-pub fn examine(path: &Path, digests: bool, options: &Options<'_>) -> Result<Examination, Failure> {
+/// What stands for the standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// Reads one argument: a directory, a package or archive, a file with the rights it has here, or the standard input. An
+/// image of several platforms is several inputs.
+pub fn examine(
+    path: &Path,
+    digests: bool,
+    options: &Options<'_>,
+) -> Result<Vec<Examination>, Failure> {
     let name = path.display().to_string();
     let failure = Failure::usage;
+    if name == STANDARD_INPUT {
+        let mut input = std::io::stdin().lock();
+        return Ok(vec![Examination::with("standard input", &mut input, options)]);
+    }
+    if options.archives
+        && let Some(images) = image::examine(path, options)?
+    {
+        return Ok(images);
+    }
     if path.is_dir() {
-        return Ok(directory::examine(path, digests, options));
+        return Ok(vec![directory::examine(path, digests, options)]);
     }
     let mut file = BufReader::with_capacity(128 << 10, fs_err::File::open(path).map_err(failure)?);
-    match archive::format(file.fill_buf().map_err(failure)?) {
-        Format::Elf | Format::Other => directory::examine_file(path, options).map_err(failure),
-        _ => Ok(Examination::with(&name, &mut file, options)),
-    }
+    let one = match archive::format(file.fill_buf().map_err(failure)?) {
+        Format::Elf | Format::Script | Format::Other => {
+            directory::examine_file(path, options).map_err(failure)?
+        }
+        _ => Examination::with(&name, &mut file, options),
+    };
+    Ok(vec![one])
 }
 
 /// What files are judged by, beside what they hold themselves.
@@ -43,6 +64,10 @@ pub struct JudgeBy<'a> {
     pub record: Option<&'a Record>,
     pub expected: Option<&'a Expected>,
     pub today: Date,
+    /// Archives that are not opened are warnings.
+    pub unopened: bool,
+    /// An input without an ELF file may pass.
+    pub empty: bool,
 }
 
 /// Judges by the policy given, else by the one the record names, else by `distribution`.
@@ -69,8 +94,11 @@ pub fn judge(
     let Some(policy) = policy else {
         return Err(Failure::usage("no policy"));
     };
+    let policy = if given.unopened { policy.allowing_unopened() } else { policy };
     let mut report = examination.settle(&policy);
     report.findings.extend(unreadable);
+    report.findings.extend(report.nothing_judged().filter(|_| !given.empty));
+    report.findings.extend(report.unopened_allowed().filter(|_| given.unopened));
     if let Some(record) = governing.filter(|_| is_package) {
         report.findings.extend(acceptance::file_digests(record, &report));
     }
@@ -106,12 +134,12 @@ pub fn past(old: &Path, given: &JudgeBy<'_>, options: &Options<'_>) -> Result<Ol
             return Ok(OldVerdict::of_verdict(&name, &verdict));
         }
     }
-    let (report, _) = judge(
-        examine(old, false, options)?,
-        old,
-        &JudgeBy { record: None, expected: None, ..*given },
-    )?;
-    Ok(OldVerdict::of_reports(&name, &[report]))
+    let given = JudgeBy { record: None, expected: None, ..*given };
+    let reports: Result<Vec<Report>, Failure> = examine(old, false, options)?
+        .into_iter()
+        .map(|examination| Ok(judge(examination, old, &given)?.0))
+        .collect();
+    Ok(OldVerdict::of_reports(&name, &reports?))
 }
 
 /// What a plan, alone or in a record, makes one expect.

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::file::{self, FileKind};
 use super::rules::{Object, RULES};
 use super::separate::DebugFile;
+use super::traits;
 use super::units::summaries;
 use super::{Libc, ObjectVerdict, RuleVerdict, Selection, Verdict};
 use crate::archive::{self, Digesting, Limits, Member, Visit};
@@ -47,6 +48,10 @@ pub struct Examination {
 
 /// Finds the separate debug file of a build-id.
 pub type DebugFiles<'a> = dyn Fn(&str) -> Option<DebugFile> + Sync + 'a;
+
+/// Opens a layer by its number and hands its bytes on.
+pub type ReadLayer<'a> =
+    dyn FnMut(usize, &mut dyn FnMut(&mut dyn Read)) -> std::io::Result<()> + 'a;
 
 /// What is examined, and what is asked beside the file.
 pub struct Options<'a> {
@@ -133,8 +138,12 @@ pub(super) fn examine_elf(
     let rights = rights.filter(|rule| options.selection.has(rule.rule));
     let start_files = code.iter().flat_map(|code| &code.targets.start_files);
     let start_files = start_files.filter(|(.., marked)| !marked).map(|(name, ..)| *name).collect();
+    let languages = if with_code { traits::languages(&facts, &units) } else { Vec::new() };
     let units = if options.units { units.as_slice() } else { &[] };
     Ok(ObjectVerdict {
+        machine: traits::machine(facts.machine),
+        languages,
+        interpreter: facts.interpreter.clone(),
         path: member.path.clone(),
         x86: facts.machine == elf::Machine::X86_64,
         start_files,
@@ -164,9 +173,9 @@ impl Examination {
     pub fn with(name: &str, reader: &mut dyn Read, options: &Options<'_>) -> Self {
         let mut examination = Self::new(name);
         let mut reader = Digesting::new(reader, true);
-        let mut batch = Batch { found: &mut examination, options, members: Vec::new(), held: 0 };
+        let mut batch = Batch::new(&mut examination, options);
         let opened = archive::open(name, &mut reader, Limits::default(), true, &mut batch);
-        batch.judge();
+        batch.finish();
         examination.findings.extend(opened.findings);
         match reader.finish() {
             Ok(sha256) => examination.sha256 = sha256.unwrap_or_default(),
@@ -176,10 +185,42 @@ impl Examination {
                 examination.findings.push(error);
             }
         }
-        for object in &mut examination.objects {
-            object.privileged |= opened.scripts.iter().any(|text| names(text, &object.path));
-        }
+        examination.privilege("", &opened.scripts);
         examination
+    }
+
+    /// Examines layers of an image, the uppermost first: `read` opens the one of a number.
+    pub fn of_layers(
+        name: &str,
+        count: usize,
+        read: &mut ReadLayer<'_>,
+        options: &Options<'_>,
+    ) -> std::io::Result<Self> {
+        let mut examination = Self::new(name);
+        let mut layers = archive::Layers::default();
+        for index in 0..count {
+            let mut batch = Batch::new(&mut examination, options);
+            let mut layer = layers.next(&mut batch);
+            let mut opened = archive::Opened::default();
+            read(index, &mut |reader| {
+                opened = archive::open(name, reader, Limits::default(), true, &mut layer);
+            })?;
+            layer.end();
+            batch.finish();
+            examination.findings.extend(opened.findings);
+            examination.privilege("", &opened.scripts);
+        }
+        Ok(examination)
+    }
+
+    /// Files that a maintainer script gives rights to are privileged, whatever their mode is. `within` is what the scripts
+    /// came in.
+    pub fn privilege(&mut self, within: &str, scripts: &[String]) {
+        let mine =
+            |object: &&mut ObjectVerdict| !scripts.is_empty() && object.path.starts_with(within);
+        for object in self.objects.iter_mut().filter(mine) {
+            object.privileged |= scripts.iter().any(|text| names(text, &object.path));
+        }
     }
 
     /// Examines members, in parallel; their contents are not kept.
@@ -279,6 +320,14 @@ impl Examination {
         unknown
     }
 
+    /// Repeats for further names of members what is said under the first; those of others count as others.
+    pub fn name_again(&mut self, other_names: &BTreeMap<String, String>) {
+        for path in other_names.keys() {
+            self.placeholder(path);
+        }
+        self.others += self.repeat(other_names).len();
+    }
+
     /// Says how many archives were left as they are.
     pub fn closed(&mut self, count: usize) {
         if count > 0 {
@@ -311,13 +360,28 @@ struct Batch<'b> {
     found: &'b mut Examination,
     options: &'b Options<'b>,
     members: Vec<Member>,
+    /// Bytes of the members.
     held: u64,
+    /// Bytes of archives that are held beside them.
+    archives: u64,
+    /// Further names of files, and the first.
+    other_names: BTreeMap<String, String>,
 }
 
-impl Batch<'_> {
+impl<'b> Batch<'b> {
+    fn new(found: &'b mut Examination, options: &'b Options<'b>) -> Self {
+        let (members, other_names) = (Vec::new(), BTreeMap::new());
+        Self { found, options, members, held: 0, archives: 0, other_names }
+    }
+
     fn judge(&mut self) {
         self.held = 0;
         self.found.add(std::mem::take(&mut self.members), self.options);
+    }
+
+    fn finish(mut self) {
+        self.judge();
+        self.found.name_again(&self.other_names);
     }
 }
 
@@ -327,9 +391,18 @@ impl Visit for Batch<'_> {
     }
 
     fn holds(&mut self, bytes: u64) {
-        if self.held.saturating_add(bytes) > BATCH && self.held > 0 {
+        let held = self.held.saturating_add(self.archives);
+        if held.saturating_add(bytes) > BATCH && self.held > 0 {
             self.judge();
         }
+    }
+
+    fn archives(&mut self, bytes: u64) {
+        self.archives = bytes;
+    }
+
+    fn again(&mut self, path: String, first: &str) {
+        self.other_names.insert(path, first.to_owned());
     }
 
     fn member(&mut self, member: Member) {
@@ -341,11 +414,22 @@ impl Visit for Batch<'_> {
     }
 }
 
-/// True when a script that gives rights names a file: then the file is as good as privileged.
+/// True when a script that gives rights names a file: then the file is as good as privileged. Scripts of some package
+/// managers run in the root and name files without the slash, and others know `/usr/bin` as `/bin`.
 fn names(script: &str, path: &str) -> bool {
-    script.match_indices(path).any(|(at, _)| {
-        let after = script[at + path.len()..].chars().next();
-        after.is_none_or(|c| !(c.is_alphanumeric() || "/._-".contains(c)))
+    let path = path.rsplit('!').next().unwrap_or(path);
+    let short = path.trim_start_matches('/');
+    let merged = path.strip_prefix("/usr").filter(|rest| rest.starts_with('/'));
+    [Some(short).filter(|short| short.contains('/')), merged].into_iter().flatten().any(|wanted| {
+        script.match_indices(wanted).any(|(at, _)| {
+            let part = |c: char| c.is_alphanumeric() || "/._-".contains(c);
+            let before = script[..at].chars().next_back();
+            let mut lead = script[..at].trim_end_matches('/').chars();
+            let starts = wanted.starts_with('/') || before == Some('/');
+            let begins = if starts { lead.next_back() } else { before };
+            let after = script[at + wanted.len()..].chars().next();
+            !begins.is_some_and(part) && !after.is_some_and(part)
+        })
     })
 }
 

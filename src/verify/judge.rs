@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::compare::Comparison;
 use super::examine::{at, examine_elf};
 use super::policy::{Demand, Policy, Subject};
-use super::{Examination, ObjectVerdict, Options, Outcome, RuleVerdict, Verdict};
+use super::{Examination, FileKind, ObjectVerdict, Options, Outcome, RuleVerdict, Verdict};
 use crate::archive::Member;
 use crate::elf::{self, Image};
 use crate::finding::{Code, Finding};
@@ -16,6 +16,18 @@ pub static RULE_FAILED: Code = Code {
     summary: "a rule the policy requires does not hold",
     explain: "`quench verify` prints the evidence; the policy lists what it requires. What cannot be told fails, too. A \
               waiver in a policy of your own lets a file pass until a date, with a reason.",
+};
+
+pub(super) static NOTHING: Code = Code {
+    name: "verify::nothing-judged",
+    summary: "nothing was judged: there is no ELF file in the input",
+    explain: "An empty directory, a wrong path, a package of data: a verdict on no file says nothing, so it is no pass. \
+              `--allow-empty` lets inputs without an ELF file pass, for sets of packages of which some have none.",
+};
+pub(super) static UNOPENED: Code = Code {
+    name: "verify::unopened",
+    summary: "archives were not opened, and --allow-unopened lets them pass",
+    explain: "What is in an archive of a kind that is not opened is not known. The verdict is about the rest.",
 };
 
 /// The verdicts on one input.
@@ -40,6 +52,47 @@ impl Report {
     /// True when nothing stands against it.
     pub fn passes(&self) -> bool {
         !crate::finding::any_error(&self.findings)
+    }
+
+    /// Says that nothing was judged, where rules about ELF files were asked for.
+    pub fn nothing_judged(&self) -> Option<Finding> {
+        let asks = |name: &&str| super::RULES.iter().any(|rule| rule.name == *name);
+        let unreadable = self.files.iter().any(|file| file.kind == FileKind::Unreadable);
+        if !self.objects.is_empty()
+            || unreadable
+            || !self.only.is_empty() && !self.only.iter().any(asks)
+        {
+            return None;
+        }
+        let message = format!("nothing was judged: no ELF file in {}", self.name);
+        let help = "is it the right path? `--allow-empty` lets inputs without an ELF file pass";
+        let finding = Finding::error(&NOTHING, message).at(at(&self.name, &self.name), "");
+        Some(finding.with_help(help))
+    }
+
+    /// Names what was not opened, when that is allowed.
+    pub fn unopened_allowed(&self) -> Option<Finding> {
+        let closed = self.unopened();
+        let (first, more) = (closed.first()?, closed.len() - 1);
+        let more = if more == 0 { String::new() } else { format!(" and {more} others") };
+        let message = format!("not opened, as --allow-unopened lets it be: {first}{more}");
+        Some(Finding::warning(&UNOPENED, message).at(at(&self.name, first), ""))
+    }
+
+    /// Paths of archives that were not opened.
+    pub fn unopened(&self) -> Vec<&str> {
+        let closed =
+            |object: &&ObjectVerdict| object.rules.iter().any(|rule| rule.rule == "opened");
+        self.judged().filter(closed).map(|object| object.path.as_str()).collect()
+    }
+
+    /// In a word or a few; what was not opened is never silent.
+    pub fn word(&self) -> String {
+        match (self.passes(), self.unopened().len()) {
+            (false, _) => "FAILS".to_owned(),
+            (true, 0) => "passes".to_owned(),
+            (true, count) => format!("passes, {count} archives not opened"),
+        }
     }
 
     /// Everything with a verdict.
@@ -125,10 +178,14 @@ fn settle_object(
     policy: &Policy,
     findings: &mut Vec<Finding>,
 ) {
-    let ObjectVerdict { path, rules, privileged, .. } = object;
-    let subject = Subject { input, path, privileged: *privileged };
-    for rule in rules {
-        rule.settle(policy, subject);
+    let mut rules = std::mem::take(&mut object.rules);
+    let path = &object.path;
+    for rule in &mut rules {
+        rule.settle(policy, Subject::of(input, object));
+        if rule.outcome != Outcome::Fine && policy.allows(object, rule) {
+            rule.outcome = Outcome::Fine;
+            rule.setting.because = Some("the policy allows it".to_owned());
+        }
         let (name, detail) = (rule.verdict.name(), rule.verdict.detail());
         let message = format!("{path}: {} {name}: {detail}", rule.rule);
         let finding = match rule.outcome {
@@ -142,4 +199,5 @@ fn settle_object(
             None => finding,
         });
     }
+    object.rules = rules;
 }

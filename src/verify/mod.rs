@@ -16,10 +16,11 @@ pub(crate) mod rules;
 mod selection;
 mod separate;
 mod show;
+mod traits;
 pub(crate) mod units;
 mod verdict;
 
-pub use examine::{DebugFiles, Examination, Options};
+pub use examine::{DebugFiles, Examination, Options, ReadLayer};
 pub use file::{FILE_RULES, FileKind, RuleInfo};
 pub use judge::{RULE_FAILED, Report, Verification, judge};
 pub use libc::Libc;
@@ -57,6 +58,8 @@ pub fn codes() -> Vec<&'static Code> {
 
 const CODES: &[&Code] = &[
     &RULE_FAILED,
+    &judge::NOTHING,
+    &judge::UNOPENED,
     &examine::NOT_OPENED,
     &against::LOST,
     &against::UNMATCHED,

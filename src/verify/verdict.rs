@@ -108,4 +108,9 @@ pub struct ObjectVerdict {
     pub units: Vec<UnitSummary>,
     /// Set-id or capabilities: the policy's `[privileged]` applies.
     pub privileged: bool,
+    /// As policies name it.
+    pub machine: &'static str,
+    /// Languages the file shows signs of, when its code was looked at.
+    pub languages: Vec<&'static str>,
+    pub interpreter: Option<String>,
 }

@@ -68,7 +68,7 @@ const ENTRIES: &[Entry] = &[
     ("dev/fifo", b'6', 0o600, b"", "device", "fails", "a fifo"),
     ("usr/bin/out", b'2', 0o777, b"../../../etc/passwd", "link", "fails", "above the root"),
     ("usr/bin/in", b'2', 0o777, b"plain", "link", "", ""),
-    ("usr/share/x.zip", b'0', 0o644, b"PK\x03\x04", "opened", "cannot-tell", "zip"),
+    ("usr/share/x.rar", b'0', 0o644, b"Rar!\x1a\x07", "opened", "cannot-tell", "rar"),
     ("usr/share/x.txt", b'0', 0o644, b"text", "opened", "", ""),
     ("usr/bin/cut", b'0', 0o755, b"\x7fELF\x02\x01\x01", "readable", "cannot-tell", "malformed"),
     ("usr/bin/text", b'0', 0o755, b"ELF", "readable", "", ""),

@@ -243,7 +243,8 @@ fn provenance_signed_by_openssl_verifies_offline_and_another_key_does_not() {
     });
     sandbox.write("x.intoto.jsonl", format!("{envelope}\n"));
     let verify = |key: &[&str]| {
-        let words = [&["verify", "x.ar", "--provenance", "x.intoto.jsonl"], key].concat();
+        let words =
+            [&["verify", "x.ar", "--allow-empty", "--provenance", "x.intoto.jsonl"], key].concat();
         sandbox.quench(&words)
     };
     let ran = verify(&["--provenance-key", "public.pem", "--builder", "urn:somebody"]);

@@ -40,5 +40,6 @@ mod source;
 mod terminal;
 mod truth;
 mod verify;
+mod verify_opened;
 mod verify_outputs;
 mod verify_package;

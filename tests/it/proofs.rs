@@ -151,7 +151,7 @@ fn the_policy_of_a_level_requires_the_rules_of_its_link_flags_and_switches() {
     for level in [Level::Openstack, Level::Baseline, Level::Strict, Level::Cfi] {
         let plan = small::plan(level_name(level), "", &[]);
         let policy = policy_for(level);
-        let subject = Subject { input: "x", path: "x", privileged: false };
+        let subject = Subject { input: "x", path: "x", privileged: false, ..Subject::default() };
         for item in plan.ldflags.iter().chain(&plan.configure) {
             for proof in quench::hardening::proof_of(&item.text).unwrap_or_default() {
                 let (Proof::Rule(rule) | Proof::RuleWhereAny(rule)) = proof else { continue };

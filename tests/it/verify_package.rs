@@ -69,13 +69,13 @@ fn deb(sandbox: &Sandbox, root: &str, name: &str) -> PathBuf {
     out
 }
 
-/// An `.rpm` of one program with capabilities and one set-uid program, made by rpmbuild.
+/// An `.rpm` of one program with capabilities and one set-uid program of two names, made by rpmbuild.
 fn rpm(sandbox: &Sandbox, program: &Path) -> PathBuf {
     let spec = format!(
         "Name: x\nVersion: 1\nRelease: 1\nSummary: x\nLicense: x\n%description\nx\n%install\nmkdir -p \
          %{{buildroot}}/usr/bin\ncp {0} %{{buildroot}}/usr/bin/capable\ncp {0} %{{buildroot}}/usr/bin/setuid\nln -s \
-         capable %{{buildroot}}/usr/bin/link\n%files\n%caps(cap_net_raw=ep) /usr/bin/capable\n%attr(4755,root,root) \
-         /usr/bin/setuid\n/usr/bin/link\n",
+         capable %{{buildroot}}/usr/bin/link\nln %{{buildroot}}/usr/bin/setuid %{{buildroot}}/usr/bin/again\n%files\n%caps(cap_net_raw=ep) /usr/bin/capable\n%attr(4755,root,root) \
+         /usr/bin/setuid\n%attr(4755,root,root) /usr/bin/again\n/usr/bin/link\n",
         program.display()
     );
     let spec = sandbox.write("x.spec", spec);
@@ -279,6 +279,40 @@ fn rules_by_path_apply_below_a_staging_directory_too() {
     has(&value, "staging/usr/bin/lazy", "bind-now", "fails", "objects");
 }
 
+/// `[allow]` takes the place of an objection for the directories it names, and for no others.
+#[test]
+fn a_policy_allows_directories_of_rpath_and_loaders() {
+    let sandbox = Sandbox::new();
+    let with = |name: &str, more: &str| {
+        compile(&sandbox, name, &[&HARDENED[..7], &[more], &HARDENED[7..]].concat())
+    };
+    let own = "schema = 1\nname = \"p\"\nextends = [\"distribution\"]\n[allow]\nrpath = [\"/store\"]\n\
+               interpreter = [\"/store/*/lib/ld-*.so.*\"]\n";
+    let own = sandbox.write("mine.toml", own).display().to_string();
+    with("upwards", "-Wl,-rpath,/store/../store/lib:/tmp");
+    with("store", "-Wl,-rpath,/tmp/store/lib");
+    with("tmp", "-Wl,-rpath,/tmp/x");
+    let judge =
+        |file: &str, policy: &str| sandbox.quench(&["verify", file, "--policy", policy]).code;
+    let allow = |directory: &str| {
+        policy(
+            &sandbox,
+            &format!("[allow]\nrpath = [\"{directory}\"]\n[rules]\nrpath = \"require\"\n"),
+        )
+    };
+    assert_eq!(judge("store", "distribution"), 1);
+    assert_eq!(judge("store", &allow("/tmp/store")), 0);
+    assert_eq!(judge("tmp", &allow("/tmp/store")), 1);
+    assert_eq!(judge("upwards", &own), 1);
+    with("loader", "-Wl,--dynamic-linker,/store/abc/lib/ld-linux-x86-64.so.2");
+    with("elsewhere", "-Wl,--dynamic-linker,/tmp/lib/ld-linux-x86-64.so.2");
+    assert_eq!((judge("loader", "distribution"), judge("loader", &own)), (1, 0));
+    assert_eq!(judge("elsewhere", &own), 1);
+    // Only whole paths can be allowed.
+    assert_eq!(judge("store", &allow("tmp")), 2);
+    assert_eq!(judge("store", &allow("/")), 2);
+}
+
 /// What cannot be told fails, unless the policy says otherwise.
 #[test]
 fn what_cannot_be_told_does_not_pass() {
@@ -333,14 +367,16 @@ fn capabilities_and_set_uid_bits_of_an_rpm_are_those_of_its_header() {
     let ran = sandbox.quench(&["verify", package.to_str().unwrap(), "--format", "json"]);
     let value = json(&ran);
     has(&value, "/usr/bin/capable", "capabilities", "fails", "warns");
+    // One file of two names: each is told, though the payload has its contents once.
     has(&value, "/usr/bin/setuid", "set-id", "fails", "warns");
+    has(&value, "/usr/bin/again", "set-id", "fails", "warns");
     let privileged: Vec<bool> = value["inputs"][0]["objects"]
         .as_array()
         .unwrap()
         .iter()
         .map(|object| object["privileged"].as_bool().unwrap())
         .collect();
-    assert_eq!(privileged, [true, true]);
+    assert_eq!(privileged, [true, true, true]);
     assert_eq!(value["inputs"][0]["others"], 1);
 }
 

@@ -18,6 +18,7 @@ mod reproducible;
 mod schemas;
 mod seeds;
 mod surface;
+mod survey;
 mod test;
 mod tidy;
 mod tools;
@@ -60,6 +61,11 @@ const TASKS: &[Task] = &[
         "surface",
         "build random allowlists and compare prediction and binary: --series S --random N --seed K",
         surface::run,
+    ),
+    (
+        "survey",
+        "judge a distribution's packages: LIST [--suite SUITE] [--arch ARCH,…] [--policy NAME] [--stale-index] [--program QUENCH]",
+        survey::run,
     ),
     (
         "reproducible",

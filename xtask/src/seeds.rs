@@ -1,5 +1,6 @@
 //! Makes the seeds of the fuzz targets that are no text: packed files, debug sections, notes. They are committed, as
-//! the fixtures are from which they are made.
+//! the fixtures are from which they are made. Those of `packages` that are not made here (zip, lz4, initrd, files that unpack
+//! themselves …) have a few hundred bytes and were written byte by byte.
 
 #[path = "../../fuzz/debug_sections.rs"]
 mod debug_sections;

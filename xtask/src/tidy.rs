@@ -43,6 +43,7 @@ const OWNERS: &[(&str, Owner)] = &[
     ("iced_x86", Rooms(&["elf"])),
     ("indicatif", Rooms(&["terminal"])),
     ("liblzma", Rooms(&["archive"])),
+    ("lz4_flex", Rooms(&["archive"])),
     ("memchr", Anyone),
     ("p256", Rooms(&["evidence"])),
     ("packageurl", Rooms(&["evidence"])),
@@ -63,6 +64,7 @@ const OWNERS: &[(&str, Owner)] = &[
     ("toml", Anyone),
     ("toml_writer", Rooms(&["profile"])),
     ("which", Rooms(&["process", "tool"])),
+    ("zip", Rooms(&["archive"])),
     ("zstd", Rooms(&["archive"])),
 ];
 

@@ -14,13 +14,18 @@ pub(in crate::verify) static READABLE: Page = Page {
 
 pub(in crate::verify) static OPENED: Page = Page {
     why: "What is not opened is not judged; a package in a package would be a place to hide.",
-    how: "tar, cpio, ar, `.deb` and `.rpm` are opened, whether plain or compressed with gzip, xz, lzma, \
-          zstd or bzip2, one in another up to six levels. The verdict appears for archives of kinds that \
-          are known and not opened: zip, 7z, squashfs, lz4, thin archives, and for members of a kind that \
-          is not understood, such as sparse ones of tar.",
-    limits: "An archive of a format that is not recognised counts as another file. With `--no-archives` a \
-             finding says how many were left closed.",
-    cannot_tell: "This is the only verdict of the rule. Unpack the archive and judge what was in it.",
+    how: "tar, cpio, zip, ar, `.deb`, `.ipk` and `.rpm` are opened, whether plain or compressed with gzip, xz, \
+          lzma, lzip, zstd, lz4 or bzip2, one in another up to six levels, one cpio behind the other as in an \
+          initrd, and behind scripts and ELF files that unpack themselves. The verdict appears for archives of \
+          kinds that are known and not opened: file system and disk images (squashfs, ISO 9660, ext4 …), 7z, \
+          rar, lzop, `.Z`, apk of version 3, thin archives; for zip archives of more than 256 MiB; for members \
+          of a kind that is not understood, such as sparse ones of tar and encrypted ones of zip; and for bytes \
+          of no known kind behind an ELF file or a script.",
+    limits: "An archive of a format that is not recognised counts as another file, and what is in a section of an \
+             ELF file or in the text of a script is not looked for. With `--no-archives` a finding says how many \
+             were left closed.",
+    cannot_tell: "This is the only verdict of the rule. Unpack the archive and judge what was in it; or let it pass \
+                  with `--allow-unopened`: then it is a warning, and the verdict says what was not opened.",
 };
 
 pub(in crate::verify) static SET_ID: Page = Page {

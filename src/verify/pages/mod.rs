@@ -6,10 +6,12 @@
 mod code;
 mod files;
 mod headers;
+mod remedy;
 
 pub(super) use code::*;
 pub(super) use files::*;
 pub(super) use headers::*;
+pub(super) use remedy::remedy;
 
 use super::policy::{Demand, Policy, Subject};
 use super::rules::{Needs, RULES};
@@ -49,10 +51,11 @@ impl RuleInfo {
         out
     }
 
-    fn sections(&self) -> [(&'static str, String); 6] {
+    fn sections(&self) -> [(&'static str, String); 7] {
         let Page { why, how, limits, cannot_tell } = *self.page;
         [
             ("Why it matters", why.to_owned()),
+            ("What to do", remedy(self.name).to_owned()),
             ("How it is decided", how.to_owned()),
             ("Limits", limits.to_owned()),
             ("\"Cannot tell\"", cannot_tell.to_owned()),
@@ -69,7 +72,7 @@ impl RuleInfo {
             None => "files",
         };
         let demanded = |demand: Demand, privileged: bool| {
-            let subject = Subject { input: "", path: "", privileged };
+            let subject = Subject { privileged, ..Subject::default() };
             let policies = Policy::names().into_iter().filter_map(Policy::named);
             let policies =
                 policies.filter(|policy| policy.setting(self.name, subject).demand == demand);
@@ -138,7 +141,8 @@ mod tests {
     #[test]
     fn a_page_names_who_demands_the_rule() {
         let text = rule_page("bind-now").unwrap().text();
-        assert!(text.contains("Required of privileged files by `debian-12`"), "{text}");
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("Required of privileged files by `debian-12`"), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
         assert!(
             text.contains("\n\"Cannot tell\"\n") && text.contains("\nSource\n  gABI"),

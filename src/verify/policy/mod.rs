@@ -15,6 +15,9 @@ pub use waiver::{Date, Waiver, account, date_of_epoch};
 
 use std::collections::BTreeMap;
 
+use super::rules::RULES;
+use super::{ObjectVerdict, RuleVerdict};
+
 /// Finds a policy by the name another one `extends`: its file and text.
 pub type Parents<'a> = dyn Fn(&str) -> Option<(String, String)> + 'a;
 
@@ -83,6 +86,24 @@ impl Change {
     }
 }
 
+impl Change {
+    /// Takes over what asks for less, and why.
+    fn lower(&self, setting: &mut Setting) {
+        let before = setting.clone();
+        self.apply(setting);
+        setting.demand = setting.demand.min(before.demand);
+        setting.at_least =
+            self.at_least.map_or(before.at_least, |percent| percent.min(before.at_least));
+        setting.cannot_tell =
+            self.cannot_tell.map_or(before.cannot_tell, |it| it.min(before.cannot_tell));
+        let same = (setting.demand, setting.at_least, setting.cannot_tell)
+            == (before.demand, before.at_least, before.cannot_tell);
+        if same {
+            *setting = before;
+        }
+    }
+}
+
 type Changes = BTreeMap<String, Change>;
 
 /// Rules for the paths that match.
@@ -90,10 +111,38 @@ type Changes = BTreeMap<String, Change>;
 struct PathRules {
     globs: Vec<String>,
     changes: Changes,
+    /// No rule about ELF files demands more, and why.
+    at_most: Option<(Demand, String)>,
+}
+
+/// What files of some machines or languages cannot be asked; it only lowers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct FileRules {
+    machines: Vec<String>,
+    languages: Vec<String>,
+    changes: Changes,
+}
+
+impl FileRules {
+    fn matches(&self, subject: Subject<'_>) -> bool {
+        let machine =
+            self.machines.is_empty() || self.machines.iter().any(|name| name == subject.machine);
+        let one_of = |name: &String| subject.languages.contains(&name.as_str());
+        machine && (self.languages.is_empty() || self.languages.iter().any(one_of))
+    }
+}
+
+/// What a policy takes for right where a rule of its own would object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Allowed {
+    /// Directories of RPATH and RUNPATH.
+    rpath: Vec<String>,
+    /// Globs of loaders.
+    interpreter: Vec<String>,
 }
 
 /// What a policy asks about a file to know what to demand of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Subject<'a> {
     /// The name of the input it stands in.
     pub input: &'a str,
@@ -101,9 +150,18 @@ pub struct Subject<'a> {
     pub path: &'a str,
     /// Set-user-id, set-group-id or capabilities.
     pub privileged: bool,
+    /// As policies name it; empty when it is not known.
+    pub machine: &'a str,
+    pub languages: &'a [&'static str],
 }
 
-impl Subject<'_> {
+impl<'a> Subject<'a> {
+    /// A file that was judged.
+    pub fn of(input: &'a str, object: &'a ObjectVerdict) -> Self {
+        let ObjectVerdict { path, privileged, machine, languages, .. } = object;
+        Self { input, path, privileged: *privileged, machine, languages }
+    }
+
     /// Paths that globs are held against: as shown, and as seen from the input's root, so that a policy written for
     /// an installed system works on a staging tree.
     fn matches(&self, glob: &str) -> bool {
@@ -121,6 +179,10 @@ pub struct Policy {
     rules: Changes,
     privileged: Changes,
     paths: Vec<PathRules>,
+    files: Vec<FileRules>,
+    allowed: Allowed,
+    /// What the caller says of a rule, whatever the policy does.
+    overrides: Changes,
     pub waivers: Vec<Waiver>,
     /// (file, text) of the policy and its parents, for findings that point into them.
     pub texts: Vec<(String, String)>,
@@ -147,18 +209,38 @@ impl Policy {
         self
     }
 
+    /// The same, with archives that are not opened as warnings.
+    #[must_use]
+    pub fn allowing_unopened(mut self) -> Self {
+        let change = Change {
+            demand: Some(Demand::Warn),
+            because: Some("--allow-unopened was given".to_owned()),
+            ..Change::default()
+        };
+        self.overrides.insert("opened".to_owned(), change);
+        self
+    }
+
     /// What is demanded of a rule on a file. Later words win: the rules, the paths that match, then what privilege adds;
-    /// privilege never lowers a demand.
+    /// privilege never lowers a demand. What files of a machine or language cannot be asked lowers it whoever runs them.
+    /// The caller has the last word.
     pub fn setting(&self, rule: &str, subject: Subject<'_>) -> Setting {
         let mut setting = Setting::default();
         if let Some(change) = self.rules.get(rule) {
             change.apply(&mut setting);
         }
-        for paths in &self.paths {
-            if let Some(change) = paths.changes.get(rule)
-                && paths.globs.iter().any(|glob| subject.matches(glob))
-            {
+        let of_elf = RULES.iter().any(|known| known.name == rule);
+        for paths in self.paths.iter().filter(|paths| paths.match_any(subject)) {
+            if let Some(change) = paths.changes.get(rule) {
                 change.apply(&mut setting);
+            }
+            if let Some((most, because)) = paths.at_most.as_ref().filter(|_| of_elf) {
+                let change = Change {
+                    demand: Some(*most),
+                    because: Some(because.clone()),
+                    ..Change::default()
+                };
+                change.lower(&mut setting);
             }
         }
         if subject.privileged
@@ -170,7 +252,45 @@ impl Policy {
             setting.at_least = setting.at_least.max(before.at_least);
             setting.cannot_tell = setting.cannot_tell.max(before.cannot_tell);
         }
+        for files in self.files.iter().filter(|files| files.matches(subject)) {
+            if let Some(change) = files.changes.get(rule) {
+                change.lower(&mut setting);
+            }
+        }
+        if let Some(change) = self.overrides.get(rule) {
+            change.apply(&mut setting);
+        }
         setting
+    }
+
+    /// True when the policy takes for right what a rule objects to: each directory or file `rpath` faults, or the loader.
+    /// That rule says of each fault ``TAG `PATH`: WHY``; what is not said like this is not allowed.
+    pub(super) fn allows(&self, object: &ObjectVerdict, rule: &RuleVerdict) -> bool {
+        let climbs = |path: &str| path.split('/').any(|part| part == "..");
+        let below = |path: &str, directory: &String| {
+            let rest = path.strip_prefix(directory.trim_end_matches('/'));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let allowed = |fault: &str| {
+            let rest = fault.split_once('`').and_then(|(_, rest)| rest.rsplit_once("`: "));
+            rest.is_some_and(|(path, _)| {
+                !climbs(path) && self.allowed.rpath.iter().any(|prefix| below(path, prefix))
+            })
+        };
+        match rule.rule {
+            "rpath" => rule.verdict.detail().split("; ").all(allowed),
+            "interpreter" => object.interpreter.as_ref().is_some_and(|path| {
+                let known = |glob: &String| fast_glob::glob_match(glob, path);
+                !climbs(path) && self.allowed.interpreter.iter().any(known)
+            }),
+            _ => false,
+        }
+    }
+}
+
+impl PathRules {
+    fn match_any(&self, subject: Subject<'_>) -> bool {
+        self.globs.iter().any(|glob| subject.matches(glob))
     }
 }
 
@@ -197,9 +317,10 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verify::Verdict;
 
     fn subject(path: &str, privileged: bool) -> Subject<'_> {
-        Subject { input: "staging/", path, privileged }
+        Subject { input: "staging/", path, privileged, ..Subject::default() }
     }
 
     fn policy(text: &str) -> Policy {
@@ -216,12 +337,82 @@ mod tests {
             assert!(findings.is_empty(), "{name}: {findings:?}");
             let policy = policy.unwrap();
             assert_eq!(policy.name, name);
-            for rule in ["pie", "relro", "stack", "wx", "readable"] {
+            for rule in ["pie", "relro", "stack", "wx", "readable", "opened"] {
                 let setting = policy.setting(rule, subject("/usr/bin/x", false));
-                assert_eq!(setting.demand, Demand::Require, "{name} {rule}");
+                // What a toolchain of theirs does not do by default.
+                let asked = match (name, rule) {
+                    ("nixos" | "go", "pie") | ("go", "relro") => Demand::Warn,
+                    _ => Demand::Require,
+                };
+                assert_eq!(setting.demand, asked, "{name} {rule}");
                 assert_eq!(setting.cannot_tell, Demand::Require, "{name} {rule}");
             }
         }
+    }
+
+    /// What cannot be asked is a warning in policies of distributions, with its reason, and asked for by the strict ones.
+    #[test]
+    fn what_no_distribution_can_be_asked_is_a_warning_there_only() {
+        let rust: &[&'static str] = &["rust"];
+        for name in Policy::names() {
+            let policy = Policy::named(name).unwrap();
+            let demand = |rule: &str, subject: Subject<'_>| policy.setting(rule, subject).demand;
+            let arm = Subject { machine: "aarch64", ..subject("/usr/bin/x", true) };
+            let x86 = Subject { machine: "x86-64", ..arm };
+            let of_rust = Subject { languages: rust, ..subject("/usr/bin/x", false) };
+            let firmware = subject("/usr/share/qemu/opensbi.bin", false);
+            let strict = name.starts_with("quench-")
+                || ["common", "openssf", "kernel-modules"].contains(&name);
+            let lowered = if strict { Demand::Require } else { Demand::Warn };
+            assert_eq!(demand("separate-code", x86), Demand::Require, "{name}");
+            assert_eq!(demand("separate-code", arm), lowered, "{name}");
+            assert_eq!(demand("wx", firmware), lowered, "{name}");
+            assert_eq!(demand("readable", firmware), Demand::Require, "{name}");
+            assert_eq!(demand("opened", firmware), lowered, "{name}");
+            assert_eq!(demand("opened", subject("/boot/initrd.img", false)), Demand::Require);
+            // `report` stays what it is.
+            assert!(demand("stack-protector", of_rust) <= lowered, "{name}");
+            let because = policy.setting("stack-protector", of_rust).because.unwrap_or_default();
+            let own = demand("stack-protector", subject("/usr/bin/x", false)) == Demand::Report;
+            assert!(strict || own || because.contains("rustc"), "{name}: {because}");
+            let told = policy.setting("fortify", subject("/usr/bin/x", false)).cannot_tell;
+            assert_eq!(told, lowered, "{name}");
+        }
+    }
+
+    #[test]
+    fn directories_and_loaders_that_a_policy_allows_are_no_objection() {
+        let nix = Policy::named("nixos").unwrap();
+        let rule =
+            |name, why: &str| RuleVerdict::new(name, Verdict::Fails(why.to_owned()), String::new());
+        let object = |interpreter: &str| ObjectVerdict {
+            interpreter: Some(interpreter.to_owned()),
+            ..ObjectVerdict::default()
+        };
+        let one = |search: &[&str]| {
+            let faults: Vec<String> =
+                search.iter().map(|path| format!("DT_RUNPATH `{path}`: why")).collect();
+            nix.allows(&object(""), &rule("rpath", &faults.join("; ")))
+        };
+        assert!(one(&["/nix/store/a-b/lib", "/gnu/store/c/lib", "/nix/store"]));
+        for wrong in [
+            &["/nix/store/a", "/tmp/x"][..],
+            &["/nix/store/../../tmp"],
+            &["/nix/storeroom/x"],
+            &[""],
+            &["nix/store/a"],
+            &["/nix/store/a`: why; b/../../../tmp"],
+            &["/nix/store/a`: /../../../tmp"],
+            &[],
+        ] {
+            assert!(!one(wrong), "{wrong:?}");
+        }
+        let loads = |path: &str| nix.allows(&object(path), &rule("interpreter", "why"));
+        assert!(loads("/nix/store/abc-glibc-2.40/lib/ld-linux-x86-64.so.2"));
+        assert!(
+            !loads("/nix/store/abc/../../tmp/lib/ld-linux.so.2") && !loads("/tmp/ld-linux.so.2")
+        );
+        assert!(!nix.allows(&object("/nix/store/a/lib/ld-linux.so.2"), &rule("pie", "why")));
     }
 
     /// The example people copy.
@@ -252,5 +443,8 @@ mod tests {
         assert_eq!(demand("fortify", "/a", true), Demand::Warn);
         assert_eq!(policy.setting("fortify", subject("/a", true)).at_least, 80);
         assert_eq!(demand("nodlopen", "/a", false), Demand::Report);
+        let opened = Policy::named("distribution").unwrap().allowing_unopened();
+        let opened = opened.setting("opened", subject("/a", true));
+        assert_eq!((opened.demand, opened.cannot_tell), (Demand::Warn, Demand::Require));
     }
 }

@@ -7,8 +7,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::codes::{BAD_VALUE, EXTENDS, MISSING, SCHEMA, SYNTAX, UNKNOWN_KEY, UNKNOWN_RULE};
 use super::waiver::{Date, Waiver};
-use super::{Change, Changes, Demand, Parents, PathRules, Policy};
+use super::{Change, Changes, Demand, FileRules, Parents, PathRules, Policy};
 use crate::finding::{Code, Finding, Place, closest};
+use crate::verify::traits::{LANGUAGES, MACHINES};
 
 /// How many policies one may stand on, all generations together.
 const ANCESTORS: usize = 16;
@@ -49,7 +50,7 @@ impl Loader<'_> {
         let root = root.into_inner();
         if reader.schema(&root) {
             let keys = ["schema", "name", "summary", "source", "extends", "rules", "privileged"];
-            reader.known(&root, "", &[&keys[..], &["path", "waiver"]].concat());
+            reader.known(&root, "", &[&keys[..], &["path", "file", "allow", "waiver"]].concat());
             for (parent, span) in reader.strings(&root, "extends") {
                 self.extend(&parent, file, span);
             }
@@ -94,6 +95,14 @@ impl Loader<'_> {
             if let Some(table) = reader.table(table, "rules") {
                 merge(&mut self.policy.privileged, reader.rules(table));
             }
+        }
+        if let Some(table) = reader.table(root, "allow") {
+            reader.known(table, "allow.", &["rpath", "interpreter"]);
+            self.policy.allowed.rpath.extend(reader.absolute(table, "rpath"));
+            self.policy.allowed.interpreter.extend(reader.absolute(table, "interpreter"));
+        }
+        for (table, span) in reader.tables(root, "file") {
+            self.policy.files.extend(reader.file(table, span));
         }
         for (table, span) in reader.tables(root, "path") {
             self.policy.paths.extend(reader.path(table, span));
@@ -221,7 +230,7 @@ impl Reader<'_> {
             for item in array {
                 match item.get_ref() {
                     DeValue::Table(table) => out.push((table, item.span())),
-                    _ => self.wrong(key, "tables: [[path]], [[waiver]]", item.span()),
+                    _ => self.wrong(key, "tables: [[path]], [[file]], [[waiver]]", item.span()),
                 }
             }
         } else {
@@ -299,18 +308,59 @@ impl Reader<'_> {
     }
 
     fn path(&mut self, table: &DeTable<'_>, span: Range<usize>) -> Option<PathRules> {
-        self.known(table, "path.", &["match", "because", "rules"]);
+        self.known(table, "path.", &["match", "because", "rules", "at-most"]);
         let because = self.needed(table, "path", "because", &span);
         let globs: Vec<String> =
             self.strings(table, "match").into_iter().map(|(glob, _)| glob).collect();
         if globs.is_empty() {
             self.fault(&MISSING, "a path needs a `match`".to_owned(), span, None);
         }
+        let most = self.string(table, "at-most");
+        let most = most.and_then(|text| self.choice("at-most", &text, &DEMANDS));
+        let rules = self.table(table, "rules").map(|rules| self.rules(rules));
+        let mut changes = if most.is_some() { rules.unwrap_or_default() } else { rules? };
+        for change in changes.values_mut() {
+            change.because.get_or_insert_with(|| because.clone());
+        }
+        let at_most = most.map(|most| (most, because));
+        Some(PathRules { globs, changes, at_most })
+    }
+
+    /// Words of a list, each one of those that are known.
+    fn words(&mut self, table: &DeTable<'_>, key: &str, known: &[&str]) -> Vec<String> {
+        let all: Vec<(&str, ())> = known.iter().map(|word| (*word, ())).collect();
+        let mut words = self.strings(table, key);
+        words.retain(|word| self.choice(key, word, &all).is_some());
+        words.into_iter().map(|(word, _)| word).collect()
+    }
+
+    /// Absolute paths: a relative one would allow what depends on where a program is started.
+    fn absolute(&mut self, table: &DeTable<'_>, key: &str) -> Vec<String> {
+        let mut out = Vec::new();
+        for (path, span) in self.strings(table, key) {
+            let sound = path.starts_with('/') && !path.trim_matches('/').is_empty();
+            if sound && !path.split('/').any(|part| part == "..") {
+                out.push(path);
+            } else {
+                self.wrong(key, "absolute paths without `..`, and not the root", span);
+            }
+        }
+        out
+    }
+
+    fn file(&mut self, table: &DeTable<'_>, span: Range<usize>) -> Option<FileRules> {
+        self.known(table, "file.", &["machine", "language", "because", "rules"]);
+        let because = self.needed(table, "file", "because", &span);
+        let machines = self.words(table, "machine", MACHINES);
+        let languages = self.words(table, "language", LANGUAGES);
+        if machines.is_empty() && languages.is_empty() {
+            self.fault(&MISSING, "a file needs a `machine` or `language`".to_owned(), span, None);
+        }
         let mut changes = self.table(table, "rules").map(|rules| self.rules(rules))?;
         for change in changes.values_mut() {
             change.because.get_or_insert_with(|| because.clone());
         }
-        Some(PathRules { globs, changes })
+        Some(FileRules { machines, languages, changes })
     }
 
     fn waiver(&mut self, table: &DeTable<'_>, span: Range<usize>) -> Option<Waiver> {

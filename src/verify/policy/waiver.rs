@@ -77,8 +77,7 @@ pub fn account(policy: &Policy, reports: &[Report]) -> Vec<Finding> {
         let outcomes: Vec<&Outcome> = judged()
             .flat_map(|report| report.judged().map(move |object| (report, object)))
             .filter_map(|(report, object)| {
-                let subject =
-                    Subject { input: &report.name, path: &object.path, privileged: false };
+                let subject = Subject::of(&report.name, object);
                 let rule = object.rules.iter().find(|rule| waiver.covers(rule.rule, subject))?;
                 Some(&rule.outcome)
             })

@@ -1,8 +1,13 @@
 //! GitHub-flavoured Markdown: what a pull request or a job summary shows.
 
+use std::collections::BTreeSet;
+
 use crate::finding::{self, Finding, Severity, escape_controls};
 use crate::verify::judge::RULE_FAILED;
-use crate::verify::{ObjectVerdict, Outcome, Report, RuleVerdict, Verdict, Verification};
+use crate::verify::pages::remedy;
+use crate::verify::{
+    ObjectVerdict, Outcome, Report, RuleInfo, RuleVerdict, Verdict, Verification, rule_infos,
+};
 
 /// Rows of one table; job summaries are bounded.
 const MAX_ROWS: usize = 400;
@@ -54,7 +59,12 @@ const NOTE: usize = 200;
 
 /// The page. `texts` are the texts findings point into.
 pub fn markdown(verification: &Verification, texts: &[(String, String)]) -> String {
-    let word = if verification.passes() { "✅ passes" } else { "❌ fails" };
+    let unopened: usize = verification.reports.iter().map(|report| report.unopened().len()).sum();
+    let word = match (verification.passes(), unopened) {
+        (false, _) => "❌ fails".to_owned(),
+        (true, 0) => "✅ passes".to_owned(),
+        (true, count) => format!("⚠️ passes, {count} archives not opened"),
+    };
     let mut page = Page { text: format!("## quench verify: {word}\n\n"), missing: 0 };
     page.rows(
         "| input | policy | ELF files | objections | warnings | waived | |\n|---|---|---:|---:|---:|---:|---|\n",
@@ -66,6 +76,7 @@ pub fn markdown(verification: &Verification, texts: &[(String, String)]) -> Stri
         list(&mut page, &report.findings, texts);
     }
     list(&mut page, &verification.findings, texts);
+    remedies(&mut page, verification);
     for report in verification.reports.iter().filter(|report| !report.objects.is_empty()) {
         matrix(&mut page, report);
     }
@@ -121,6 +132,19 @@ fn table(page: &mut Page, report: &Report) {
         )
     };
     page.rows(&head, rows.iter().map(row), "");
+}
+
+/// Once for each rule that is objected to or warned about.
+fn remedies(page: &mut Page, verification: &Verification) {
+    let objects = verification.reports.iter().flat_map(Report::judged);
+    let told = objects.flat_map(|object| &object.rules);
+    let told = told.filter(|rule| matches!(rule.outcome, Outcome::Objects | Outcome::Warns));
+    let names: BTreeSet<&str> = told.map(|rule| rule.rule).collect();
+    let rules: Vec<RuleInfo> = rule_infos().filter(|rule| names.contains(rule.name)).collect();
+    let row = |rule: &RuleInfo| {
+        format!("- **{}**: {} *Why:* {}\n", rule.name, remedy(rule.name), rule.page.why)
+    };
+    page.rows("\n### What to do\n\n", rules.iter().map(row), "");
 }
 
 fn list(page: &mut Page, findings: &[Finding], texts: &[(String, String)]) {

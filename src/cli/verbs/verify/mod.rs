@@ -25,7 +25,7 @@ use crate::wire;
 /// Example: quench verify dist/*.deb dist/*.rpm
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// ELF files, directories, .deb, .rpm, tar and ar archives.
+    /// ELF files, directories, packages, archives, container images (OCI layouts); `-` is the standard input.
     #[arg(required_unless_present = "rules")]
     paths: Vec<PathBuf>,
     /// What must hold: a shipped policy, or a file [default: what the package's own record says, else distribution].
@@ -60,12 +60,21 @@ pub(crate) struct Args {
     /// Do not open archives and compressed files in directories; how many there are is a warning.
     #[arg(long)]
     no_archives: bool,
+    /// Archives of kinds that are not opened are warnings and not errors; the verdict names them.
+    #[arg(long)]
+    allow_unopened: bool,
+    /// Inputs without an ELF file may pass.
+    #[arg(long)]
+    allow_empty: bool,
     /// The C library the files will run with, or the package it is in: its own checked functions count for FORTIFY.
     #[arg(long, value_name = "FILE")]
     libc: Vec<PathBuf>,
     /// The root of the system the files will run in; its C library counts [default: a directory that is judged].
     #[arg(long, value_name = "DIR")]
     sysroot: Vec<PathBuf>,
+    /// Show every verdict, of many files and where the policy demands nothing, too.
+    #[arg(long)]
+    all: bool,
     /// List the rules and the shipped policies, and judge nothing.
     #[arg(long)]
     rules: bool,
@@ -122,7 +131,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut policies: BTreeMap<String, Policy> = BTreeMap::new();
     let separate = debug::read(&args.debug)?;
     let debug = |build_id: &str| separate.find(build_id);
-    let all = terminal.verbosity() >= Verbosity::Verbose;
+    let all = args.all || terminal.verbosity() >= Verbosity::Verbose;
     let waivers = explicit.as_ref().is_some_and(|policy| !policy.waivers.is_empty());
     let libraries = libc::read(&args.libc, &args.sysroot, &args.paths)?;
     let expected = match (&args.plan, &args.against) {
@@ -150,17 +159,20 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         record: record.as_ref(),
         expected: expected.as_ref(),
         today,
+        unopened: args.allow_unopened,
+        empty: args.allow_empty,
     };
     for path in &args.paths {
-        let mut examination = examine(path, digests, &options)?;
-        examination.only = options.selection.names().unwrap_or_default().to_vec();
-        let (mut report, policy) = judge(examination, path, &given)?;
-        if let Some(expected) = expected.as_ref().filter(|_| args.plan.is_some()) {
-            report.findings.extend(acceptance::unproved(expected, &report, None));
-            report.findings.extend(acceptance::absent(expected, &report));
+        for mut examination in examine(path, digests, &options)? {
+            examination.only = options.selection.names().unwrap_or_default().to_vec();
+            let (mut report, policy) = judge(examination, path, &given)?;
+            if let Some(expected) = expected.as_ref().filter(|_| args.plan.is_some()) {
+                report.findings.extend(acceptance::unproved(expected, &report, None));
+                report.findings.extend(acceptance::absent(expected, &report));
+            }
+            policies.insert(policy.name.clone(), policy);
+            verification.reports.push(report);
         }
-        policies.insert(policy.name.clone(), policy);
-        verification.reports.push(report);
     }
     if let Some(old) = &args.against {
         let past = past(old, &given, &options)?;

@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 
 use super::*;
 
+mod kinds;
+
 /// The smallest thing that begins like an ELF file.
 const ELF: &[u8] = b"\x7fELF\x02\x01\x01\0not really";
 
@@ -178,7 +180,7 @@ fn links_and_devices_reach_the_rules() {
 
 #[test]
 fn bombs_stop_at_the_limits_and_are_named() {
-    let limits = Limits { bytes: 1 << 20, file: 1 << 20, members: 100, depth: 3 };
+    let limits = Limits { bytes: 1 << 20, file: 1 << 20, held: 1 << 20, members: 100, depth: 3 };
     let zeros = tar(&[("zeros", &vec![0; 4 << 20], 0o644)]);
     for packed in
         [gzip(&zeros), xz(&zeros), bzip2(&zeros), zstd::encode_all(&zeros[..], 1).unwrap()]
@@ -246,7 +248,7 @@ fn a_package_cut_anywhere_never_reads_as_whole() {
 
 #[test]
 fn archives_that_are_not_opened_are_named() {
-    for magic in [&b"PK\x03\x04rest"[..], b"7z\xbc\xaf\x27\x1crest", b"!<thin>\n", b"hsqs...."] {
+    for magic in [&b"Rar!\x1a\x07rest"[..], b"7z\xbc\xaf\x27\x1crest", b"!<thin>\n", b"hsqs...."] {
         let mut kinds = Vec::new();
         let bytes = tar(&[("usr/share/x", magic, 0o644)]);
         let mut see = |member: Member| kinds.push(member.kind);
