@@ -5,8 +5,9 @@ use goblin::elf::dynamic;
 use goblin::elf::header::{self, Header};
 use goblin::elf::program_header::{self, ProgramHeader};
 
-use super::dynamic::{Dynamic, read_dynamic};
+use super::dynamic::{Dynamic, File, read_dynamic};
 use super::image::Image;
+pub(super) use super::machine::Machine;
 use super::mapping::offset_of;
 use super::notes::{Properties, notes};
 use super::sections::Sections;
@@ -56,34 +57,6 @@ impl Kind {
     }
 }
 
-/// The instruction set of a file, as far as some rule treats it specially.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Machine {
-    X86,
-    X86_64,
-    Arm,
-    Aarch64,
-    Riscv,
-    PowerPc64,
-    S390,
-    Other(u16),
-}
-
-impl Machine {
-    fn of(e_machine: u16) -> Self {
-        match e_machine {
-            header::EM_386 => Self::X86,
-            header::EM_X86_64 => Self::X86_64,
-            header::EM_ARM => Self::Arm,
-            header::EM_AARCH64 => Self::Aarch64,
-            header::EM_RISCV => Self::Riscv,
-            header::EM_PPC64 => Self::PowerPc64,
-            header::EM_S390 => Self::S390,
-            other => Self::Other(other),
-        }
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SegmentKind {
     Load,
@@ -108,6 +81,7 @@ pub struct Segment {
     pub address: u64,
     pub file_size: u64,
     pub memory_size: u64,
+    pub align: u64,
 }
 
 /// Everything the rules look at, except code and debug information.
@@ -155,6 +129,7 @@ pub fn facts_of(image: Image<'_>, depth: Depth) -> Result<Facts<'_>, Malformed> 
     let header =
         goblin::elf::Elf::parse_header(head).map_err(|error| Malformed(error.to_string()))?;
     let ctx = context(&header)?;
+    let machine = Machine::of(header.e_machine);
     let mut unreadable = Vec::new();
     let headers = program_headers(image, &header, ctx, &mut unreadable);
     let segments: Vec<Segment> = headers.iter().map(segment).collect();
@@ -169,7 +144,8 @@ pub fn facts_of(image: Image<'_>, depth: Depth) -> Result<Facts<'_>, Malformed> 
     let empty = is_debug_file(&segments, &sections, image)
         || is_left_over(&segments, &sections, interpreter.as_deref(), table.as_deref());
     let dynamic = table.map(|table| {
-        read_dynamic(image, depth, &table, &segments, ctx, &mut symbols, &mut unreadable)
+        let file = File { image, segments: &segments, sections: &sections, machine, ctx };
+        read_dynamic(file, depth, &table, &mut symbols, &mut unreadable)
     });
     if depth == Depth::Symbols && !symbols.iter().any(|symbol| !symbol.name.is_empty()) {
         symbols = static_symbols(&sections, ctx);
@@ -177,7 +153,7 @@ pub fn facts_of(image: Image<'_>, depth: Depth) -> Result<Facts<'_>, Malformed> 
     let notes = notes(image, &segments, &sections, ctx);
     Ok(Facts {
         kind: kind(&header, interpreter.is_some(), dynamic.as_ref(), empty),
-        machine: Machine::of(header.e_machine),
+        machine,
         is_64: ctx.container == Container::Big,
         little_endian: ctx.le == goblin::container::Endian::Little,
         entry: header.e_entry,
@@ -264,6 +240,7 @@ fn segment(header: &ProgramHeader) -> Segment {
         address: header.p_vaddr,
         file_size: header.p_filesz,
         memory_size: header.p_memsz,
+        align: header.p_align,
     }
 }
 

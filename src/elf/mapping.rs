@@ -66,6 +66,15 @@ pub fn offset_of(segments: &[Segment], address: u64) -> Option<u64> {
     (first..end).contains(&address).then(|| offset.checked_add(address - first))?
 }
 
+/// Tells whether an address can be written once all is mapped and nothing more is protected.
+pub fn stays_writable(segments: &[Segment], address: u64) -> bool {
+    let there = |segment: &&Segment| {
+        let (first, end) = pages(segment);
+        (first..end).contains(&address)
+    };
+    loads(segments).rfind(there).is_some_and(|segment| segment.write)
+}
+
 /// File offsets for many addresses: an index by address, since a file may have a thousand segments
 /// and millions of relocations.
 #[derive(Debug)]

@@ -301,3 +301,20 @@ fn the_last_segment_of_a_page_counts() {
         assert_eq!(offset, if protected { start as u64 } else { other }, "{name}\n{maps}");
     }
 }
+
+/// Slots that resolvers fill in a static program are found with and without section headers.
+#[test]
+fn the_slots_of_a_static_program_need_no_sections() {
+    for (name, verdict, count) in [("static_nossp", "fails", "slots"), ("static_ssp", "holds", "")]
+    {
+        let mut bytes = fixture(name);
+        let whole = of("relro", &bytes);
+        bytes[40..48].fill(0);
+        bytes[58..64].fill(0);
+        assert_eq!(of("relro", &bytes), whole, "{name}");
+        assert_eq!(whole.0, verdict, "{name}: {}", whole.1);
+        assert!(whole.1.contains(count), "{name}: {}", whole.1);
+        let facts = quench::elf::facts(&bytes).unwrap();
+        assert!(quench::elf::irelative_slots(&facts).len() > 10, "{name}");
+    }
+}
