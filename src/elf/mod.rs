@@ -33,7 +33,7 @@ pub use go::GoCode;
 pub use image::{Image, Parts, ReadAt};
 pub use irelative::irelative_slots;
 pub use machine::Machine;
-pub use mapping::{offset_of, shared_page, stays_writable};
+pub use mapping::{Writable, offset_of, shared_page};
 pub use notes::Properties;
 pub use origin::{Origins, origins};
 pub use relocate::calls;

@@ -35,6 +35,12 @@ pub fn page_sizes(facts: &Facts<'_>) -> Vec<u64> {
     if fitting.is_empty() { all[..1].to_vec() } else { fitting }
 }
 
+/// Tells whether the file has the message of glibc's code that protects RELRO (elf/dl-protect.c): of all C libraries only
+/// glibc has it, and no static program with glibc lacks it. A text is no proof that the code is there.
+pub fn names_protection(facts: &Facts<'_>) -> bool {
+    facts.image.contains(b"cannot apply additional memory protection after relocation")
+}
+
 /// A search that is given pieces of code until it answers `true`.
 type Search = Box<dyn FnMut(&[u8]) -> bool>;
 

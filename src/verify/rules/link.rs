@@ -17,14 +17,20 @@ pub(super) fn not_loaded() -> (Verdict, String) {
     simple(Verdict::NotApplicable("nothing is loaded from this file".to_owned()))
 }
 
+/// A process can have its machine.
+pub(super) fn is_for_processes(object: Object<'_>) -> bool {
+    !matches!(object.facts.machine, Machine::NoProcess(_))
+}
+
 /// Something is mapped of it: it is no object, core or separate debug file, and a process can have its machine.
 pub(super) fn is_loaded(object: Object<'_>) -> bool {
     !matches!(object.facts.kind, Kind::Relocatable | Kind::DebugFile | Kind::Core)
-        && !matches!(object.facts.machine, Machine::NoProcess(_))
+        && is_for_processes(object)
 }
 
 pub(super) fn pie(object: Object<'_>) -> (Verdict, String) {
     match object.facts.kind {
+        _ if !is_for_processes(object) => not_loaded(),
         Kind::Pie | Kind::StaticPie => (Verdict::Holds, object.facts.kind.name().to_owned()),
         Kind::SharedLibrary => simple(Verdict::NotApplicable("a shared library".to_owned())),
         Kind::Executable | Kind::StaticExecutable => {
@@ -122,68 +128,5 @@ pub(super) fn nodlopen(object: Object<'_>) -> (Verdict, String) {
         Some(dynamic) if dynamic.flags_1 & DF_1_NOOPEN != 0 => simple(Verdict::Holds),
         Some(_) => simple(Verdict::Fails("DF_1_NOOPEN is not set".to_owned())),
         None => simple(Verdict::NotApplicable("no dynamic section".to_owned())),
-    }
-}
-
-pub(super) fn rpath(object: Object<'_>) -> (Verdict, String) {
-    if !is_loaded(object) {
-        return not_loaded();
-    }
-    let Some(dynamic) = &object.facts.dynamic else {
-        return simple(Verdict::NotApplicable("no dynamic section".to_owned()));
-    };
-    let mut faults = Vec::new();
-    for (tag, paths) in [("DT_RPATH", &dynamic.rpath), ("DT_RUNPATH", &dynamic.runpath)] {
-        let Some(paths) = paths else { continue };
-        faults.extend(
-            paths
-                .split(':')
-                .filter_map(|path| fault(path).map(|why| format!("{tag} `{path}`: {why}"))),
-        );
-    }
-    if faults.is_empty() {
-        simple(Verdict::Holds)
-    } else {
-        simple(Verdict::Fails(faults.join("; ")))
-    }
-}
-
-/// What is wrong with one element, in the classes of rpm's check-rpaths-worker.
-fn fault(path: &str) -> Option<&'static str> {
-    let standard = ["/lib", "/lib64", "/usr/lib", "/usr/lib64"];
-    if path.is_empty() {
-        return Some("empty: the current directory");
-    }
-    if path.contains("..") && !path.starts_with("$ORIGIN") {
-        return Some("leads upwards");
-    }
-    if path.starts_with("$ORIGIN") || path.starts_with("${ORIGIN}") {
-        return None;
-    }
-    if !path.starts_with('/') {
-        return Some("relative: the current directory");
-    }
-    if standard.contains(&path.trim_end_matches('/')) {
-        return Some("a standard path, searched anyway");
-    }
-    if path.starts_with("/usr/") || path.starts_with("/opt/") || path.starts_with("/lib") {
-        None
-    } else {
-        Some("outside of /usr")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::fault;
-
-    #[test]
-    fn rpath_elements_are_classed_as_rpm_does() {
-        for bad in ["", "lib", "/usr/lib/../x", "/tmp/x", "/home/me/build", "/usr/lib"] {
-            assert!(fault(bad).is_some(), "{bad}");
-        }
-        for good in ["$ORIGIN/../lib", "/usr/lib/x86_64-linux-gnu/pulseaudio", "/opt/x/lib"] {
-            assert!(fault(good).is_none(), "{good}");
-        }
     }
 }

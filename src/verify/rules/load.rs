@@ -1,9 +1,9 @@
 //! Rules about what is mapped and how. Pure.
 
 use super::Object;
-use super::link::{is_loaded, not_loaded};
-use crate::elf::relro::{PAGE, is_looked_for, page_sizes, range, segment};
-use crate::elf::{Facts, Kind, Machine, Segment, SegmentKind, irelative_slots, stays_writable};
+use super::link::{is_for_processes, is_loaded, not_loaded};
+use crate::elf::relro::{PAGE, is_looked_for, names_protection, page_sizes, range, segment};
+use crate::elf::{Facts, Kind, Machine, Segment, SegmentKind, Writable, irelative_slots};
 use crate::verify::Verdict;
 
 type Answer = (Verdict, String);
@@ -19,9 +19,7 @@ pub(super) fn relro(object: Object<'_>) -> Answer {
     };
     // glibc's start code protects static programs, too (csu/libc-start.c, _dl_protect_relro); musl's does not.
     // A text is no proof that the code is there, and the code that asks for the header no proof of what it does with it.
-    let text =
-        || facts.image.contains(b"cannot apply additional memory protection after relocation");
-    if is_static && !(is_looked_for(facts) == Some(true) && text()) {
+    if is_static && !(is_looked_for(facts) == Some(true) && names_protection(facts)) {
         let why = "static without glibc's start code: only its own could tell whether it protects what PT_GNU_RELRO names";
         return (Verdict::CannotTell(why.to_owned()), String::new());
     }
@@ -87,14 +85,17 @@ struct Slots {
     plt: Vec<u64>,
     /// The GOT's, or data's.
     unclear: Vec<u64>,
+    /// What no RELRO protects.
+    writable: Writable,
 }
 
 impl Slots {
     fn of(object: Object<'_>) -> Self {
         let facts = object.facts;
+        let writable = Writable::of(&facts.segments);
         let Some(dynamic) = &facts.dynamic else {
             let plt = irelative_slots(facts);
-            return Self { fixed: Vec::new(), table: None, plt, unclear: Vec::new() };
+            return Self { fixed: Vec::new(), table: None, plt, unclear: Vec::new(), writable };
         };
         let mut fixed: Vec<u64> = dynamic.slots.iter().map(|slot| slot.address).collect();
         for (address, size) in dynamic.arrays.iter().filter(|(_, size)| *size > 0) {
@@ -103,7 +104,7 @@ impl Slots {
         let table = facts.segments.iter().rfind(|segment| segment.kind == SegmentKind::Dynamic);
         let plt = dynamic.plt_slots.iter().map(|slot| slot.address).collect();
         let table = table.map(|segment| segment.address);
-        Self { fixed, table, plt, unclear: dynamic.unclear_slots.clone() }
+        Self { fixed, table, plt, unclear: dynamic.unclear_slots.clone(), writable }
     }
 
     fn count(&self) -> usize {
@@ -122,9 +123,8 @@ fn covered(object: Object<'_>, segment: &Segment, page: u64, slots: &Slots) -> A
         );
         return (Verdict::Fails(why), String::new());
     }
-    let writable = |address: &u64| {
-        (*address < start || *address >= end) && stays_writable(&facts.segments, *address)
-    };
+    let writable =
+        |address: &u64| (*address < start || *address >= end) && slots.writable.contains(*address);
     let left = |slots: &[u64]| slots.iter().copied().filter(writable).collect::<Vec<u64>>();
     let (fixed, plt, unclear) = (left(&slots.fixed), left(&slots.plt), left(&slots.unclear));
     let table = slots.table.filter(writable);
@@ -207,7 +207,7 @@ fn without_header(facts: &Facts<'_>) -> Verdict {
 }
 
 pub(super) fn stack(object: Object<'_>) -> Answer {
-    if object.facts.kind == Kind::Relocatable {
+    if object.facts.kind == Kind::Relocatable && is_for_processes(object) {
         return object_stack(object);
     }
     if !is_loaded(object) {
@@ -255,7 +255,7 @@ fn object_stack(object: Object<'_>) -> Answer {
 
 pub(super) fn write_execute(object: Object<'_>) -> Answer {
     let facts = object.facts;
-    if facts.kind == Kind::Relocatable {
+    if facts.kind == Kind::Relocatable && is_for_processes(object) {
         let both = facts
             .sections
             .list
