@@ -16,7 +16,7 @@ use super::symbols::{Symbol, static_symbols};
 /// The number of program headers up to which all are kept; the kernel takes no more than 64 KiB of them. glibc's dlopen
 /// does: of the others those are kept that decide.
 const MAX_SEGMENTS: usize = 2048;
-/// `DT_PLTGOT` and others say where code is, this where functions are described (ELFv1 ABI of 64-bit PowerPC).
+/// Bits of `e_flags` that number the ABI of 64-bit PowerPC: 1 has function descriptors, 2 has none, 0 does not say.
 const EF_PPC64_ABI: u32 = 3;
 
 /// The file is not an ELF that could be loaded or linked.
