@@ -86,6 +86,7 @@ impl Recorded {
             producer,
             ranges,
             fortify: fortify.map(|it| if unoptimised { 0 } else { it }),
+            split: false,
         })
     }
 }

@@ -34,6 +34,8 @@ pub struct Unit {
     pub ranges: Vec<(u64, u64)>,
     /// The FORTIFY level, where macros are recorded and a header of glibc is used.
     pub fortify: Option<u8>,
+    /// Only a skeleton: how it was compiled stands in a `.dwo` or `.dwp` file.
+    pub split: bool,
 }
 
 /// The build-id of the file that holds what dwz found in several debug files (`.gnu_debugaltlink`: name, zero, build-id).
@@ -118,7 +120,7 @@ fn read(dwarf: &Dwarf<Slice<'_>>) -> Vec<Unit> {
         let mut entries = unit.entries();
         let Ok(Some(root)) = entries.next_dfs() else { continue };
         // Type units and what dwz splits off have no code.
-        if root.tag() != gimli::DW_TAG_compile_unit {
+        if !matches!(root.tag(), gimli::DW_TAG_compile_unit | gimli::DW_TAG_skeleton_unit) {
             continue;
         }
         let text = |name| {
@@ -132,6 +134,8 @@ fn read(dwarf: &Dwarf<Slice<'_>>) -> Vec<Unit> {
             producer: text(gimli::DW_AT_producer),
             ..Unit::default()
         };
+        let dwo = [gimli::DW_AT_dwo_name, gimli::DW_AT_GNU_dwo_name];
+        found.split = dwo.into_iter().any(|name| root.attr_value(name).is_some());
         found.ranges = ranges(dwarf, &unit, root, &mut ranges_left);
         let offset = [gimli::DW_AT_macros, gimli::DW_AT_GNU_macros]
             .into_iter()

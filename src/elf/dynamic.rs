@@ -4,13 +4,15 @@ use std::borrow::Cow;
 
 use goblin::container::{Container, Ctx};
 use goblin::elf::dynamic::{self, Dyn};
-use goblin::elf::reloc::{self, Reloc, RelocSection};
+use goblin::elf::reloc::{Reloc, RelocSection};
 use goblin::elf::sym::Symtab;
 
 use super::facts::{Depth, Facts, Segment};
 use super::image::Image;
+use super::machine::{Machine, Relocations};
 use super::mapping::{AddressMap, offset_of};
 use super::notes::word;
+use super::sections::Sections;
 use super::symbols::{LONGEST, MAX_ENTRIES, Symbol, symbol, text_at};
 
 /// The largest number of symbol versions that are read of one file; chromium asks for 60.
@@ -24,6 +26,11 @@ const DT_RELRSZ: u64 = 35;
 const DT_RELR: u64 = 36;
 const DT_AARCH64_BTI_PLT: u64 = 0x7000_0001;
 const DT_AARCH64_PAC_PLT: u64 = 0x7000_0003;
+// The MIPS psABI: entries of the GOT that get an address of this file, dynamic symbols, and the first of these that has an
+// entry behind them.
+const DT_MIPS_LOCAL_GOTNO: u64 = 0x7000_000a;
+const DT_MIPS_SYMTABNO: u64 = 0x7000_0011;
+const DT_MIPS_GOTSYM: u64 = 0x7000_0013;
 
 /// A word the loader fills with an address of another file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +62,11 @@ pub struct Dynamic {
     pub flags_1: u64,
     /// `DT_JMPREL`: slots of the PLT.
     pub plt_slots: Vec<Slot>,
-    /// `GLOB_DAT`: slots of the GOT.
+    /// Slots of the GOT, by the relocations of the machine; on MIPS, whose GOT has none, by its tags.
     pub slots: Vec<Slot>,
+    /// Words that get a symbol's address and are data or slots of the GOT: no section tells, and on this machine the
+    /// relocation of both is the same.
+    pub unclear_slots: Vec<u64>,
     /// `DT_INIT_ARRAY`, `DT_FINI_ARRAY`, `DT_PREINIT_ARRAY`: address and size.
     pub arrays: Vec<(u64, u64)>,
     /// `DT_PREINIT_ARRAY` is there.
@@ -86,15 +96,24 @@ pub(super) struct DataRelocation {
     pub symbol: usize,
 }
 
+/// The file a dynamic table is of.
+#[derive(Clone, Copy)]
+pub(super) struct File<'f, 'a> {
+    pub(super) image: Image<'a>,
+    pub(super) segments: &'f [Segment],
+    pub(super) sections: &'f Sections<'a>,
+    pub(super) machine: Machine,
+    pub(super) ctx: Ctx,
+}
+
 pub(super) fn read_dynamic<'a>(
-    image: Image<'a>,
+    file: File<'_, 'a>,
     depth: Depth,
     table: &[Dyn],
-    segments: &[Segment],
-    ctx: Ctx,
     symbols: &mut Vec<Symbol<'a>>,
     unreadable: &mut Vec<String>,
 ) -> Dynamic {
+    let File { image, segments, ctx, .. } = file;
     let value = |tag: u64| last(table, tag);
     let offset = |tag: u64| value(tag).and_then(|address| offset_of(segments, address));
     let names = Names {
@@ -146,7 +165,10 @@ pub(super) fn read_dynamic<'a>(
             out.arrays.push((address, size));
         }
     }
-    relocations(image, &value, segments, ctx, &mut out);
+    relocations(file, &value, &mut out);
+    if file.machine == Machine::Mips {
+        out.slots = mips_slots(ctx, &value).unwrap_or_default();
+    }
     if depth == Depth::Headers {
         return out;
     }
@@ -225,24 +247,24 @@ impl<'a> Names<'a> {
 }
 
 /// Records the relocation tables, and reads those that bind symbols to slots.
-fn relocations(
-    image: Image<'_>,
-    value: &dyn Fn(u64) -> Option<u64>,
-    segments: &[Segment],
-    ctx: Ctx,
-    out: &mut Dynamic,
-) {
+fn relocations(file: File<'_, '_>, value: &dyn Fn(u64) -> Option<u64>, out: &mut Dynamic) {
+    let File { image, segments, machine, ctx, .. } = file;
     let with_addend = value(dynamic::DT_PLTREL).is_none_or(|kind| kind == dynamic::DT_RELA);
     if let (Some(address), Some(size)) = (value(dynamic::DT_JMPREL), value(dynamic::DT_PLTRELSZ)) {
         let table = RelocationTable { address, size, with_addend };
-        entries(image, segments, table, ctx, 0, &mut |entry| out.plt_slots.push(slot(entry)));
+        entries(image, segments, table, ctx, 0, &mut |entry| {
+            out.plt_slots.push(slot(machine, ctx, entry));
+        });
     }
+    let got = Got::of(file.sections);
     for (start, length, count, with_addend) in [
         (dynamic::DT_RELA, dynamic::DT_RELASZ, dynamic::DT_RELACOUNT, true),
         (dynamic::DT_REL, dynamic::DT_RELSZ, dynamic::DT_RELCOUNT, false),
     ] {
         let (Some(address), Some(size)) = (value(start), value(length)) else { continue };
         let table = RelocationTable { address, size, with_addend };
+        out.tables.push(table);
+        let Some(numbers) = machine.relocations() else { continue };
         // The linker sorts RELATIVE entries to the front and says how many; none of them binds a symbol. Believed where the
         // last of them is one.
         let skip = usize::try_from(value(count).unwrap_or(0)).unwrap_or(0);
@@ -251,30 +273,83 @@ fn relocations(
         let counted = RelocationTable { size: size.min(length), ..table };
         let mut relative = false;
         entries(image, segments, counted, ctx, skip.saturating_sub(1), &mut |entry| {
-            relative = is_relative(entry.r_type);
+            relative = numbers.relative.contains(&entry.r_type);
         });
         let skip = if relative { skip } else { 0 };
-        entries(image, segments, table, ctx, skip, &mut |entry| {
-            if is_glob_dat(entry.r_type) {
-                out.slots.push(slot(entry));
-            }
+        entries(image, segments, table, ctx, skip, &mut |entry| match got.place(numbers, entry) {
+            Place::Slot => out.slots.push(slot(machine, ctx, entry)),
+            Place::Unclear => out.unclear_slots.push(entry.r_offset),
+            Place::Data => {}
         });
-        out.tables.push(table);
     }
 }
 
-fn slot(entry: &Reloc) -> Slot {
-    Slot { address: entry.r_offset, symbol: entry.r_sym }
+/// What a relocation fills in.
+enum Place {
+    Slot,
+    Data,
+    /// One of both.
+    Unclear,
 }
 
-fn is_relative(kind: u32) -> bool {
-    // R_X86_64_RELATIVE and R_386_RELATIVE are both 8, R_ARM_RELATIVE is 23.
-    matches!(kind, reloc::R_X86_64_RELATIVE | reloc::R_AARCH64_RELATIVE | reloc::R_ARM_RELATIVE)
+/// Where sections say that the GOT is: only there they tell its slots from pointers in data.
+struct Got {
+    ranges: Vec<(u64, u64)>,
+    /// There are section headers.
+    named: bool,
 }
 
-fn is_glob_dat(kind: u32) -> bool {
-    // R_X86_64_GLOB_DAT and R_386_GLOB_DAT are both 6.
-    kind == reloc::R_X86_64_GLOB_DAT || kind == reloc::R_AARCH64_GLOB_DAT
+impl Got {
+    fn of(sections: &Sections<'_>) -> Self {
+        let names = [".got", ".got.plt", ".igot", ".igot.plt", ".toc"];
+        let of_got = sections.list.iter().filter(|section| names.contains(&section.name));
+        let range = of_got.map(|it| (it.address, it.address.saturating_add(it.size)));
+        // A linker makes a handful.
+        Self { ranges: range.take(16).collect(), named: !sections.list.is_empty() }
+    }
+
+    fn place(&self, numbers: &Relocations, entry: &Reloc) -> Place {
+        if numbers.glob_dat == Some(entry.r_type) {
+            return Place::Slot;
+        }
+        let of_symbol = numbers.absolute.contains(&entry.r_type) && entry.r_sym != 0;
+        if !of_symbol && numbers.irelative != Some(entry.r_type) {
+            return Place::Data;
+        }
+        let inside =
+            self.ranges.iter().any(|(start, end)| (*start..*end).contains(&entry.r_offset));
+        match (inside, self.named) {
+            (true, _) => Place::Slot,
+            (false, false) if of_symbol && numbers.glob_dat.is_none() => Place::Unclear,
+            _ => Place::Data,
+        }
+    }
+}
+
+/// The GOT of MIPS has no relocations: the loader fills in all entries. The first two are its own.
+fn mips_slots(ctx: Ctx, value: &dyn Fn(u64) -> Option<u64>) -> Option<Vec<Slot>> {
+    let word = if ctx.container == Container::Big { 8 } else { 4 };
+    let start = value(dynamic::DT_PLTGOT)?;
+    let local = value(DT_MIPS_LOCAL_GOTNO)?.min(MAX_ENTRIES as u64);
+    let first = value(DT_MIPS_GOTSYM)?;
+    let global = value(DT_MIPS_SYMTABNO)?.saturating_sub(first).min(MAX_ENTRIES as u64);
+    let slot = |index: u64| {
+        let symbol = index.checked_sub(local).map_or(0, |symbol| first.saturating_add(symbol));
+        let address = start.saturating_add(index * word);
+        Slot { address, symbol: usize::try_from(symbol).unwrap_or(0) }
+    };
+    Some((0..local + global).map(slot).collect())
+}
+
+fn slot(machine: Machine, ctx: Ctx, entry: &Reloc) -> Slot {
+    // Little-endian 64-bit MIPS has the symbol in the low half of r_info.
+    let swapped = machine == Machine::Mips
+        && ctx.container == Container::Big
+        && ctx.le == goblin::container::Endian::Little;
+    Slot {
+        address: entry.r_offset,
+        symbol: if swapped { entry.r_type as usize } else { entry.r_sym },
+    }
 }
 
 /// Calls `visit` for the entries of a table, after some. A large table is read in pieces, and none of it is kept.
@@ -422,16 +497,12 @@ enum Meaning {
     Absolute,
 }
 
-fn meaning(machine: super::Machine, kind: u32) -> Option<Meaning> {
-    use super::Machine;
-    match (machine, kind) {
-        (Machine::X86_64, reloc::R_X86_64_RELATIVE | reloc::R_X86_64_IRELATIVE)
-        | (Machine::Aarch64, reloc::R_AARCH64_RELATIVE | reloc::R_AARCH64_IRELATIVE)
-        | (Machine::X86, reloc::R_386_RELATIVE | 42) => Some(Meaning::Relative),
-        (Machine::X86_64, reloc::R_X86_64_64)
-        | (Machine::Aarch64, reloc::R_AARCH64_ABS64)
-        | (Machine::X86, reloc::R_386_32) => Some(Meaning::Absolute),
-        _ => None,
+fn meaning(machine: Machine, kind: u32) -> Option<Meaning> {
+    let numbers = machine.relocations()?;
+    if numbers.relative.contains(&kind) || numbers.irelative == Some(kind) {
+        Some(Meaning::Relative)
+    } else {
+        numbers.absolute.contains(&kind).then_some(Meaning::Absolute)
     }
 }
 
@@ -462,5 +533,33 @@ fn relr(
             }
             next = next.wrapping_add((word_size * 8 - 1) * word_size);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Slot, dynamic, mips_slots};
+    use goblin::container::{Container, Ctx, Endian};
+
+    /// Four entries of this file, then one for each dynamic symbol from the third on.
+    #[test]
+    fn the_got_of_mips_is_known_by_its_tags() {
+        let value = |tag: u64| match tag {
+            dynamic::DT_PLTGOT => Some(0x1_0000),
+            super::DT_MIPS_LOCAL_GOTNO => Some(4),
+            super::DT_MIPS_SYMTABNO => Some(5),
+            super::DT_MIPS_GOTSYM => Some(3),
+            _ => None,
+        };
+        for (container, word) in [(Container::Big, 8), (Container::Little, 4)] {
+            let slots = mips_slots(Ctx::new(container, Endian::Big), &value).unwrap();
+            assert_eq!(slots.len(), 6);
+            assert_eq!(slots[3], Slot { address: 0x1_0000 + 3 * word, symbol: 0 });
+            assert_eq!(slots[5], Slot { address: 0x1_0000 + 5 * word, symbol: 4 });
+        }
+        let lacking = |tag: u64| value(tag).filter(|_| tag != super::DT_MIPS_GOTSYM);
+        assert_eq!(mips_slots(Ctx::new(Container::Big, Endian::Big), &lacking), None);
+        let hostile = |_: u64| Some(u64::MAX);
+        assert!(mips_slots(Ctx::new(Container::Big, Endian::Big), &hostile).is_some());
     }
 }

@@ -5,16 +5,19 @@ use goblin::elf::dynamic;
 use goblin::elf::header::{self, Header};
 use goblin::elf::program_header::{self, ProgramHeader};
 
-use super::dynamic::{Dynamic, read_dynamic};
+use super::dynamic::{Dynamic, File, read_dynamic};
 use super::image::Image;
+pub(super) use super::machine::Machine;
 use super::mapping::offset_of;
 use super::notes::{Properties, notes};
 use super::sections::Sections;
 use super::symbols::{Symbol, static_symbols};
 
-/// The largest number of program headers that are read; the kernel refuses more than 64 KiB of
-/// them.
+/// The number of program headers up to which all are kept; the kernel takes no more than 64 KiB of them. glibc's dlopen
+/// does: of the others those are kept that decide.
 const MAX_SEGMENTS: usize = 2048;
+/// Bits of `e_flags` that number the ABI of 64-bit PowerPC: 1 has function descriptors, 2 has none, 0 does not say.
+const EF_PPC64_ABI: u32 = 3;
 
 /// The file is not an ELF that could be loaded or linked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,34 +59,6 @@ impl Kind {
     }
 }
 
-/// The instruction set of a file, as far as some rule treats it specially.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Machine {
-    X86,
-    X86_64,
-    Arm,
-    Aarch64,
-    Riscv,
-    PowerPc64,
-    S390,
-    Other(u16),
-}
-
-impl Machine {
-    fn of(e_machine: u16) -> Self {
-        match e_machine {
-            header::EM_386 => Self::X86,
-            header::EM_X86_64 => Self::X86_64,
-            header::EM_ARM => Self::Arm,
-            header::EM_AARCH64 => Self::Aarch64,
-            header::EM_RISCV => Self::Riscv,
-            header::EM_PPC64 => Self::PowerPc64,
-            header::EM_S390 => Self::S390,
-            other => Self::Other(other),
-        }
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SegmentKind {
     Load,
@@ -108,6 +83,7 @@ pub struct Segment {
     pub address: u64,
     pub file_size: u64,
     pub memory_size: u64,
+    pub align: u64,
 }
 
 /// Everything the rules look at, except code and debug information.
@@ -118,6 +94,8 @@ pub struct Facts<'a> {
     pub is_64: bool,
     pub little_endian: bool,
     pub entry: u64,
+    /// Addresses of functions are those of their descriptors, `e_entry` among them: the older ABI of 64-bit PowerPC.
+    pub descriptors: bool,
     pub segments: Vec<Segment>,
     pub dynamic: Option<Dynamic>,
     pub interpreter: Option<String>,
@@ -155,6 +133,7 @@ pub fn facts_of(image: Image<'_>, depth: Depth) -> Result<Facts<'_>, Malformed> 
     let header =
         goblin::elf::Elf::parse_header(head).map_err(|error| Malformed(error.to_string()))?;
     let ctx = context(&header)?;
+    let machine = Machine::of(header.e_machine);
     let mut unreadable = Vec::new();
     let headers = program_headers(image, &header, ctx, &mut unreadable);
     let segments: Vec<Segment> = headers.iter().map(segment).collect();
@@ -166,21 +145,27 @@ pub fn facts_of(image: Image<'_>, depth: Depth) -> Result<Facts<'_>, Malformed> 
     let sections = Sections::read(image, &header, ctx, &mut unreadable);
     let mut symbols = Vec::new();
     let table = dynamic_table(image, &headers, &segments, ctx, &mut unreadable);
-    let empty = is_debug_file(&segments, &sections, image)
+    let starts = starts(image, &segments, header.e_entry);
+    let loads = starts
+        || interpreter.as_deref().is_some_and(|path| path.starts_with('/'))
+        || table.as_deref().is_some_and(has_symbols);
+    let empty = (!loads && is_debug_file(&segments, &sections, image))
         || is_left_over(&segments, &sections, interpreter.as_deref(), table.as_deref());
     let dynamic = table.map(|table| {
-        read_dynamic(image, depth, &table, &segments, ctx, &mut symbols, &mut unreadable)
+        let file = File { image, segments: &segments, sections: &sections, machine, ctx };
+        read_dynamic(file, depth, &table, &mut symbols, &mut unreadable)
     });
     if depth == Depth::Symbols && !symbols.iter().any(|symbol| !symbol.name.is_empty()) {
         symbols = static_symbols(&sections, ctx);
     }
-    let notes = notes(image, &segments, &sections, ctx);
+    let notes = notes(image, machine, &segments, &sections, ctx);
     Ok(Facts {
         kind: kind(&header, interpreter.is_some(), dynamic.as_ref(), empty),
-        machine: Machine::of(header.e_machine),
+        machine,
         is_64: ctx.container == Container::Big,
         little_endian: ctx.le == goblin::container::Endian::Little,
         entry: header.e_entry,
+        descriptors: has_descriptors(machine, &header, ctx),
         segments,
         dynamic,
         interpreter,
@@ -231,16 +216,58 @@ fn program_headers(
     ctx: Ctx,
     unreadable: &mut Vec<String>,
 ) -> Vec<ProgramHeader> {
-    let count = usize::from(header.e_phnum).min(MAX_SEGMENTS);
+    let count = usize::from(header.e_phnum);
     if count == 0 {
         return Vec::new();
     }
     let size = count.saturating_mul(ProgramHeader::size(ctx)) as u64;
     let bytes = image.up_to(header.e_phoff, size).unwrap_or_default();
-    ProgramHeader::parse(bytes, 0, count, ctx).unwrap_or_else(|error| {
+    let mut all = ProgramHeader::parse(bytes, 0, count, ctx).unwrap_or_else(|error| {
         unreadable.push(format!("program headers: {error}"));
         Vec::new()
-    })
+    });
+    if all.len() > MAX_SEGMENTS {
+        unreadable.push(format!(
+            "{} program headers: no kernel starts the file, and only what decides is read of those after the first \
+             {MAX_SEGMENTS}",
+            all.len()
+        ));
+        let rest = deciding(&all.split_off(MAX_SEGMENTS));
+        all.extend(rest);
+    }
+    all
+}
+
+/// The last header of each kind, and the first segment that is writable and executable.
+fn deciding(headers: &[ProgramHeader]) -> Vec<ProgramHeader> {
+    const BOTH: u32 = program_header::PF_W | program_header::PF_X;
+    let kinds = [
+        program_header::PT_DYNAMIC,
+        program_header::PT_INTERP,
+        program_header::PT_GNU_STACK,
+        program_header::PT_GNU_RELRO,
+    ];
+    let last = kinds.iter().filter_map(|kind| headers.iter().rfind(|it| it.p_type == *kind));
+    let both =
+        headers.iter().find(|it| it.p_type == program_header::PT_LOAD && it.p_flags & BOTH == BOTH);
+    last.chain(both).cloned().collect()
+}
+
+fn has_descriptors(machine: Machine, header: &Header, ctx: Ctx) -> bool {
+    let abi = header.e_flags & EF_PPC64_ABI;
+    let older = abi == 1 || (abi == 0 && ctx.le == goblin::container::Endian::Big);
+    machine == Machine::PowerPc64 && older
+}
+
+/// The kernel finds something where the program begins: not only zeros.
+fn starts(image: Image<'_>, segments: &[Segment], entry: u64) -> bool {
+    let there = offset_of(segments, entry).filter(|_| entry != 0);
+    let bytes = there.and_then(|offset| image.up_to(offset, 16)).unwrap_or_default();
+    bytes.iter().any(|byte| *byte != 0)
+}
+
+fn has_symbols(table: &[dynamic::Dyn]) -> bool {
+    table.iter().any(|entry| entry.d_tag == dynamic::DT_SYMTAB)
 }
 
 fn segment(header: &ProgramHeader) -> Segment {
@@ -264,6 +291,7 @@ fn segment(header: &ProgramHeader) -> Segment {
         address: header.p_vaddr,
         file_size: header.p_filesz,
         memory_size: header.p_memsz,
+        align: header.p_align,
     }
 }
 
@@ -285,6 +313,8 @@ fn kind(header: &Header, interpreter: bool, dynamic: Option<&Dynamic>, empty: bo
     let soname = dynamic.is_some_and(|dynamic| dynamic.soname.is_some());
     let needs = dynamic.is_some_and(|dynamic| !dynamic.needed.is_empty());
     match (interpreter, pie_flag) {
+        // No loader opens what has no dynamic table, but the kernel starts it: so does what packers make begin.
+        (false, false) if dynamic.is_none() && header.e_entry != 0 => Kind::StaticPie,
         (true, true) => Kind::Pie,
         (true, false) if !soname && header.e_entry != 0 => Kind::Pie,
         (false, true) if !needs => Kind::StaticPie,
@@ -324,9 +354,5 @@ fn is_left_over(
     let without_code = code.peek().is_some() && code.all(|section| !section.has_bytes());
     let told = |kind| segments.iter().any(|segment| segment.kind == kind);
     let no_interpreter = interpreter.is_none_or(|path| path.chars().any(char::is_control));
-    let symbols = |entry: &dynamic::Dyn| entry.d_tag == dynamic::DT_SYMTAB;
-    without_code
-        && told(SegmentKind::Dynamic)
-        && no_interpreter
-        && !table.is_some_and(|table| table.iter().any(symbols))
+    without_code && told(SegmentKind::Dynamic) && no_interpreter && !table.is_some_and(has_symbols)
 }

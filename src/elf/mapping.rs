@@ -66,6 +66,40 @@ pub fn offset_of(segments: &[Segment], address: u64) -> Option<u64> {
     (first..end).contains(&address).then(|| offset.checked_add(address - first))?
 }
 
+/// Memory that can be written once all is mapped and nothing more is protected.
+#[derive(Debug)]
+pub struct Writable {
+    /// Begin and end, by address; none overlap.
+    ranges: Vec<(u64, u64)>,
+}
+
+impl Writable {
+    pub fn of(segments: &[Segment]) -> Self {
+        let part = |segment: &Segment| {
+            let ((address, end), offset) = (pages(segment), segment.offset);
+            Part { address, end, offset, execute: segment.execute, write: segment.write }
+        };
+        let mut parts: Vec<Part> = Vec::new();
+        let apart = shared_page(segments).is_none();
+        for segment in loads(segments).map(part) {
+            if !apart {
+                let left = parts.iter().flat_map(|old| without(*old, segment.address, segment.end));
+                parts = left.collect();
+            }
+            parts.push(segment);
+        }
+        let writable = parts.iter().filter(|part| part.write);
+        let mut ranges: Vec<(u64, u64)> = writable.map(|part| (part.address, part.end)).collect();
+        ranges.sort_unstable();
+        Self { ranges }
+    }
+
+    pub fn contains(&self, address: u64) -> bool {
+        let after = self.ranges.partition_point(|(begin, _)| *begin <= address);
+        self.ranges[..after].last().is_some_and(|(_, end)| address < *end)
+    }
+}
+
 /// File offsets for many addresses: an index by address, since a file may have a thousand segments
 /// and millions of relocations.
 #[derive(Debug)]

@@ -19,6 +19,28 @@ pub fn range(facts: &Facts<'_>, page: u64) -> Option<(u64, u64)> {
     Some((start, end))
 }
 
+/// The page sizes of kernels that can load the file, the smallest first. glibc refuses segments that are not aligned to
+/// pages (elf/dl-load.c "ELF load command alignment not page-aligned"), the kernel those whose place in the file is not
+/// that in memory.
+pub fn page_sizes(facts: &Facts<'_>) -> Vec<u64> {
+    let loads = || facts.segments.iter().filter(|segment| segment.kind == SegmentKind::Load);
+    let fits = |page: &u64| {
+        loads().all(|segment| {
+            let aligned = segment.align <= 1 || segment.align.is_multiple_of(*page);
+            aligned && segment.address.abs_diff(segment.offset).is_multiple_of(*page)
+        })
+    };
+    let all = facts.machine.pages();
+    let fitting: Vec<u64> = all.iter().copied().filter(fits).collect();
+    if fitting.is_empty() { all[..1].to_vec() } else { fitting }
+}
+
+/// Tells whether the file has the message of glibc's code that protects RELRO (elf/dl-protect.c): of all C libraries only
+/// glibc has it, and no static program with glibc lacks it. A text is no proof that the code is there.
+pub fn names_protection(facts: &Facts<'_>) -> bool {
+    facts.image.contains(b"cannot apply additional memory protection after relocation")
+}
+
 /// A search that is given pieces of code until it answers `true`.
 type Search = Box<dyn FnMut(&[u8]) -> bool>;
 

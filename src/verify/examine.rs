@@ -128,7 +128,8 @@ pub(super) fn examine_elf(
     let code = if with_code { elf::code(&facts, separate) } else { None };
     let units = if with_code { elf::units(&facts, separate, supplement) } else { Vec::new() };
     let libc = options.libc.iter().find(|libc| libc.serves(&facts));
-    let object = Object { facts: &facts, code: code.as_ref(), units: &units, libc };
+    let (code_read, path) = (code.as_ref(), member.path.as_str());
+    let object = Object { facts: &facts, path, code: code_read, units: &units, libc };
     let selected = RULES.iter().filter(|rule| options.selection.has(rule.name));
     let of_elf = selected.map(|rule| {
         let (verdict, evidence) = (rule.check)(object);

@@ -52,7 +52,38 @@ impl Libc {
     }
 }
 
+/// The name that functions have whatever format of `long double` they take: `__printfieee128` (64-bit PowerPC) and
+/// `__nldbl_printf` (`-mlong-double-64`) are `printf`, `__printf_chkieee128` is `__printf_chk`. Source: glibc
+/// sysdeps/ieee754/ldbl-128ibm-compat and ldbl-opt.
+pub(super) fn canonical(name: &str) -> &str {
+    if let Some(name) = name.strip_prefix("__nldbl_") {
+        return name;
+    }
+    match name.strip_suffix("ieee128") {
+        Some(name) if name.ends_with("_chk") => name,
+        Some(plain) => plain.strip_prefix("__").unwrap_or(name),
+        None => name,
+    }
+}
+
 /// The function a name is the checked twin of, by its form.
 pub(super) fn twin(name: &str) -> Option<&str> {
+    let name = canonical(name);
     name.strip_prefix("__")?.strip_suffix("_chk").filter(|base| !base.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{canonical, twin};
+
+    #[test]
+    fn names_of_other_long_doubles_are_known() {
+        for plain in ["printf", "__printfieee128", "__nldbl_printf"] {
+            assert_eq!((canonical(plain), twin(plain)), ("printf", None), "{plain}");
+        }
+        for checked in ["__printf_chk", "__printf_chkieee128", "__nldbl___printf_chk"] {
+            assert_eq!((canonical(checked), twin(checked)), ("__printf_chk", Some("printf")));
+        }
+        assert_eq!(canonical("cosieee128"), "cosieee128");
+    }
 }

@@ -301,3 +301,83 @@ fn the_last_segment_of_a_page_counts() {
         assert_eq!(offset, if protected { start as u64 } else { other }, "{name}\n{maps}");
     }
 }
+
+/// Slots that resolvers fill in a static program are found with and without section headers.
+#[test]
+fn the_slots_of_a_static_program_need_no_sections() {
+    for (name, verdict, count) in [("static_nossp", "fails", "slots"), ("static_ssp", "holds", "")]
+    {
+        let mut bytes = fixture(name);
+        let whole = of("relro", &bytes);
+        bytes[40..48].fill(0);
+        bytes[58..64].fill(0);
+        assert_eq!(of("relro", &bytes), whole, "{name}");
+        assert_eq!(whole.0, verdict, "{name}: {}", whole.1);
+        assert!(whole.1.contains(count), "{name}: {}", whole.1);
+        let facts = quench::elf::facts(&bytes).unwrap();
+        assert!(quench::elf::irelative_slots(&facts).len() > 10, "{name}");
+    }
+}
+
+/// A library that is needed by a path is opened there, and `$ORIGIN` is known in a package.
+#[test]
+fn libraries_are_opened_where_the_file_says() {
+    let hardened = fixture("hardened");
+    let needed = renamed(&hardened, "libc.so.6\0", "./libc.so");
+    assert_eq!(of("rpath", &needed).1, "DT_NEEDED `./libc.so`: relative: the current directory");
+    let tokens = fixture("rpath_braces");
+    let climbs =
+        renamed(&tokens, "${ORIGIN}/../lib:/usr/lib/gcc-15..16/lib", "$ORIGIN/../../tmp/x");
+    let at = |path: &str| {
+        let found = verdicts(path, &climbs).into_iter().find(|rule| rule.rule == "rpath").unwrap();
+        (found.verdict.name(), found.verdict.detail())
+    };
+    assert_eq!(at("climb").0, "holds");
+    let (verdict, why) = at("/usr/bin/climb");
+    assert_eq!(verdict, "fails");
+    assert!(why.contains("/tmp/x is where anybody may place a file"), "{why}");
+}
+
+/// A program that the kernel can start is no debug file, whatever its code segment looks like.
+#[test]
+fn what_can_be_started_is_no_debug_file() {
+    let kind = |bytes: &[u8]| quench::elf::facts(bytes).unwrap().kind;
+    let mut bytes = fixture("zeros_that_run");
+    assert_eq!(kind(&bytes), quench::elf::Kind::Pie);
+    // The interpreter alone, then the dynamic table alone.
+    for header_kind in [2, 3] {
+        let at = header(&bytes, header_kind);
+        let kept = bytes[at..at + 4].to_vec();
+        let without = u64_at(&bytes, at) & !0xffff_ffff;
+        put(&mut bytes, at, &[without]);
+        assert_ne!(kind(&bytes), quench::elf::Kind::DebugFile, "without {header_kind}");
+        bytes[at..at + 4].copy_from_slice(&kept);
+    }
+    assert_eq!(kind(&fixture("debug_file")), quench::elf::Kind::DebugFile);
+}
+
+/// The kernel takes no more than 64 KiB of program headers; dlopen does, and obeys the last.
+#[test]
+fn the_last_of_many_headers_counts() {
+    let hardened = fixture("hardened");
+    for (kind, rule, verdict) in
+        [(0x6474_e551_u32, "stack", "fails"), (1, "wx", "fails"), (0, "stack", "holds")]
+    {
+        let mut bytes = hardened.clone();
+        let mut table = headers(&hardened)
+            .into_iter()
+            .flat_map(|at| hardened[at..at + 56].to_vec())
+            .collect::<Vec<u8>>();
+        table.resize(3000 * 56, 0);
+        // Rights: all; far from all others.
+        let words = [0_u64, 0x7000_0000, 0x7000_0000, 0, 4096, 4096];
+        table.extend([kind, 7].iter().flat_map(|half| half.to_le_bytes()));
+        table.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+        let end = bytes.len() as u64;
+        bytes.extend(table);
+        put(&mut bytes, 32, &[end]);
+        bytes[56..58].copy_from_slice(&3001_u16.to_le_bytes());
+        assert_eq!(of(rule, &bytes).0, verdict, "{kind:#x}");
+        assert!(of("headers", &bytes).1.contains("3001 program headers"));
+    }
+}

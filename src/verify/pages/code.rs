@@ -53,7 +53,8 @@ pub(in crate::verify) static BRANCH_TARGETS: Page = Page {
           where only start files of the C library lack them; those are named.",
     limits: "Labels inside of functions (jump tables, computed gotos) are not asked for. An object with \
              the note is believed. Whether kernel and processor turn the check on is not a property of the \
-             file. Other machines have no landing pads, or their code is not read: not applicable.",
+             file. On AArch64 a note that is not in `PT_GNU_PROPERTY` counts for nothing. RISC-V's landing pads \
+             (Zicfilp) are believed by the note. Other machines have no landing pads: not applicable.",
     cannot_tell: "There is a note, and the code that would have to keep its promise could not be read.",
 };
 
@@ -139,12 +140,17 @@ pub(in crate::verify) static FORTIFY: Page = Page {
           `fprintf`, `dprintf`, `asprintf`, `syslog` and their `v` forms): then it is partial. Plain \
           functions whose names begin with `mem` or `w` never count against a file. Where no call is \
           checked and all of them could only check a size, units that tell a level of 1 or more decide.",
-    limits: "Static programs hold the C library's functions themselves and musl has no checked ones: not \
-             applicable. Functions whose address is only taken are not called. Units compiled with `-O0`, \
+    limits: "musl has no checked functions: not applicable. Android's C library has others than glibc, and no \
+             checked formats. Of static programs the levels of the units count, else the names in `.symtab` \
+             that the C library does not bring itself. Functions whose address is only taken are not called; \
+             where the code is not read, relocations tell (a slot of the PLT is a call). Names of other \
+             formats of `long double` (`__printf_chkieee128`) count as the plain ones. Units compiled with `-O0`, \
              which undoes FORTIFY, are named in the evidence.",
-    cannot_tell: "No call is checked, and none need be: where the size of the object is not known, `read` \
-                  or `strcpy` stay plain at level 3, too. Debug information with macros (`-g3`), annobin's \
-                  notes or clang's `-grecord-command-line` tell the level.",
+    cannot_tell: "No call is checked, and none need be: where the compiler proves that the object is large \
+                  enough, and where it does not know its size, `read` or `strcpy` stay plain at level 3, too. \
+                  Debug information with macros (`-g3`), that of GCC 16, annobin's notes or clang's \
+                  `-grecord-command-line` tell the level. A static program without `.symtab` and debug \
+                  information names no function.",
 };
 
 pub(in crate::verify) static FORTIFY_LEVEL: Page = Page {
@@ -155,8 +161,8 @@ pub(in crate::verify) static FORTIFY_LEVEL: Page = Page {
           optimisation has level 0. It holds when the lowest level is 3, is partial when only some units \
           have it, and fails below.",
     limits: "Computed sizes in the code are shown as a hint and are no proof: 26 of 834 files of Debian \
-             12, all built with level 2, have some. GCC does not record `-D` options, so a file compiled \
-             without `-g3` or annobin has no evidence.",
+             12, all built with level 2, have some. GCC before 16 does not record `-D` options, so a file \
+             compiled without `-g3` or annobin has no evidence.",
     cannot_tell: "Nothing in the file tells the level. Compile with `-g3`, or with annobin's plugin, or \
                   with clang and `-grecord-command-line`, and keep the debug package beside the file.",
 };

@@ -22,14 +22,19 @@ pub(in crate::verify) static RELRO: Page = Page {
           pages read-only when it has filled them in.",
     how: "The last `PT_GNU_RELRO` is rounded as glibc rounds it: both ends down to a page, so a last \
           partial page stays writable. Every slot that a relocation binds, the ends of the init and fini \
-          arrays and the start of the dynamic table must lie inside. On AArch64 and 64-bit POWER the rule \
-          must hold with pages of 4 KiB and of 64 KiB. When all but the slots of the PLT are inside and \
-          the file is bound lazily, the verdict is partial: that is what is called \"partial RELRO\" \
-          elsewhere. A static program protects itself, so there the C library's start code must be in the \
+          arrays and the start of the dynamic table must lie inside, or in memory that is never writable. \
+          The numbers of the relocations are those of the machine; the GOT of MIPS has none and is known by \
+          its tags. The rule must hold with every page size that kernels of the machine have (4, 16 and 64 \
+          KiB on AArch64, LoongArch and MIPS, 4 and 64 KiB on 64-bit POWER) and that the alignment of the \
+          file allows. When all but the slots of the PLT are inside and the file is bound lazily, the \
+          verdict is partial: that is what is called \"partial RELRO\" elsewhere; so it is when only the \
+          dynamic table lies outside, as after patchelf. Of static programs the slots count that resolvers \
+          fill at start (`IRELATIVE`). A static program protects itself, so there the C library's start code must be in the \
           file: an instruction that asks for the header, and the message that code prints when it fails.",
     limits: "The evidence counts other pointers to functions that stay writable; they are told and not \
              judged. Nobody checks that a program leaves the protection in place (`mprotect`).",
-    cannot_tell: "A static program has the header, and the start code that would obey it is not glibc's \
+    cannot_tell: "Without section headers the slots of the GOT cannot be told from data on RISC-V, \
+                  LoongArch and 64-bit POWER. A static program has the header, and the start code that would obey it is not glibc's \
                   (musl's does not protect): only a look at its own start code tells. With `--only \
                   headers`, a file without the header that has sections named as Go's may be a static Go \
                   program, which has no GOT; run without `--only`, so that its code is read.",
@@ -40,7 +45,7 @@ pub(in crate::verify) static BIND_NOW: Page = Page {
           read-only. Binding at start also makes a missing symbol an error at start and not in the middle \
           of the work.",
     how: "Any one of `DT_BIND_NOW`, `DF_BIND_NOW` and `DF_1_NOW` suffices. A file that musl's loader \
-          starts holds without them, because that loader binds everything at start; it is taken for musl's \
+          starts holds without them, because that loader binds everything at start (so does Android's); it is taken for musl's \
           by its interpreter or the libraries it needs, and only when it asks for no `GLIBC_` symbol \
           version.",
     limits: "`LD_BIND_NOW` in the environment is not a property of the file. Static programs bind nothing \
@@ -51,10 +56,11 @@ pub(in crate::verify) static BIND_NOW: Page = Page {
 pub(in crate::verify) static STACK: Page = Page {
     why: "On an executable stack, bytes that an attacker writes into a buffer can be run as code.",
     how: "The last `PT_GNU_STACK` decides, as in the kernel; it must not be executable. Without that \
-          header the machine's default counts: on x86 and 32-bit Arm the kernel then makes readable memory \
-          executable, on x86-64 glibc makes the stacks of threads executable, on AArch64 and RISC-V \
-          nothing happens. In an object the section `.note.GNU-stack` speaks: absent, it makes GNU ld ask \
-          for an executable stack (not on AArch64 and RISC-V).",
+          header the machine's default counts: on x86, MIPS, 32-bit Arm and POWER the kernel then makes readable \
+          memory executable, on x86-64, s390x and SPARC glibc makes the stacks of threads executable, on \
+          AArch64, RISC-V, LoongArch and 64-bit POWER nothing happens. In an object the section \
+          `.note.GNU-stack` speaks: absent, it makes GNU ld ask for an executable stack, unless that was \
+          configured otherwise (never on AArch64, RISC-V, LoongArch and 64-bit POWER); lld and mold do not.",
     limits: "A library whose header asks for an executable stack can make the loader change the stacks of \
              the whole process; each file is judged alone, so judge the libraries, too.",
     cannot_tell: "There is no `PT_GNU_STACK`, and what kernel and C library do on this machine without one \
@@ -94,8 +100,12 @@ pub(in crate::verify) static RPATH: Page = Page {
     why: "Directories in `DT_RPATH` and `DT_RUNPATH` are searched before the system's. Where somebody else \
           can create files there, they choose the library that is loaded.",
     how: "Each element is put into the classes of rpm's check-rpaths-worker. Empty and relative elements, \
-          elements with `..` that do not start at `$ORIGIN`, standard directories (searched anyway) and \
-          directories outside of `/usr`, `/opt` and `/lib` fail. `$ORIGIN` is accepted.",
+          absolute ones with a part `..`, standard directories (searched anyway), directories that all may \
+          write (`/usr/tmp` leads to one) and directories outside of `/usr`, `/opt` and `/lib` fail. \
+          `$ORIGIN` and `${ORIGIN}` are accepted; in a package, where the file's own directory is known, \
+          what they lead to is judged. A longer name, `$ORIGINAL`, is no token and so a relative path. A \
+          path that is empty as a whole is ignored by the loader. Names of needed, audit and filter \
+          libraries that have a slash are opened where they say, and judged the same.",
     limits: "Who may write in a directory of the target machine is not known; the classes go by its name.",
     cannot_tell: NEVER,
 };

@@ -25,6 +25,9 @@ fn no_code(facts: &Facts<'_>) -> Option<Answer> {
     let reason = match facts.kind {
         Kind::DebugFile => "debug information only: nothing is loaded from this file",
         Kind::Core => "a core dump",
+        _ if matches!(facts.machine, Machine::NoProcess(_)) => {
+            "no process runs this: it is for another machine than the system's, or for none"
+        }
         _ => return None,
     };
     Some((Verdict::NotApplicable(reason.to_owned()), String::new()))
@@ -298,6 +301,16 @@ pub(super) fn branch_targets(object: Object<'_>) -> Answer {
     let (note, feature, pad) = match facts.machine {
         Machine::X86_64 => (facts.properties.ibt, "IBT", "endbr64"),
         Machine::Aarch64 => (facts.properties.bti, "BTI", "bti"),
+        Machine::Riscv if facts.properties.zicfilp => {
+            return (
+                Verdict::Holds,
+                "Zicfilp note; the code of this machine is not read".to_owned(),
+            );
+        }
+        Machine::Riscv => {
+            let why = "no Zicfilp note: what it was built for has no landing pads";
+            return (Verdict::NotApplicable(why.to_owned()), String::new());
+        }
         _ => {
             let why = "the machine has no landing pads, or its code is not read";
             return (Verdict::NotApplicable(why.to_owned()), String::new());
@@ -307,7 +320,7 @@ pub(super) fn branch_targets(object: Object<'_>) -> Answer {
         return if note {
             unseen(object)
         } else {
-            (Verdict::Fails(format!("no {feature} note")), String::new())
+            (Verdict::Fails(without_note(facts, feature)), String::new())
         };
     };
     let targets = &code.targets;
@@ -342,7 +355,9 @@ pub(super) fn branch_targets(object: Object<'_>) -> Answer {
             m: total,
             what: format!(
                 "targets begin with {pad}, and no {feature} note says so: {}",
-                if bare_start.is_empty() {
+                if facts.properties.overlooked {
+                    "it is in PT_NOTE, and kernel and loader read PT_GNU_PROPERTY".to_owned()
+                } else if bare_start.is_empty() {
                     "an object without the note was linked in".to_owned()
                 } else {
                     format!(
@@ -360,10 +375,22 @@ pub(super) fn branch_targets(object: Object<'_>) -> Answer {
             ),
         },
         _ => Verdict::Fails(format!(
-            "no {feature} note; {marked} of {total} targets begin with {pad}"
+            "{}; {marked} of {total} targets begin with {pad}",
+            without_note(facts, feature)
         )),
     };
     (verdict, evidence)
+}
+
+/// That no note says it, or that nobody reads the one that does.
+fn without_note(facts: &Facts<'_>, feature: &str) -> String {
+    if facts.properties.overlooked {
+        format!(
+            "no {feature} note where kernel and loader look: it is in PT_NOTE, not in PT_GNU_PROPERTY"
+        )
+    } else {
+        format!("no {feature} note")
+    }
 }
 
 /// Return addresses are kept where an overflow does not reach: shadow stack, or signed.
@@ -375,6 +402,9 @@ pub(super) fn return_addresses(object: Object<'_>) -> Answer {
     match facts.machine {
         Machine::X86_64 if facts.properties.shstk => (Verdict::Holds, "SHSTK note".to_owned()),
         Machine::X86_64 => (Verdict::Fails("no SHSTK note".to_owned()), String::new()),
+        Machine::Riscv if facts.properties.zicfiss => {
+            (Verdict::Holds, "Zicfiss note; the code of this machine is not read".to_owned())
+        }
         Machine::Aarch64 => {
             let Some(code) = seen(object) else { return unseen(object) };
             let start_file = |function: &Function| {
@@ -409,7 +439,7 @@ pub(super) fn return_addresses(object: Object<'_>) -> Answer {
             (verdict, evidence)
         }
         _ => {
-            let why = "the machine has neither shadow stacks nor signed return addresses";
+            let why = "the machine has neither shadow stacks nor signed return addresses, or no note asks for them";
             (Verdict::NotApplicable(why.to_owned()), String::new())
         }
     }

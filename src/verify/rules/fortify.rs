@@ -1,16 +1,18 @@
 //! FORTIFY: which calls are checked, which of the same name are not, what sizes they are told, and at which level. Pure.
 
+use std::collections::BTreeSet;
+
 use super::Object;
 use crate::elf::Kind;
 use crate::verify::Verdict;
-use crate::verify::libc::twin;
+use crate::verify::libc::{canonical, twin};
 use crate::verify::units::{Compiler, options};
 
 type Answer = (Verdict, String);
 
 /// Functions glibc has a checked twin of, `__NAME_chk`. Source: glibc debug/Versions. The names of mem* and of wide
 /// strings count as checked, and not as unchecked: the compiler removes the check where it can prove the size.
-const CHECKED: &[&str] = &[
+pub(super) const CHECKED: &[&str] = &[
     "asprintf",
     "confstr",
     "dprintf",
@@ -98,6 +100,52 @@ const CHECKED: &[&str] = &[
     "wprintf",
 ];
 
+/// Functions Android's C library has a checked twin of. Source: bionic libc/libc.map.txt.
+const CHECKED_BY_BIONIC: &[&str] = &[
+    "FD_CLR",
+    "FD_ISSET",
+    "FD_SET",
+    "fgets",
+    "fread",
+    "fwrite",
+    "getcwd",
+    "memchr",
+    "memcpy",
+    "memmove",
+    "mempcpy",
+    "memrchr",
+    "memset",
+    "poll",
+    "ppoll",
+    "ppoll64",
+    "pread",
+    "pread64",
+    "pwrite",
+    "pwrite64",
+    "read",
+    "readlink",
+    "readlinkat",
+    "recvfrom",
+    "sendto",
+    "snprintf",
+    "sprintf",
+    "stpcpy",
+    "stpncpy",
+    "strcat",
+    "strchr",
+    "strcpy",
+    "strlcat",
+    "strlcpy",
+    "strlen",
+    "strncat",
+    "strncpy",
+    "strrchr",
+    "umask",
+    "vsnprintf",
+    "vsprintf",
+    "write",
+];
+
 /// Functions whose every call is the checked one from level 2 on: what is checked is the format, not a size, so there is
 /// nothing the compiler could prove away. A plain call was compiled without FORTIFY, or at level 1.
 pub(crate) const ALWAYS: &[&str] = &[
@@ -119,6 +167,9 @@ pub(crate) const ALWAYS: &[&str] = &[
 fn has_twin(object: Object<'_>, name: &str) -> bool {
     match object.libc {
         Some(libc) => libc.checks(name),
+        None if super::link::is_bionic(object.facts) => {
+            CHECKED_BY_BIONIC.binary_search(&name).is_ok()
+        }
         None => CHECKED.binary_search(&name).is_ok(),
     }
 }
@@ -136,6 +187,10 @@ fn countable(object: Object<'_>, name: &str) -> bool {
 fn judged_by(object: Object<'_>) -> String {
     match object.libc {
         Some(libc) => format!("by what {} exports ({} checked functions)", libc.name, libc.count()),
+        None if super::link::is_bionic(object.facts) => {
+            "by the built-in list of Android's names; --libc or --sysroot would name the target's own"
+                .to_owned()
+        }
         None => {
             "by the built-in list of glibc's names; --libc or --sysroot would name the target's own"
                 .to_owned()
@@ -156,10 +211,8 @@ fn out_of_place(object: Object<'_>) -> Option<String> {
         {
             return Some("compiled by Go: calls no C function".to_owned());
         }
-        Kind::StaticExecutable | Kind::StaticPie => {
-            return Some(
-                "static: the C library's functions are part of the file, not imported".to_owned(),
-            );
+        _ if !super::link::is_for_processes(object) => {
+            return Some("no process runs this".to_owned());
         }
         _ => {}
     }
@@ -172,12 +225,22 @@ fn out_of_place(object: Object<'_>) -> Option<String> {
     None
 }
 
+/// Functions that relocations of calls name: all that tells calls from addresses where the code is not read. `None` where
+/// it is, and where the file has no such relocation at all: then calls go through the GOT (`-fno-plt`).
+fn called(object: Object<'_>) -> Option<BTreeSet<&str>> {
+    let dynamic = object.facts.dynamic.as_ref().filter(|_| object.code.is_none())?;
+    let names = dynamic.plt_slots.iter().filter_map(|slot| object.facts.symbols.get(slot.symbol));
+    let names: BTreeSet<&str> =
+        names.map(|symbol| symbol.name).filter(|name| !name.is_empty()).map(canonical).collect();
+    (!names.is_empty()).then_some(names)
+}
+
 /// Imported names with the number of calls; 0 where the code is not read.
 fn imports(object: Object<'_>) -> impl Iterator<Item = (&str, usize)> {
     object.facts.symbols.iter().filter(|symbol| !symbol.defined && !symbol.name.is_empty()).map(
         move |symbol| {
             let calls = object.code.and_then(|code| code.calls.get(symbol.name)).copied();
-            (symbol.name, calls.unwrap_or(0))
+            (canonical(symbol.name), calls.unwrap_or(0))
         },
     )
 }
@@ -202,20 +265,35 @@ pub(super) fn fortify(object: Object<'_>) -> Answer {
     if let Some(why) = out_of_place(object) {
         return (Verdict::NotApplicable(why), String::new());
     }
+    if matches!(object.facts.kind, Kind::StaticExecutable | Kind::StaticPie) {
+        return super::fortify_static::fortify(object);
+    }
     let mut guarded: Vec<(&str, usize)> =
         imports(object).filter_map(|(name, calls)| Some((checked(object, name)?, calls))).collect();
     let mut plain: Vec<(&str, usize)> =
         imports(object).filter(|(name, _)| countable(object, name)).collect();
     guarded.sort_unstable();
     plain.sort_unstable();
+    // Where the code is not read, relocations tell whose address is only taken.
+    let called = called(object);
+    let is_called = |name: &str| called.as_ref().is_none_or(|called| called.contains(name));
+    let pointed_to: Vec<&str> =
+        plain.iter().map(|(name, _)| *name).filter(|name| !is_called(name)).collect();
+    plain.retain(|(name, _)| is_called(name));
+    let bionic = super::link::is_bionic(object.facts);
     // A name that is imported and not called has its address taken.
     let must: Vec<(&str, usize)> = plain
         .iter()
         .copied()
-        .filter(|(name, calls)| ALWAYS.contains(name) && (*calls > 0 || object.code.is_none()))
+        .filter(|(name, calls)| {
+            !bionic && ALWAYS.contains(name) && (*calls > 0 || object.code.is_none())
+        })
         .collect();
     let mut evidence = format!("checked: {}; plain: {}", listed(&guarded), listed(&plain));
     evidence.push_str(&format!("; judged {}", judged_by(object)));
+    if !pointed_to.is_empty() {
+        evidence.push_str(&format!("; only their address is taken: {}", pointed_to.join(" ")));
+    }
     let foreign: Vec<&str> = imports(object)
         .map(|(name, _)| name)
         .filter(|name| twin(name).is_some_and(|base| !has_twin(object, base)))
@@ -241,13 +319,14 @@ pub(super) fn fortify(object: Object<'_>) -> Answer {
     let calls = |list: &[(&str, usize)]| list.iter().map(|(_, calls)| *calls).sum::<usize>();
     let verdict = match (guarded.len(), plain.len()) {
         (0, 0) => Verdict::NotApplicable(nothing_to_miss(object)),
-        (0, _) if plain.iter().all(|(name, _)| by_size(name)) => {
+        (0, _) if bionic || plain.iter().all(|(name, _)| by_size(name)) => {
             match levels(object).iter().map(|(level, _)| *level).min() {
                 Some(1..) => Verdict::Holds,
                 Some(0) => none_checked(&plain),
                 None => Verdict::CannotTell(format!(
-                    "no call is checked, nor need one be: FORTIFY leaves {} plain where the size of the object is not \
-                     known; macros (-g3), annobin notes or clang's -grecord-command-line would tell",
+                    "no call is checked, nor need one be: FORTIFY leaves {} plain where the compiler proves that the \
+                     object is large enough, and where it does not know its size; macros (-g3), annobin notes, GCC 16's \
+                     producer or clang's -grecord-command-line would tell",
                     listed(&plain)
                 )),
             }
@@ -273,12 +352,12 @@ pub(super) fn fortify(object: Object<'_>) -> Answer {
     (verdict, evidence)
 }
 
-fn none_checked(plain: &[(&str, usize)]) -> Verdict {
+pub(super) fn none_checked(plain: &[(&str, usize)]) -> Verdict {
     let count = plain.len();
     Verdict::Fails(format!("none of {count} functions is the checked one: {}", listed(plain)))
 }
 
-/// All that is checked is a size: calls stay plain where it is not known, at level 3, too. (`snprintf` stays plain for the
+/// All that is checked is a size: calls stay plain where it is proven or not known, at level 3, too. (`snprintf` stays plain for the
 /// simplest formats only.)
 fn by_size(name: &str) -> bool {
     !name.contains("printf") && !matches!(name, "fdelt" | "longjmp" | "syslog" | "vsyslog")
@@ -312,14 +391,14 @@ fn unoptimised(object: Object<'_>) -> Vec<&str> {
 }
 
 /// Levels of the units that have code and tell theirs.
-fn levels(object: Object<'_>) -> Vec<(u8, &String)> {
+pub(super) fn levels(object: Object<'_>) -> Vec<(u8, &String)> {
     let mut levels = Vec::new();
     for unit in object.units {
         let options = options(&unit.producer);
         let known = match options.compiler {
             Compiler::Clang => unit.fortify.or(Some(options.fortify.unwrap_or(0))),
             Compiler::Gcc if !options.optimised => Some(0),
-            Compiler::Gcc | Compiler::ClangSilent => unit.fortify.or(options.fortify),
+            Compiler::Gcc | Compiler::Silent => unit.fortify.or(options.fortify),
             _ => None,
         };
         levels.extend(known.filter(|_| !unit.ranges.is_empty()).map(|level| (level, &unit.name)));
@@ -343,7 +422,7 @@ pub(super) fn level(object: Object<'_>) -> Answer {
             return (Verdict::Fails("no call is checked: level 0".to_owned()), guess);
         }
         let why = format!(
-            "level unknown; macros (-g3), annobin notes or clang's -grecord-command-line would tell ({guess})"
+            "level unknown; macros (-g3), annobin notes, GCC 16's producer or clang's -grecord-command-line would tell ({guess})"
         );
         return (Verdict::CannotTell(why), guess);
     };
@@ -367,7 +446,7 @@ pub(super) fn level(object: Object<'_>) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::{ALWAYS, CHECKED, twin};
+    use super::{ALWAYS, CHECKED, CHECKED_BY_BIONIC, twin};
 
     fn listed(name: &str) -> Option<&str> {
         twin(name).filter(|base| CHECKED.binary_search(base).is_ok())
@@ -375,7 +454,7 @@ mod tests {
 
     #[test]
     fn the_lists_are_sorted_and_nested() {
-        assert!(CHECKED.is_sorted());
+        assert!(CHECKED.is_sorted() && CHECKED_BY_BIONIC.is_sorted());
         assert!(ALWAYS.iter().all(|name| CHECKED.contains(name)));
     }
 

@@ -1,7 +1,7 @@
 //! Rules about what the linker wrote into the dynamic table. Pure.
 
 use super::Object;
-use crate::elf::{Facts, Kind, asks_for_version};
+use crate::elf::{Facts, Kind, Machine, asks_for_version};
 use crate::verify::Verdict;
 
 /// `DF_1_NOOPEN` of `DT_FLAGS_1`.
@@ -17,13 +17,20 @@ pub(super) fn not_loaded() -> (Verdict, String) {
     simple(Verdict::NotApplicable("nothing is loaded from this file".to_owned()))
 }
 
-/// Nothing is mapped as it stands: an object, a core, a separate debug file.
+/// A process can have its machine.
+pub(super) fn is_for_processes(object: Object<'_>) -> bool {
+    !matches!(object.facts.machine, Machine::NoProcess(_))
+}
+
+/// Something is mapped of it: it is no object, core or separate debug file, and a process can have its machine.
 pub(super) fn is_loaded(object: Object<'_>) -> bool {
     !matches!(object.facts.kind, Kind::Relocatable | Kind::DebugFile | Kind::Core)
+        && is_for_processes(object)
 }
 
 pub(super) fn pie(object: Object<'_>) -> (Verdict, String) {
     match object.facts.kind {
+        _ if !is_for_processes(object) => not_loaded(),
         Kind::Pie | Kind::StaticPie => (Verdict::Holds, object.facts.kind.name().to_owned()),
         Kind::SharedLibrary => simple(Verdict::NotApplicable("a shared library".to_owned())),
         Kind::Executable | Kind::StaticExecutable => {
@@ -44,15 +51,33 @@ pub(super) fn bind_now(object: Object<'_>) -> (Verdict, String) {
             simple(Verdict::NotApplicable("static: nothing is bound".to_owned()))
         }
         Some(dynamic) if dynamic.bind_now => simple(Verdict::Holds),
-        // musl ldso/dynlink.c: lazy binding is not implemented.
-        Some(_) if is_musl(facts) => (
-            Verdict::Holds,
-            "musl's loader binds everything at start, whatever the tags say".to_owned(),
-        ),
+        // Neither musl's ldso/dynlink.c nor bionic's linker implements lazy binding.
+        Some(_) if binds_at_start(facts) => {
+            let whose = if is_musl(facts) { "musl" } else { "Android" };
+            let why = format!("{whose}'s loader binds everything at start, whatever the tags say");
+            (Verdict::Holds, why)
+        }
         Some(_) => {
             simple(Verdict::Fails("neither DT_BIND_NOW, DF_BIND_NOW nor DF_1_NOW".to_owned()))
         }
     }
+}
+
+/// The loader knows no lazy binding.
+pub(super) fn binds_at_start(facts: &Facts<'_>) -> bool {
+    is_musl(facts) || is_bionic(facts)
+}
+
+/// Android's loader loads it: by its interpreter, by the versions of its libc's symbols, or by the note that the NDK's start
+/// files bring.
+pub(super) fn is_bionic(facts: &Facts<'_>) -> bool {
+    if let Some(path) = facts.interpreter.as_deref() {
+        return path.starts_with("/system/bin/linker") || path.starts_with("/apex/");
+    }
+    let Some(dynamic) = facts.dynamic.as_ref() else { return false };
+    let note = || facts.sections.named(".note.android.ident").is_some();
+    let needs = dynamic.needed.iter().any(|name| name == "libc.so");
+    needs && (note() || asks_for_version(facts, &|name| name == "LIBC"))
 }
 
 /// musl loads it: by its interpreter, or by what it needs or is; and nothing of it is glibc's. A file asks for versions
@@ -69,7 +94,10 @@ pub(super) fn is_musl(facts: &Facts<'_>) -> bool {
         let loader = name.starts_with("ld-linux") || name.starts_with("ld64.so");
         loader || name == "libc.so.6"
     });
-    of_musl && !of_glibc && !asks_for_version(facts, &|name| name.starts_with("GLIBC_"))
+    of_musl
+        && !of_glibc
+        && !is_bionic(facts)
+        && !asks_for_version(facts, &|name| name.starts_with("GLIBC_"))
 }
 
 pub(super) fn textrel(object: Object<'_>) -> (Verdict, String) {
@@ -100,68 +128,5 @@ pub(super) fn nodlopen(object: Object<'_>) -> (Verdict, String) {
         Some(dynamic) if dynamic.flags_1 & DF_1_NOOPEN != 0 => simple(Verdict::Holds),
         Some(_) => simple(Verdict::Fails("DF_1_NOOPEN is not set".to_owned())),
         None => simple(Verdict::NotApplicable("no dynamic section".to_owned())),
-    }
-}
-
-pub(super) fn rpath(object: Object<'_>) -> (Verdict, String) {
-    if !is_loaded(object) {
-        return not_loaded();
-    }
-    let Some(dynamic) = &object.facts.dynamic else {
-        return simple(Verdict::NotApplicable("no dynamic section".to_owned()));
-    };
-    let mut faults = Vec::new();
-    for (tag, paths) in [("DT_RPATH", &dynamic.rpath), ("DT_RUNPATH", &dynamic.runpath)] {
-        let Some(paths) = paths else { continue };
-        faults.extend(
-            paths
-                .split(':')
-                .filter_map(|path| fault(path).map(|why| format!("{tag} `{path}`: {why}"))),
-        );
-    }
-    if faults.is_empty() {
-        simple(Verdict::Holds)
-    } else {
-        simple(Verdict::Fails(faults.join("; ")))
-    }
-}
-
-/// What is wrong with one element, in the classes of rpm's check-rpaths-worker.
-fn fault(path: &str) -> Option<&'static str> {
-    let standard = ["/lib", "/lib64", "/usr/lib", "/usr/lib64"];
-    if path.is_empty() {
-        return Some("empty: the current directory");
-    }
-    if path.contains("..") && !path.starts_with("$ORIGIN") {
-        return Some("leads upwards");
-    }
-    if path.starts_with("$ORIGIN") || path.starts_with("${ORIGIN}") {
-        return None;
-    }
-    if !path.starts_with('/') {
-        return Some("relative: the current directory");
-    }
-    if standard.contains(&path.trim_end_matches('/')) {
-        return Some("a standard path, searched anyway");
-    }
-    if path.starts_with("/usr/") || path.starts_with("/opt/") || path.starts_with("/lib") {
-        None
-    } else {
-        Some("outside of /usr")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::fault;
-
-    #[test]
-    fn rpath_elements_are_classed_as_rpm_does() {
-        for bad in ["", "lib", "/usr/lib/../x", "/tmp/x", "/home/me/build", "/usr/lib"] {
-            assert!(fault(bad).is_some(), "{bad}");
-        }
-        for good in ["$ORIGIN/../lib", "/usr/lib/x86_64-linux-gnu/pulseaudio", "/opt/x/lib"] {
-            assert!(fault(good).is_none(), "{good}");
-        }
     }
 }

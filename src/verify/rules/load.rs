@@ -1,20 +1,12 @@
 //! Rules about what is mapped and how. Pure.
 
 use super::Object;
-use super::link::{is_loaded, not_loaded};
-use crate::elf::relro::{PAGE, is_looked_for, range, segment};
-use crate::elf::{Facts, Kind, Machine, Segment, SegmentKind};
+use super::link::{is_for_processes, is_loaded, not_loaded};
+use crate::elf::relro::{PAGE, is_looked_for, names_protection, page_sizes, range, segment};
+use crate::elf::{Facts, Kind, Machine, Segment, SegmentKind, Writable, irelative_slots};
 use crate::verify::Verdict;
 
 type Answer = (Verdict, String);
-
-/// Sizes of pages kernels of the machine are built with; a protection must hold with each.
-fn pages(machine: Machine) -> &'static [u64] {
-    match machine {
-        Machine::Aarch64 | Machine::PowerPc64 => &[PAGE, 0x1_0000],
-        _ => &[PAGE],
-    }
-}
 
 pub(super) fn relro(object: Object<'_>) -> Answer {
     if !is_loaded(object) {
@@ -27,26 +19,45 @@ pub(super) fn relro(object: Object<'_>) -> Answer {
     };
     // glibc's start code protects static programs, too (csu/libc-start.c, _dl_protect_relro); musl's does not.
     // A text is no proof that the code is there, and the code that asks for the header no proof of what it does with it.
-    let text =
-        || facts.image.contains(b"cannot apply additional memory protection after relocation");
-    if is_static && !(is_looked_for(facts) == Some(true) && text()) {
+    if is_static && !(is_looked_for(facts) == Some(true) && names_protection(facts)) {
         let why = "static without glibc's start code: only its own could tell whether it protects what PT_GNU_RELRO names";
         return (Verdict::CannotTell(why.to_owned()), String::new());
     }
-    let mut answer = (Verdict::Holds, String::new());
-    for page in pages(facts.machine) {
-        answer = covered(object, header, *page);
-        if answer.0 != Verdict::Holds {
-            break;
-        }
+    let slots = Slots::of(object);
+    let mut answers: Vec<(u64, Answer)> = page_sizes(facts)
+        .into_iter()
+        .map(|page| (page, covered(object, header, page, &slots)))
+        .collect();
+    // It must hold with every page size; the smallest speaks first.
+    let held = |answer: &(u64, Answer)| answer.1.0 == Verdict::Holds;
+    let holds: Vec<u64> = answers.iter().filter(|it| held(it)).map(|(page, _)| *page).collect();
+    let (several, worst) = (answers.len() > 1, answers.iter().position(|it| !held(it)));
+    let (page, (verdict, evidence)) = answers.swap_remove(worst.unwrap_or(0));
+    let verdict = if several { with_pages(verdict, page, &holds) } else { verdict };
+    (verdict, evidence)
+}
+
+/// Says which page size a verdict is about, and with which it would be another.
+fn with_pages(verdict: Verdict, page: u64, holds: &[u64]) -> Verdict {
+    if holds.is_empty() {
+        return verdict;
     }
-    answer
+    let sizes: Vec<String> = holds.iter().map(|page| (page >> 10).to_string()).collect();
+    let (page, sizes) = (page >> 10, sizes.join(" and "));
+    let pages = format!("with pages of {page} KiB; with {sizes} KiB it holds");
+    match verdict {
+        Verdict::Fails(why) => Verdict::Fails(format!("{why} {pages}")),
+        Verdict::Partial { n, m, what } => {
+            Verdict::Partial { n, m, what: format!("{what} {pages}") }
+        }
+        other => other,
+    }
 }
 
 /// No pages are named: right only where there is no GOT, as in Go's static programs. A section's name makes it likely, the
 /// code decides, and headers alone do not tell.
 fn without_relro(object: Object<'_>) -> Verdict {
-    let named = || object.facts.sections.list.iter().any(|section| section.name.starts_with(".go"));
+    let named = || object.facts.sections.list.iter().any(|section| is_of_go(section.name));
     match object.code {
         Some(_) if object.facts.dynamic.is_none() && super::coverage::is_go(object) => {
             Verdict::NotApplicable("compiled by Go, static: there is no GOT".to_owned())
@@ -59,8 +70,50 @@ fn without_relro(object: Object<'_>) -> Verdict {
     }
 }
 
+/// Sections that Go's linker makes; `.got` is none.
+fn is_of_go(name: &str) -> bool {
+    name.starts_with(".go.") || name.ends_with(".gopclntab") || name == ".gosymtab"
+}
+
+/// Words that must not be written after start, by who fills them in.
+struct Slots {
+    /// The GOT, the init arrays.
+    fixed: Vec<u64>,
+    /// `.dynamic`
+    table: Option<u64>,
+    /// Those of the PLT.
+    plt: Vec<u64>,
+    /// The GOT's, or data's.
+    unclear: Vec<u64>,
+    /// What no RELRO protects.
+    writable: Writable,
+}
+
+impl Slots {
+    fn of(object: Object<'_>) -> Self {
+        let facts = object.facts;
+        let writable = Writable::of(&facts.segments);
+        let Some(dynamic) = &facts.dynamic else {
+            let plt = irelative_slots(facts);
+            return Self { fixed: Vec::new(), table: None, plt, unclear: Vec::new(), writable };
+        };
+        let mut fixed: Vec<u64> = dynamic.slots.iter().map(|slot| slot.address).collect();
+        for (address, size) in dynamic.arrays.iter().filter(|(_, size)| *size > 0) {
+            fixed.extend([*address, address.saturating_add(size - 1)]);
+        }
+        let table = facts.segments.iter().rfind(|segment| segment.kind == SegmentKind::Dynamic);
+        let plt = dynamic.plt_slots.iter().map(|slot| slot.address).collect();
+        let table = table.map(|segment| segment.address);
+        Self { fixed, table, plt, unclear: dynamic.unclear_slots.clone(), writable }
+    }
+
+    fn count(&self) -> usize {
+        self.fixed.len() + self.plt.len() + usize::from(self.table.is_some())
+    }
+}
+
 /// What the loader makes read-only with pages of a size, and what stays writable.
-fn covered(object: Object<'_>, segment: &Segment, page: u64) -> Answer {
+fn covered(object: Object<'_>, segment: &Segment, page: u64, slots: &Slots) -> Answer {
     let facts = object.facts;
     let (start, end) = range(facts, page).unwrap_or_default();
     if start >= end {
@@ -70,48 +123,62 @@ fn covered(object: Object<'_>, segment: &Segment, page: u64) -> Answer {
         );
         return (Verdict::Fails(why), String::new());
     }
-    let outside = |address: &u64| *address < start || *address >= end;
-    let Some(dynamic) = &facts.dynamic else {
-        return (Verdict::Holds, format!("read-only after start: {start:#x}-{end:#x}"));
-    };
-    let mut fixed: Vec<u64> = dynamic.slots.iter().map(|slot| slot.address).collect();
-    for (address, size) in dynamic.arrays.iter().filter(|(_, size)| *size > 0) {
-        fixed.extend([*address, address.saturating_add(size - 1)]);
-    }
-    let table = facts.segments.iter().rfind(|segment| segment.kind == SegmentKind::Dynamic);
-    fixed.extend(table.map(|segment| segment.address));
-    let plt: Vec<u64> = dynamic.plt_slots.iter().map(|slot| slot.address).collect();
-    let left: Vec<u64> = fixed.iter().copied().filter(outside).collect();
-    let plt_left: Vec<u64> = plt.iter().copied().filter(outside).collect();
-    let all = fixed.len() + plt.len();
-    let mut evidence = format!(
-        "read-only after start: {start:#x}-{end:#x}; {all} slots, {} outside",
-        left.len() + plt_left.len()
-    );
+    let writable =
+        |address: &u64| (*address < start || *address >= end) && slots.writable.contains(*address);
+    let left = |slots: &[u64]| slots.iter().copied().filter(writable).collect::<Vec<u64>>();
+    let (fixed, plt, unclear) = (left(&slots.fixed), left(&slots.plt), left(&slots.unclear));
+    let table = slots.table.filter(writable);
+    let (all, lost) = (slots.count(), fixed.len() + plt.len() + usize::from(table.is_some()));
+    let mut evidence =
+        format!("read-only after start: {start:#x}-{end:#x}; {all} slots, {lost} outside");
     if let Some(code) = object.code {
         let pointers = code.targets.writable_pointers;
         evidence.push_str(&format!("; {pointers} other pointers to functions stay writable"));
     }
-    let first = left.iter().chain(&plt_left).min().copied().unwrap_or(0);
-    let verdict = match (left.len(), plt_left.len(), dynamic.bind_now) {
-        (0, 0, true) => Verdict::Holds,
-        // The loader writes lazily bound slots after it has protected the rest.
-        (0, outside, false) => Verdict::Partial {
-            n: all - outside,
-            m: all,
-            what: if super::link::is_musl(facts) {
-                "slots become read-only; those of the PLT lie outside and stay writable".to_owned()
-            } else {
-                "slots become read-only; those of the PLT are bound lazily and stay writable"
-                    .to_owned()
-            },
-        },
-        (a, b, _) => Verdict::Fails(format!(
-            "{} of {all} slots stay writable, the first at {first:#x}",
-            a + b
+    let verdict = match (fixed.as_slice(), plt.as_slice(), table) {
+        ([], [], None) if !unclear.is_empty() => Verdict::CannotTell(format!(
+            "{} words that get addresses of other files stay writable, the first at {:#x}; section headers would tell \
+             the GOT from data",
+            unclear.len(),
+            unclear[0]
         )),
+        ([], [], None) => Verdict::Holds,
+        ([], [], Some(table)) => Verdict::Partial {
+            n: all - lost,
+            m: all,
+            what: format!(
+                "slots become read-only; .dynamic at {table:#x} lies outside and stays writable: patchelf moves it there"
+            ),
+        },
+        // The loader writes lazily bound slots after it has protected the rest.
+        ([], [_, ..], None) if all > lost && filled_late(object) => Verdict::Partial {
+            n: all - lost,
+            m: all,
+            what: format!("slots become read-only; {} stay writable", who_fills(object)),
+        },
+        _ => {
+            let lost_ones = fixed.iter().chain(&plt).chain(&table);
+            let first = lost_ones.min().copied().unwrap_or(0);
+            Verdict::Fails(format!("{lost} of {all} slots stay writable, the first at {first:#x}"))
+        }
     };
     (verdict, evidence)
+}
+
+/// Slots of the PLT lie outside by design, not by accident.
+fn filled_late(object: Object<'_>) -> bool {
+    object.facts.dynamic.as_ref().is_some_and(|dynamic| !dynamic.bind_now)
+}
+
+/// What the slots of the PLT are.
+fn who_fills(object: Object<'_>) -> &'static str {
+    if object.facts.kind == Kind::StaticPie {
+        "those that resolvers fill at start (IRELATIVE) lie outside and"
+    } else if super::link::binds_at_start(object.facts) {
+        "those of the PLT lie outside and"
+    } else {
+        "those of the PLT are bound lazily and"
+    }
 }
 
 /// What a file without PT_GNU_STACK gets: the kernel's word on the main stack (arch/*/include/asm/elf.h
@@ -119,26 +186,28 @@ fn covered(object: Object<'_>, segment: &Segment, page: u64) -> Answer {
 /// DEFAULT_STACK_PERMS).
 fn without_header(facts: &Facts<'_>) -> Verdict {
     let why = match facts.machine {
-        Machine::X86 => {
+        Machine::X86 | Machine::Mips | Machine::PowerPc => {
             "no PT_GNU_STACK: the kernel maps everything readable executable, the stack included"
         }
         Machine::Arm => "no PT_GNU_STACK: the kernel maps everything readable executable",
-        Machine::X86_64 => {
+        Machine::X86_64 | Machine::S390 | Machine::Sparc => {
             "no PT_GNU_STACK: glibc makes the stacks of threads executable, the kernel not the main one"
         }
-        Machine::Aarch64 | Machine::Riscv => return Verdict::Holds,
-        Machine::PowerPc64 | Machine::S390 | Machine::Other(_) => {
-            "no PT_GNU_STACK, and what the machine then does is not known here; `-z noexecstack` would tell"
+        Machine::Aarch64 | Machine::Riscv | Machine::LoongArch | Machine::PowerPc64 => {
+            return Verdict::Holds;
+        }
+        Machine::NoProcess(_) | Machine::Other(_) => {
+            return Verdict::CannotTell(
+                "no PT_GNU_STACK, and what the machine then does is not known here; `-z noexecstack` would tell"
+                    .to_owned(),
+            );
         }
     };
-    match facts.machine {
-        Machine::X86 | Machine::Arm | Machine::X86_64 => Verdict::Fails(why.to_owned()),
-        _ => Verdict::CannotTell(why.to_owned()),
-    }
+    Verdict::Fails(why.to_owned())
 }
 
 pub(super) fn stack(object: Object<'_>) -> Answer {
-    if object.facts.kind == Kind::Relocatable {
+    if object.facts.kind == Kind::Relocatable && is_for_processes(object) {
         return object_stack(object);
     }
     if !is_loaded(object) {
@@ -168,13 +237,16 @@ fn object_stack(object: Object<'_>) -> Answer {
             (Verdict::Fails(".note.GNU-stack is executable".to_owned()), String::new())
         }
         Some(_) => (Verdict::Holds, ".note.GNU-stack".to_owned()),
-        // GNU ld's default per machine: `elf_backend_default_execstack` (bfd/elfnn-aarch64.c, bfd/elfnn-riscv.c: 0).
-        None if code && matches!(object.facts.machine, Machine::Aarch64 | Machine::Riscv) => (
+        None if code && object.facts.machine.objects_need_no_stack_note() => (
             Verdict::Holds,
             "no .note.GNU-stack: on this machine the linker leaves the stack alone".to_owned(),
         ),
         None if code => (
-            Verdict::Fails("no .note.GNU-stack: the linker makes the stack executable".to_owned()),
+            Verdict::Fails(
+                "no .note.GNU-stack: GNU ld makes the stack executable unless it was configured not to; lld and mold do \
+                 not"
+                    .to_owned(),
+            ),
             String::new(),
         ),
         None => (Verdict::NotApplicable("no code in this object".to_owned()), String::new()),
@@ -183,7 +255,7 @@ fn object_stack(object: Object<'_>) -> Answer {
 
 pub(super) fn write_execute(object: Object<'_>) -> Answer {
     let facts = object.facts;
-    if facts.kind == Kind::Relocatable {
+    if facts.kind == Kind::Relocatable && is_for_processes(object) {
         let both = facts
             .sections
             .list

@@ -2,8 +2,10 @@
 
 mod coverage;
 pub(crate) mod fortify;
+mod fortify_static;
 mod link;
 mod load;
+mod search;
 mod state;
 mod strings;
 mod units;
@@ -16,6 +18,8 @@ use crate::elf::{Code, Facts, Unit};
 #[derive(Debug, Clone, Copy)]
 pub struct Object<'a> {
     pub facts: &'a Facts<'a>,
+    /// Where the file is: in a package where it will be installed.
+    pub path: &'a str,
     /// `None` where the code is not read.
     pub code: Option<&'a Code<'a>>,
     /// Compilation units, of the file or of its debug file.
@@ -109,10 +113,10 @@ pub static RULES: &[Rule] = &[
     Rule {
         name: "rpath",
         summary: "no library is looked up where somebody else could put one",
-        source: "rpm check-rpaths-worker's classes",
+        source: "rpm check-rpaths-worker's classes; glibc elf/dl-load.c: is_dst, decompose_rpath, names with a slash",
         page: &pages::RPATH,
         needs: Needs::Headers,
-        check: link::rpath,
+        check: search::rpath,
     },
     Rule {
         name: "nodlopen",

@@ -72,6 +72,9 @@ pub(super) fn headers(object: Object<'_>) -> Answer {
     }
     let facts = object.facts;
     let mut faults = facts.unreadable.clone();
+    if is_packed(facts) {
+        faults.push("packed by UPX: what runs is not to be seen; `upx -d` unpacks it".to_owned());
+    }
     doubles(facts, &mut faults);
     segments(facts, facts.image.length(), &mut faults);
     sections(facts, &mut faults);
@@ -90,6 +93,12 @@ pub(super) fn headers(object: Object<'_>) -> Answer {
         text.push_str(&format!("; and {more} more"));
     }
     (Verdict::Fails(text), evidence)
+}
+
+/// UPX writes its mark behind the program headers, and leaves no section headers.
+fn is_packed(facts: &Facts<'_>) -> bool {
+    let head = facts.image.up_to(0, 1024).unwrap_or_default();
+    facts.sections.list.is_empty() && memchr::memmem::find(head, b"UPX!").is_some()
 }
 
 /// Headers of which the kernel and the loader take the first or the last, and tools whichever they like.
@@ -131,13 +140,7 @@ fn segments(facts: &Facts<'_>, length: u64, faults: &mut Vec<String>) {
         last = segment.address;
     }
     let program = !matches!(facts.kind, Kind::SharedLibrary);
-    let executable = facts.segments.iter().any(|segment| {
-        segment.kind == SegmentKind::Load
-            && segment.execute
-            && facts.entry >= segment.address
-            && facts.entry - segment.address < segment.memory_size
-    });
-    if program && !executable {
+    if program && !entry_runs(facts) {
         faults.push(format!("the entry point {:#x} is not in executable memory", facts.entry));
     }
     // Tools read at the offset, and so does the kernel; the loader reads at the address.
@@ -152,6 +155,30 @@ fn segments(facts: &Facts<'_>, length: u64, faults: &mut Vec<String>) {
                 faults.push(format!("{name} has another offset than its address is mapped from"));
             }
         }
+    }
+}
+
+/// The entry point leads to code.
+fn entry_runs(facts: &Facts<'_>) -> bool {
+    let inside = |address: u64, executable: bool| {
+        facts.segments.iter().any(|segment| {
+            segment.kind == SegmentKind::Load
+                && (segment.execute || !executable)
+                && address >= segment.address
+                && address - segment.address < segment.memory_size
+        })
+    };
+    if !facts.descriptors {
+        return inside(facts.entry, true);
+    }
+    // A function descriptor begins with the address of the code; a relocation may fill it in.
+    let word = offset_of(&facts.segments, facts.entry).and_then(|at| facts.image.slice(at, 8));
+    let word: Option<[u8; 8]> = word.and_then(|bytes| bytes.try_into().ok());
+    let number = if facts.little_endian { u64::from_le_bytes } else { u64::from_be_bytes };
+    match word.map(number) {
+        Some(0) => inside(facts.entry, false),
+        Some(code) => inside(code, true),
+        None => false,
     }
 }
 

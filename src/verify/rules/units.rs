@@ -25,7 +25,7 @@ fn tally<'u>(object: Object<'u>, told: &dyn Fn(&KnownOptions) -> bool) -> Tally<
         match options.compiler {
             Compiler::Gcc | Compiler::Clang if told(&options) => out.on += 1,
             Compiler::Gcc | Compiler::Clang => out.off.push(unit),
-            Compiler::ClangSilent | Compiler::Other => out.silent += 1,
+            Compiler::Silent | Compiler::Other => out.silent += 1,
             Compiler::GccLinkTime | Compiler::Rust | Compiler::Go | Compiler::Assembler => {}
         }
     }
@@ -121,6 +121,10 @@ pub(super) fn evidence(object: Object<'_>) -> Answer {
         }
     }
     let evidence = format!("{known} of {} units say how they were compiled", all.len());
+    if known == 0 && object.units.iter().all(|unit| unit.split) {
+        let why = "split debug information: how the units were compiled stands in .dwo or .dwp files, which are not read";
+        return (Verdict::NotApplicable(why.to_owned()), evidence);
+    }
     if known == 0 {
         let why =
             "no unit names its options; -grecord-gcc-switches or -grecord-command-line would tell";

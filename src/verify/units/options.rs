@@ -10,7 +10,7 @@ pub(crate) enum Compiler {
     /// With `-grecord-command-line`.
     Clang,
     /// The producer names no options.
-    ClangSilent,
+    Silent,
     Rust,
     Go,
     Assembler,
@@ -58,10 +58,11 @@ fn compiler(producer: &str) -> Compiler {
     } else if producer.starts_with("GNU GIMPLE") {
         Compiler::GccLinkTime
     } else if producer.starts_with("GNU ") {
-        Compiler::Gcc
+        // With -gno-record-gcc-switches the language and the version are all: it was not told -O0, it does not say.
+        if producer.contains(" -") { Compiler::Gcc } else { Compiler::Silent }
     } else if producer.contains("clang") {
         // The command line follows the version: a path, then options.
-        if producer.contains(" -") { Compiler::Clang } else { Compiler::ClangSilent }
+        if producer.contains(" -") { Compiler::Clang } else { Compiler::Silent }
     } else if producer.starts_with("Go cmd/compile") {
         Compiler::Go
     } else {
@@ -95,7 +96,7 @@ pub(crate) fn options(producer: &str) -> KnownOptions {
                     out.fortify = level.parse().ok();
                 }
             }
-            Some((_, "_FORTIFY_SOURCE")) => out.fortify = None,
+            Some((_, "_FORTIFY_SOURCE")) => out.fortify = Some(0),
             Some(_) => {}
             None => one(word, &mut out, &mut hardened),
         }
@@ -184,16 +185,20 @@ mod tests {
         assert_eq!(options("GNU C17 12.2.0 -g -O0").fortify, Some(0));
         let undefined =
             options("clang version 19 /usr/bin/clang -O2 -D _FORTIFY_SOURCE=3 -U _FORTIFY_SOURCE");
-        assert_eq!(undefined.fortify, None);
+        assert_eq!(undefined.fortify, Some(0));
+        let gcc_16 = "GNU C23 16.2.0 -D _FORTIFY_SOURCE=3 -mtune=generic -g -O2";
+        assert_eq!(options(gcc_16).fortify, Some(3));
     }
 
     #[test]
     fn compilers_are_told_apart() {
         for (producer, compiler) in [
             ("GNU AS 2.40", Compiler::Assembler),
+            ("GNU C23 16.2.0", Compiler::Silent),
+            ("GNU C++17 12.2.0 -O2", Compiler::Gcc),
             ("GNU GIMPLE 12.2.0 -fltrans", Compiler::GccLinkTime),
             ("clang LLVM (rustc version 1.95.0)", Compiler::Rust),
-            ("Debian clang version 14.0.6", Compiler::ClangSilent),
+            ("Debian clang version 14.0.6", Compiler::Silent),
             ("Go cmd/compile go1.19", Compiler::Go),
             (
                 "Debian clang version 19.1.7 /usr/bin/clang -DX=\"rustc version 1\" -c a.c",
