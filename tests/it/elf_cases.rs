@@ -336,7 +336,9 @@ fn what_is_read_of_a_file_changes_no_verdict() {
         }
         // A static program is searched for the mark of glibc.
         let is_static = file.contains("static");
-        assert!(is_static || read.get() < 64 << 10, "{file}: {} of {}", read.get(), bytes.len());
+        // An object of 65,300 section headers is little else.
+        let much = is_static || file == "many_sections.o";
+        assert!(much || read.get() < 64 << 10, "{file}: {} of {}", read.get(), bytes.len());
     }
 }
 

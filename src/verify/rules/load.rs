@@ -46,7 +46,9 @@ pub(super) fn relro(object: Object<'_>) -> Answer {
 /// No pages are named: right only where there is no GOT, as in Go's static programs. A section's name makes it likely, the
 /// code decides, and headers alone do not tell.
 fn without_relro(object: Object<'_>) -> Verdict {
-    let named = || object.facts.sections.list.iter().any(|section| section.name.starts_with(".go"));
+    let named = || {
+        object.facts.sections.list.iter().any(|section| crate::elf::names_go_section(section.name))
+    };
     match object.code {
         Some(_) if object.facts.dynamic.is_none() && super::coverage::is_go(object) => {
             Verdict::NotApplicable("compiled by Go, static: there is no GOT".to_owned())

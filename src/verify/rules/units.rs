@@ -25,7 +25,7 @@ fn tally<'u>(object: Object<'u>, told: &dyn Fn(&KnownOptions) -> bool) -> Tally<
         match options.compiler {
             Compiler::Gcc | Compiler::Clang if told(&options) => out.on += 1,
             Compiler::Gcc | Compiler::Clang => out.off.push(unit),
-            Compiler::ClangSilent | Compiler::Other => out.silent += 1,
+            Compiler::GccSilent | Compiler::ClangSilent | Compiler::Other => out.silent += 1,
             Compiler::GccLinkTime | Compiler::Rust | Compiler::Go | Compiler::Assembler => {}
         }
     }

@@ -5,6 +5,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compiler {
     Gcc,
+    /// GCC that names no options.
+    GccSilent,
     /// GCC at link time: its options are those of the linking, each function keeps those of its source unit.
     GccLinkTime,
     /// With `-grecord-command-line`.
@@ -58,7 +60,8 @@ fn compiler(producer: &str) -> Compiler {
     } else if producer.starts_with("GNU GIMPLE") {
         Compiler::GccLinkTime
     } else if producer.starts_with("GNU ") {
-        Compiler::Gcc
+        // With -gno-record-gcc-switches the version is all; else at least -mtune or -march is named.
+        if producer.contains(" -") { Compiler::Gcc } else { Compiler::GccSilent }
     } else if producer.contains("clang") {
         // The command line follows the version: a path, then options.
         if producer.contains(" -") { Compiler::Clang } else { Compiler::ClangSilent }
