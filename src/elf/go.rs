@@ -10,6 +10,7 @@
 use super::facts::{Facts, Kind, Machine};
 use super::functions::{self, Range};
 use super::memory::Memory;
+use super::symbols::NamedFunction;
 
 /// The largest number of functions a Go table may have: the largest Go programs have some hundred
 /// thousand.
@@ -73,6 +74,13 @@ impl Table {
         }
     }
 
+    /// Tells whether a named function is Go's: one of its functions, or one of the marks of a byte of padding that its linker
+    /// (1.26 and later) leaves in `.symtab` only.
+    pub(super) fn names(&self, memory: &Memory<'_>, function: &NamedFunction<'_>) -> bool {
+        let (start, end) = (function.address, function.address.saturating_add(function.size));
+        self.owns(start) || !has_code(memory, Range { start, end })
+    }
+
     /// Tells whether an address lies in one of Go's functions.
     pub(super) fn owns(&self, address: u64) -> bool {
         let after = self.own.partition_point(|range| range.start <= address);
@@ -92,6 +100,11 @@ pub(super) fn table(memory: &Memory<'_>, facts: &Facts<'_>, unwound: &[Range]) -
         .map(|section| section.address);
     let mut read = |address| read(memory, facts, address, unwound);
     named.into_iter().find_map(&mut read).or_else(|| places(memory).into_iter().find_map(read))
+}
+
+/// Tells a name that Go's linker gives a section: `.gopclntab`, `.go.buildinfo`, `.note.go.buildid`. `.got` is none.
+pub fn names_section(name: &str) -> bool {
+    [".go.", ".gopclntab", ".gosymtab"].iter().any(|part| name.contains(part))
 }
 
 /// Aligned words of data that look like the first eight bytes of a table.
@@ -226,11 +239,7 @@ fn read(memory: &Memory<'_>, facts: &Facts<'_>, address: u64, unwound: &[Range])
     // Where .eh_frame knows a function, that is what it is, whoever else claims it.
     table.own.retain(|range| !overlaps(unwound, *range));
     // Go's linker marks the beginning and end of its FIPS code (1.24) with functions of nothing but padding.
-    let code = |range: &Range| {
-        let size = range.end.saturating_sub(range.start).min(CHUNK);
-        memory.look(range.start, size, functions::no_padding).unwrap_or(0) > 0
-    };
-    table.foreign.retain(|range| code(range) && !overlaps(unwound, *range));
+    table.foreign.retain(|range| has_code(memory, *range) && !overlaps(unwound, *range));
     table.own.retain(|range| range.start < range.end);
     let starts = table.own.iter();
     table.checked = starts.filter(|range| checks_stack(memory, facts.machine, **range)).count();
@@ -239,19 +248,37 @@ fn read(memory: &Memory<'_>, facts: &Facts<'_>, address: u64, unwound: &[Range])
     enough.then_some(table)
 }
 
+/// Tells whether a range holds something else than padding.
+fn has_code(memory: &Memory<'_>, range: Range) -> bool {
+    let size = range.end.saturating_sub(range.start).min(CHUNK);
+    memory.look(range.start, size, functions::no_padding).unwrap_or(0) > 0
+}
+
 /// Where code begins when the header does not say it (Go 1.26 and later): where the first functions check their stacks.
 fn beginning(memory: &Memory<'_>, machine: Machine, pairs: &[u64]) -> Option<u64> {
     const FIRST: usize = 256;
+    // Of 256 functions in a row half begin with the check itself, in most parts of a program; small methods that reflection
+    // keeps, which need none, stand together at the beginning.
+    const PARTS: usize = 8;
+    let all: Vec<u64> = pairs.iter().step_by(2).copied().collect();
+    (0..PARTS).find_map(|part| {
+        let row = all.get(all.len() * part / PARTS..)?;
+        let row = &row[..row.len().min(FIRST)];
+        let first = *row.first()?;
+        let starts: Vec<usize> = row
+            .iter()
+            .filter_map(|start| usize::try_from(start.checked_sub(first)?).ok())
+            .collect();
+        base_of(memory, machine, first, &starts)
+    })
+}
+
+/// Where code begins when functions start at these distances from `first`, which counts from there.
+fn base_of(memory: &Memory<'_>, machine: Machine, first: u64, starts: &[usize]) -> Option<u64> {
     const NEAR: u64 = 256 << 10;
     const SEARCHED: u64 = 1 << 20;
-    // Of the first 256 functions 54 % begin with the check itself.
+    const FEW: usize = 64;
     const MIN_PERCENT: usize = 33;
-    let starts: Vec<usize> = pairs
-        .iter()
-        .step_by(2)
-        .take(FIRST)
-        .filter_map(|start| usize::try_from(*start).ok())
-        .collect();
     let begins = |code: &[u8]| match machine {
         Machine::X86_64 => code.starts_with(b"\x49\x3b\x66\x10"),
         _ => check(machine, code.get(..4).unwrap_or_default()),
@@ -260,12 +287,13 @@ fn beginning(memory: &Memory<'_>, machine: Machine, pairs: &[u64]) -> Option<u64
         starts.iter().filter(|start| bytes.get(**start..).is_some_and(begins)).count()
     };
     memory.code().find_map(|region| {
-        memory.look(region.address, SEARCHED + NEAR, |bytes| {
+        let from = region.address.checked_add(first)?;
+        memory.look(from, SEARCHED + NEAR, |bytes| {
             let base = (0..bytes.len()).step_by(16).find(|base| {
                 let bytes = &bytes[*base..];
-                let few = &starts[..starts.len().min(FIRST / 4)];
+                let few = &starts[..starts.len().min(FEW)];
                 checked(bytes, few) > 0
-                    && checked(bytes, &starts) * 100 >= starts.len() * MIN_PERCENT
+                    && checked(bytes, starts) * 100 >= starts.len() * MIN_PERCENT
             });
             base.map(|base| region.address.wrapping_add(base as u64))
         })?

@@ -29,7 +29,7 @@ pub use code::{Code, Elsewhere, Function, Marks, ObjectSizes, Targets, UnprobedS
 pub use dwarf::{Unit, supplement, units};
 pub use dynamic::{Dynamic, Slot, asks_for_version};
 pub use facts::{Depth, Facts, Kind, Malformed, Segment, SegmentKind, facts, facts_of};
-pub use go::GoCode;
+pub use go::{GoCode, names_section as names_go_section};
 pub use image::{Image, Parts, ReadAt};
 pub use irelative::irelative_slots;
 pub use machine::Machine;

@@ -9,7 +9,7 @@ use goblin::elf::reloc::{self, RelocSection};
 use goblin::elf::section_header::{SHT_REL, SHT_RELA, SHT_SYMTAB};
 use goblin::elf::sym::Symtab;
 
-use super::symbols::{MAX_ENTRIES, text_at};
+use super::symbols::{MAX_ENTRIES, SectionNumbers, text_at};
 use super::{Facts, Machine, Sections};
 
 /// Reads a debug section of an object with its relocations applied. Addresses of code become file
@@ -30,6 +30,7 @@ pub(super) fn relocated<'a>(
     let symbols = symbols.and_then(|table| sections.bytes_of(table)).unwrap_or_default();
     let entry = if ctx.container == Container::Big { 24 } else { 16 };
     let symbols = Symtab::parse(symbols, 0, symbols.len() / entry, ctx).ok();
+    let numbers = SectionNumbers::of(sections, ctx);
     let mut out = bytes;
     for table in tables {
         let Some(raw) = sections.bytes_of(table) else { continue };
@@ -39,7 +40,8 @@ pub(super) fn relocated<'a>(
             let Some(width) = width(machine, relocation.r_type) else { continue };
             let symbol = symbols.as_ref().and_then(|symbols| symbols.get(relocation.r_sym));
             let Some(symbol) = symbol else { continue };
-            let place = sections.list.get(symbol.st_shndx).filter(|section| section.allocated());
+            let place = numbers.section(sections, relocation.r_sym, &symbol);
+            let place = place.filter(|section| section.allocated());
             let base = place.map_or(0, |section| section.offset);
             let addend = relocation.r_addend.unwrap_or(0).cast_unsigned();
             let value = base.wrapping_add(symbol.st_value).wrapping_add(addend);
@@ -101,6 +103,19 @@ pub(super) fn uses_of(facts: &Facts<'_>, variable: &str) -> BTreeMap<u64, Use> {
         }
     });
     out
+}
+
+/// Visits the places in the file where the code of an object names a symbol.
+pub(super) fn places_of(
+    facts: &Facts<'_>,
+    wanted: &dyn Fn(&str) -> bool,
+    visit: &mut dyn FnMut(u64),
+) {
+    of_code(facts, &mut |Named { place, name, .. }| {
+        if wanted(name) {
+            visit(place);
+        }
+    });
 }
 
 /// A relocation of code that names a symbol.

@@ -1,10 +1,11 @@
 //! Symbol tables. Names are slices of the file. Pure.
 
 use goblin::container::{Container, Ctx};
-use goblin::elf::section_header::SHT_SYMTAB;
+use goblin::elf::section_header::{SHN_XINDEX, SHT_SYMTAB, SHT_SYMTAB_SHNDX};
 use goblin::elf::sym::{STB_LOCAL, STT_FILE, STT_FUNC, STT_GNU_IFUNC, Sym, Symtab};
 
-use super::sections::Sections;
+use super::notes::word;
+use super::sections::{Section, Sections};
 
 /// The largest number of symbols, and of relocations, that are read of one table.
 pub(super) const MAX_ENTRIES: usize = 4_000_000;
@@ -52,6 +53,39 @@ pub(super) fn static_symbols<'a>(sections: &Sections<'a>, ctx: Ctx) -> Vec<Symbo
         .collect()
 }
 
+/// Numbers of sections that do not fit into a symbol (gABI: `SHN_XINDEX`, `SHT_SYMTAB_SHNDX`).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SectionNumbers<'a> {
+    /// Four bytes for each symbol.
+    extended: &'a [u8],
+    ctx: Ctx,
+}
+
+impl<'a> SectionNumbers<'a> {
+    pub(super) fn of(sections: &Sections<'a>, ctx: Ctx) -> Self {
+        let table = sections.list.iter().find(|section| section.kind == SHT_SYMTAB_SHNDX);
+        let extended = table.and_then(|table| sections.bytes_of(table)).unwrap_or_default();
+        Self { extended, ctx }
+    }
+
+    /// The section that the symbol at an index of `.symtab` is defined in.
+    pub(super) fn section<'s>(
+        self,
+        sections: &'s Sections<'a>,
+        index: usize,
+        raw: &Sym,
+    ) -> Option<&'s Section<'a>> {
+        let number = if u32::try_from(raw.st_shndx) == Ok(SHN_XINDEX) {
+            let start = index.checked_mul(4)?;
+            let bytes = self.extended.get(start..start.checked_add(4)?)?;
+            usize::try_from(word(bytes, self.ctx)).ok()?
+        } else {
+            raw.st_shndx
+        };
+        sections.list.get(number)
+    }
+}
+
 /// The symbol table `.symtab` and its string table.
 fn tables<'a>(sections: &Sections<'a>) -> Option<(&'a [u8], &'a [u8])> {
     let table = sections.list.iter().find(|section| section.kind == SHT_SYMTAB)?;
@@ -83,9 +117,10 @@ pub(super) fn functions<'a>(
     ctx: Ctx,
 ) -> Vec<NamedFunction<'a>> {
     let Some((table, names)) = tables(sections) else { return Vec::new() };
+    let numbers = SectionNumbers::of(sections, ctx);
     let mut file = "";
     let mut out = Vec::new();
-    for raw in parse(table, ctx) {
+    for (index, raw) in parse(table, ctx).enumerate() {
         let kind = goblin::elf::sym::st_type(raw.st_info);
         if kind == STT_FILE {
             file = text_at(names, raw.st_name);
@@ -95,7 +130,7 @@ pub(super) fn functions<'a>(
             continue;
         }
         let base = if relocatable {
-            sections.list.get(raw.st_shndx).map_or(0, |section| section.offset)
+            numbers.section(sections, index, &raw).map_or(0, |section| section.offset)
         } else {
             0
         };

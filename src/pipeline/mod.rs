@@ -77,7 +77,7 @@ pub struct Loaded {
 }
 
 /// A profile's text, and where it stands.
-struct Text {
+struct Written {
     file: String,
     text: String,
     /// Parents are looked for here.
@@ -87,11 +87,11 @@ struct Text {
 }
 
 /// Finds a profile: `-` is standard input, else a path, else a shipped one by name.
-fn find(name: &str) -> Result<Text, Failure> {
+fn find(name: &str) -> Result<Written, Failure> {
     let here = PathBuf::from(".");
     if name == "-" {
         let text = std::io::read_to_string(std::io::stdin().lock()).map_err(Failure::usage)?;
-        return Ok(Text { file: "<stdin>".to_owned(), text, directory: here, lock: None });
+        return Ok(Written { file: "<stdin>".to_owned(), text, directory: here, lock: None });
     }
     let path = Path::new(name);
     if path.is_file() {
@@ -99,11 +99,11 @@ fn find(name: &str) -> Result<Text, Failure> {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let directory = parent.map_or(here, Path::to_owned);
         let lock = Some(path.with_extension("lock"));
-        return Ok(Text { file: name.to_owned(), text, directory, lock });
+        return Ok(Written { file: name.to_owned(), text, directory, lock });
     }
     if let Some((_, text)) = builtin::PROFILES.iter().find(|(shipped, _)| *shipped == name) {
         let file = format!("{name}.toml");
-        return Ok(Text { file, text: (*text).to_owned(), directory: here, lock: None });
+        return Ok(Written { file, text: (*text).to_owned(), directory: here, lock: None });
     }
     let names: Vec<&str> = builtin::PROFILES.iter().map(|(name, _)| *name).collect();
     let hint = match closest(name, &names) {
@@ -144,7 +144,7 @@ fn parents_in(directory: &Path) -> Vec<String> {
 
 /// Reads a profile by path, a shipped one by name, or standard input (`-`).
 pub fn load(name: &str) -> Result<Loaded, Failure> {
-    let Text { file, text, directory, lock } = find(name)?;
+    let Written { file, text, directory, lock } = find(name)?;
     let texts = std::cell::RefCell::new(vec![(file.clone(), text.clone())]);
     let parents = |parent: &str| {
         let found = find_parent(parent, &directory);

@@ -19,7 +19,7 @@ pub(super) const MACHINES: &[&str] = &[
     "x86-64",
 ];
 
-/// Machines with a name of their own; by `e_machine` (gABI) where the reader of the file has no word for it.
+/// Machines with a name of their own.
 const NAMES: &[(Machine, &str)] = &[
     (Machine::X86, "x86"),
     (Machine::X86_64, "x86-64"),
@@ -28,9 +28,8 @@ const NAMES: &[(Machine, &str)] = &[
     (Machine::Riscv, "riscv"),
     (Machine::PowerPc64, "powerpc64"),
     (Machine::S390, "s390"),
-    (Machine::Other(8), "mips"),
-    (Machine::Other(10), "mips"),
-    (Machine::Other(258), "loongarch"),
+    (Machine::Mips, "mips"),
+    (Machine::LoongArch, "loongarch"),
 ];
 
 /// The machine's name in policies.

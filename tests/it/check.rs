@@ -237,12 +237,12 @@ fn profile(changes: &[(&str, &str)]) -> String {
 #[test]
 fn faults_of_the_text_come_before_one_of_the_source() {
     let sandbox = Sandbox::new();
-    sandbox.write("good.toml", &profile(&[]));
+    sandbox.write("good.toml", profile(&[]));
     let ran = sandbox.quench(&["check", "good.toml"]);
     assert_ne!(ran.code, 0);
     assert!(ran.stderr.contains("nowhere"), "{}", ran.stderr);
     assert!(ran.stderr.contains("good.toml:5:10 (qemu.source)"), "{}", ran.stderr);
-    sandbox.write("bad.toml", &profile(&[("[\"q35\"]", "[q35]"), ("[\"kvm\"]", "[\"kvn\"]")]));
+    sandbox.write("bad.toml", profile(&[("[\"q35\"]", "[q35]"), ("[\"kvm\"]", "[\"kvn\"]")]));
     let ran = sandbox.quench(&["check", "bad.toml"]);
     assert_eq!(ran.code, 2, "{}", ran.stderr);
     for place in ["bad.toml:8:13", "bad.toml:9:17"] {
@@ -264,7 +264,7 @@ fn one_fault_gets_one_message() {
         ("\"whole\"", "\"a/b\""),
         ("arch =", "arch"),
     ] {
-        sandbox.write("one.toml", &profile(&[change]));
+        sandbox.write("one.toml", profile(&[change]));
         let ran = sandbox.quench(&["check", "--text-only", "one.toml"]);
         assert_eq!(ran.code, 2, "{change:?}");
         assert_eq!(ran.stderr.matches("error[").count(), 1, "{change:?}\n{}", ran.stderr);
@@ -276,7 +276,7 @@ fn parents_have_names_and_paths_and_a_wrong_one_a_suggestion() {
     let sandbox = Sandbox::new();
     let with = |parent: &str| {
         let extends = format!("name = \"whole\"\nextends = [\"{parent}\"]");
-        sandbox.write("child.toml", &profile(&[("name = \"whole\"", &extends)]));
+        sandbox.write("child.toml", profile(&[("name = \"whole\"", &extends)]));
         sandbox.quench(&["check", "--text-only", "child.toml"])
     };
     sandbox.write("parent.toml", "schema = 1\n");
@@ -320,7 +320,7 @@ fn ten_thousand_faults_are_counted_and_a_hundred_are_shown() {
     for (list, faults) in
         [(names("\n", false), 10_000), (names(" ", false), 10_000), (names("\n", true), 9_999 + 1)]
     {
-        sandbox.write("many.toml", &profile(&[("[\"virtio-net-pci\"]", &list)]));
+        sandbox.write("many.toml", profile(&[("[\"virtio-net-pci\"]", &list)]));
         let arguments = ["check", "many.toml", "--source", mini];
         let ran = sandbox.quench(&arguments);
         assert_eq!(ran.code, 2);

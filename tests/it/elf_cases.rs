@@ -336,7 +336,9 @@ fn what_is_read_of_a_file_changes_no_verdict() {
         }
         // A static program is searched for the mark of glibc.
         let is_static = file.contains("static");
-        assert!(is_static || read.get() < 64 << 10, "{file}: {} of {}", read.get(), bytes.len());
+        // An object of 65,300 section headers is little else.
+        let much = is_static || file == "many_sections.o";
+        assert!(much || read.get() < 64 << 10, "{file}: {} of {}", read.get(), bytes.len());
     }
 }
 
@@ -480,11 +482,10 @@ fn changed_bytes_never_stop_the_analysis() {
 
 /// A library with a thousand segments, and a table whose bitmaps name sixty-three relocations per word: what is looked up
 /// for each must not go through all segments.
-fn many_of_both() -> Vec<u8> {
-    const SEGMENTS: u64 = 1100;
+fn many_of_both(segments: u64) -> Vec<u8> {
     const TABLE: u64 = 1 << 20;
     const START: u64 = 0x1000_0000;
-    let table = (64 + 56 * (SEGMENTS + 2)).next_multiple_of(0x1000);
+    let table = (64 + 56 * (segments + 2)).next_multiple_of(0x1000);
     let dynamic = table + TABLE;
     let tags = [
         (36, START + table),
@@ -498,7 +499,7 @@ fn many_of_both() -> Vec<u8> {
     ];
     let whole = dynamic + 16 * tags.len() as u64;
     let mut headers = vec![(1, 0, START, whole), (2, dynamic, START + dynamic, whole - dynamic)];
-    headers.extend((0..SEGMENTS).map(|index| (1_u32, 0, 0x1_0000_0000 + index * 0x1000, 64)));
+    headers.extend((0..segments).map(|index| (1_u32, 0, 0x1_0000_0000 + index * 0x1000, 64)));
     let mut out = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0\x3e\0\x01\0\0\0".to_vec();
     out.extend([0_u64, 64, 0].iter().flat_map(|word| word.to_le_bytes()));
     let count = u16::try_from(headers.len()).unwrap();
@@ -521,15 +522,19 @@ fn many_of_both() -> Vec<u8> {
 }
 
 #[test]
-fn a_thousand_segments_and_a_million_relocations_are_told_in_time() {
-    let bytes = many_of_both();
-    let start = std::time::Instant::now();
-    let facts = quench::elf::facts(&bytes).unwrap();
-    assert_eq!(facts.dynamic.unwrap().relr.map(|table| table.1), Some(1 << 20));
-    let _ = judge("many", &bytes, &Policy::default());
-    // A second per megabyte is the promise; going through all segments took 12. Machines under load get their time.
-    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
-    println!("{:?}", start.elapsed());
+fn a_thousand_segments_cost_a_million_relocations_no_search_each() {
+    let took = |segments| {
+        let bytes = many_of_both(segments);
+        let start = std::time::Instant::now();
+        let facts = quench::elf::facts(&bytes).unwrap();
+        assert_eq!(facts.dynamic.unwrap().relr.map(|table| table.1), Some(1 << 20));
+        let _ = judge("many", &bytes, &Policy::default());
+        start.elapsed().as_secs_f64()
+    };
+    // Not a time: two runs of one session. Going through all segments for each took a hundred times as long.
+    let ratio = took(1000) / took(1).max(1e-3);
+    println!("{ratio:.1} times as long as with one segment");
+    assert!(ratio < 20.0, "{ratio}");
 }
 
 pub(crate) fn changed(whole: &[u8], round: usize, random: &mut Random) -> Vec<u8> {

@@ -36,6 +36,9 @@ const NONE: Class = [(0, 0); 4];
 /// Prefixes of 64-bit operands: REX.W, maybe with REX.R; none of r8 to r15 is the base.
 const WIDE: Set = (halves(&[4]), halves(&[8, 0xc]));
 const REX_W: Set = (halves(&[4]), 0xff00);
+/// Opcodes of instructions that compilers reach elements of arrays with: 0x, 2x, 3x arithmetic, 8x mov, cx mov of a number,
+/// fx inc and dec; after 0f 1x, 2x, 5x, 6x, 7x vectors, bx extension, dx.
+const ACCESS: Set = (halves(&[0, 1, 2, 3, 5, 6, 7, 8, 0xb, 0xc, 0xd, 0xf]), 0xffff);
 const LEA: Set = (halves(&[8]), halves(&[0xd]));
 
 /// All classes; the bit of a class is its index.
@@ -81,9 +84,22 @@ const RARE: [Class; 8] = [
         (halves(&[2, 6, 0xa]), halves(&[4, 5])),
         ANY,
     ],
-    NONE,
-    NONE,
-    NONE,
+    // A ModRM byte with SIB after an opcode that reads or writes memory: rsp (or r12) and an index of an even number.
+    [
+        ACCESS,
+        (0x0fff, halves(&[4, 0xc])),
+        (halves(&[0, 1, 3, 4, 5, 7, 8, 9, 0xb, 0xc, 0xd, 0xf]), halves(&[4])),
+        ANY,
+    ],
+    // The same with an index of an odd number, or with rbp.
+    [ACCESS, (0x0fff, halves(&[4, 0xc])), (0xffff, halves(&[5, 0xc, 0xd])), ANY],
+    // The same with r12 as the index: REX.X before the opcode, SIB 24, 64, a4 or e4.
+    [
+        (halves(&[4]), halves(&[2, 3, 6, 7, 0xa, 0xb, 0xe, 0xf])),
+        (halves(&[0, 2, 3, 8, 0xc]), !halves(&[0xd])),
+        (0x0fff, halves(&[4, 0xc])),
+        (halves(&[2, 6, 0xa, 0xe]), halves(&[4])),
+    ],
 ];
 
 const fn halves(values: &[u8]) -> u16 {
@@ -492,6 +508,16 @@ mod tests {
         let [before, a, b, c] = [seen[0], seen[1], seen[2], seen[3]];
         let rex_w = matches!(before, 0x48..=0x4f);
         let sib = b & 7 == 4 && b < 0xc0;
+        // An element of an array on the stack: mov [rsp+reg], mov reg, [rbp+reg-x].
+        let access = matches!(before, 0x88..=0x8b | 0xb6 | 0xb7 | 0xbe | 0xc6 | 0xc7 | 0x11 | 0x7f);
+        if access && a & 7 == 4 && a < 0xc0 && (b & 7 == 4 && b & 0x38 != 0x20 || b & 7 == 5) {
+            return true;
+        }
+        let widened =
+            matches!(before, 0x42 | 0x46 | 0x4a | 0x4e) && matches!(a, 0x88..=0x8b | 0xc6);
+        if widened && b & 7 == 4 && b < 0xc0 && c & 0x3f == 0x24 {
+            return true;
+        }
         match a {
             0x8d => {
                 b & 0xc7 == 5 && matches!(before, 0x48 | 0x4c)

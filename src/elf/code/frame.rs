@@ -55,7 +55,9 @@ pub(super) fn unprobed(code: &[Instruction]) -> Answer {
 
 impl Walk {
     fn step(&mut self, code: &[Instruction], index: usize, instruction: &Instruction) {
-        let first = instruction.op0_register();
+        // x32 has the stack in registers of 32 bits.
+        let first = instruction.op0_register().full_register();
+        let second = instruction.op1_register().full_register();
         let on_stack = instruction.op0_kind() == OpKind::Register && first == Register::RSP;
         match instruction.mnemonic() {
             Mnemonic::Push | Mnemonic::Pushfq => {
@@ -87,9 +89,7 @@ impl Walk {
                 self.settle();
                 self.restart();
             }
-            Mnemonic::Mov
-                if first == Register::RBP && instruction.op1_register() == Register::RSP =>
-            {
+            Mnemonic::Mov if first == Register::RBP && second == Register::RSP => {
                 self.frame = Some(self.pointer);
             }
             Mnemonic::Lea | Mnemonic::Nop | Mnemonic::Prefetcht0 | Mnemonic::Prefetchw => {}
@@ -151,11 +151,11 @@ impl Walk {
         {
             return;
         }
-        let offset = instruction.memory_displacement64().cast_signed();
+        let offset = displacement(instruction);
         if !(-0x1000_0000..=0x1000_0000).contains(&offset) {
             return;
         }
-        match (instruction.memory_base(), self.frame) {
+        match (instruction.memory_base().full_register(), self.frame) {
             (Register::RSP, _) => self.touch(self.pointer - offset),
             (Register::RBP, Some(frame)) => self.touch((frame - offset).min(self.pointer)),
             _ => {}
@@ -166,6 +166,8 @@ impl Walk {
         let immediate = match instruction.op1_kind() {
             OpKind::Immediate8to64 => Some(instruction.immediate8to64()),
             OpKind::Immediate32to64 => Some(instruction.immediate32to64()),
+            OpKind::Immediate8to32 => Some(instruction.immediate8to32().into()),
+            OpKind::Immediate32 => Some(instruction.immediate32().cast_signed().into()),
             _ => None,
         };
         let sub = instruction.mnemonic() == Mnemonic::Sub;
@@ -189,9 +191,9 @@ impl Walk {
     }
 
     fn load_address(&mut self, code: &[Instruction], index: usize, instruction: &Instruction) {
-        let offset = instruction.memory_displacement64().cast_signed();
+        let offset = displacement(instruction);
         let plain = instruction.memory_index() == Register::None;
-        match (instruction.memory_base(), plain) {
+        match (instruction.memory_base().full_register(), plain) {
             (Register::RSP, true) if (-0x4000_0000..0).contains(&offset) => {
                 self.lower(-offset, instruction.ip());
             }
@@ -238,6 +240,15 @@ impl Walk {
     }
 }
 
+/// The displacement of a memory operand; one of 32-bit registers (x32) is not extended.
+pub(super) fn displacement(instruction: &Instruction) -> i64 {
+    if instruction.memory_base().size() == 4 {
+        instruction.memory_displacement32().cast_signed().into()
+    } else {
+        instruction.memory_displacement64().cast_signed()
+    }
+}
+
 fn earlier(code: &[Instruction], index: usize, count: usize) -> impl Iterator<Item = &Instruction> {
     code[index.saturating_sub(count)..index].iter().rev()
 }
@@ -267,8 +278,8 @@ fn bounded(code: &[Instruction], index: usize, register: Register) -> bool {
 /// 0`, `mov [rsp], 0`, `test`).
 fn probed_after(code: &[Instruction], index: usize) -> bool {
     code[index + 1..].iter().take(10).any(|instruction| {
-        let memory =
-            instruction.op0_kind() == OpKind::Memory && instruction.memory_base() == Register::RSP;
+        let memory = instruction.op0_kind() == OpKind::Memory
+            && instruction.memory_base().full_register() == Register::RSP;
         let probe = match instruction.mnemonic() {
             Mnemonic::Or | Mnemonic::Xor | Mnemonic::Mov => immediate(instruction) == Some(0),
             Mnemonic::Test => true,

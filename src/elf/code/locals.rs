@@ -148,15 +148,31 @@ pub(super) fn only_parameters(code: impl Iterator<Item = Instruction>, last: u64
         if apart && let Some(known) = joins.enter(instruction.ip()) {
             state = known;
         }
-        let first = instruction.op0_register();
+        // x32 has the stack in registers of 32 bits.
+        let first = instruction.op0_register().full_register();
+        let second = instruction.op1_register().full_register();
+        let memory_base = instruction.memory_base().full_register();
         let to_register = instruction.op0_kind() == OpKind::Register;
-        let offset = instruction.memory_displacement64().cast_signed();
-        let place = match instruction.memory_base() {
+        let offset = super::frame::displacement(instruction);
+        let place = match memory_base {
             _ if instruction.memory_index() != Register::None => None,
             Register::RSP => Some(state.pointer.saturating_sub(offset)),
             Register::RBP => frame.map(|frame: i64| frame.saturating_sub(offset)),
             _ => None,
         };
+        // An element of a local array, of an index only known at run time.
+        let base = match memory_base {
+            _ if instruction.memory_index() == Register::None => None,
+            Register::RSP => Some(state.pointer),
+            Register::RBP => frame.filter(|_| offset < 0),
+            _ => None,
+        };
+        let nothing = matches!(instruction.mnemonic(), Mnemonic::Nop);
+        if let Some(base) = base.filter(|_| !nothing && first != Register::RSP)
+            && base.saturating_sub(offset) > 0
+        {
+            places.take(i64::MAX);
+        }
         match instruction.mnemonic() {
             Mnemonic::Push => {
                 state.pointer = state.pointer.saturating_add(8);
@@ -172,7 +188,7 @@ pub(super) fn only_parameters(code: impl Iterator<Item = Instruction>, last: u64
             }
             Mnemonic::Mov
                 if first == Register::RBP
-                    && instruction.op1_register() == Register::RSP
+                    && second == Register::RSP
                     && last_pushed == Register::RBP =>
             {
                 frame = Some(state.pointer);
@@ -189,15 +205,8 @@ pub(super) fn only_parameters(code: impl Iterator<Item = Instruction>, last: u64
             {
                 places.store(place);
             }
-            Mnemonic::Mov if to_register && instruction.op1_register() == Register::RSP => {
+            Mnemonic::Mov if to_register && second == Register::RSP => {
                 places.take(state.pointer);
-            }
-            // An element of a local array, of an index only known at run time.
-            Mnemonic::Lea
-                if instruction.memory_base() == Register::RSP
-                    && instruction.memory_index() != Register::None =>
-            {
-                places.take(i64::MAX);
             }
             Mnemonic::Lea if first != Register::RSP => {
                 if let Some(place) = place {

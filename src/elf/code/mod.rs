@@ -9,6 +9,7 @@ mod arm;
 mod classes;
 mod elsewhere;
 mod frame;
+mod guards;
 mod imports;
 mod locals;
 mod program;
@@ -222,7 +223,7 @@ pub fn code<'a>(facts: &Facts<'a>, debug: Option<&Sections<'a>>) -> Option<Code<
     }
     let is_static = matches!(facts.kind, Kind::StaticExecutable | Kind::StaticPie);
     let taken = if facts.machine == Machine::X86_64 {
-        let seen = x86(&memory, facts, &mut out);
+        let seen = x86(&memory, facts, ctx, &mut out);
         if others.is_none() {
             out.bytes += seen.between;
         }
@@ -235,8 +236,9 @@ pub fn code<'a>(facts: &Facts<'a>, debug: Option<&Sections<'a>>) -> Option<Code<
     } else {
         let imports = imports::Imports::of(&memory, facts, true);
         let taken = arm::scan(&memory, facts, ctx, &imports, &mut out);
+        guards::of_aarch64(&memory, facts, &mut out);
         if is_static {
-            out.own = program::of_aarch64(&memory, &out.functions, facts, ctx);
+            out.own = own(&memory, facts, ctx, &out).of_aarch64();
         }
         out.count_calls(&imports);
         taken
@@ -246,7 +248,7 @@ pub fn code<'a>(facts: &Facts<'a>, debug: Option<&Sections<'a>>) -> Option<Code<
 }
 
 /// Reads x86-64 code: scans all of it, then decodes the functions the scan marked.
-fn x86<'a>(memory: &Memory<'_>, facts: &Facts<'a>, out: &mut Code<'a>) -> scan::Seen {
+fn x86<'a>(memory: &Memory<'a>, facts: &Facts<'a>, ctx: Ctx, out: &mut Code<'a>) -> scan::Seen {
     let mut imports = imports::Imports::of(memory, facts, false);
     let mut seen = scan::scan(memory, facts, &imports, out);
     if seen.is_none() {
@@ -258,13 +260,23 @@ fn x86<'a>(memory: &Memory<'_>, facts: &Facts<'a>, out: &mut Code<'a>) -> scan::
         imports = imports::Imports::of(memory, facts, true);
         seen = scan::scan(memory, facts, &imports, out);
     }
-    let seen = seen.unwrap_or_default();
+    let mut seen = seen.unwrap_or_default();
+    guards::of_x86(memory, facts, &mut seen.extents, out);
     decode(memory, facts.entry, &imports, &seen.extents, out);
     if matches!(facts.kind, Kind::StaticExecutable | Kind::StaticPie) {
-        out.own = program::of_x86(memory, &out.functions, facts.entry);
+        out.own = own(memory, facts, ctx, out).of_x86();
     }
     out.count_calls(&imports);
     seen
+}
+
+fn own<'p, 'a>(
+    memory: &'p Memory<'a>,
+    facts: &'p Facts<'a>,
+    ctx: Ctx,
+    code: &'p Code<'a>,
+) -> program::Program<'p, 'a> {
+    program::Program { memory, facts, functions: &code.functions, names: &code.names, ctx }
 }
 
 /// Where functions are, as far as tables of the file say.
@@ -288,7 +300,7 @@ fn known(memory: &Memory<'_>, facts: &Facts<'_>, names: &[NamedFunction<'_>]) ->
     let ranges = functions::ranges(memory, unwound.clone(), names);
     let covered: u64 = length(&ranges);
     // Names are no proof, only a reason to look for one; so is code that nothing explains.
-    let claimed = facts.sections.list.iter().any(|section| section.name.contains(".go"));
+    let claimed = facts.sections.list.iter().any(|section| go::names_section(section.name));
     let all: u64 = memory.code().map(|region| region.end() - region.address).sum();
     let plain = FunctionMap {
         ranges,
@@ -307,7 +319,7 @@ fn known(memory: &Memory<'_>, facts: &Facts<'_>, names: &[NamedFunction<'_>]) ->
         if !claimed && others <= covered { None } else { go::table(memory, facts, &unwound) };
     let Some(table) = table else { return FunctionMap { others: Some(others), ..plain } };
     let names: Vec<NamedFunction<'_>> =
-        names.iter().filter(|function| !table.owns(function.address)).copied().collect();
+        names.iter().filter(|function| !table.names(memory, function)).copied().collect();
     let ranges = functions::ranges(memory, [unwound, table.foreign.clone()].concat(), &names);
     let go = table.with(memory, &ranges);
     FunctionMap {
@@ -364,7 +376,6 @@ fn decode(
         let unprotected = certain > 0
             && function.marks.contains(Marks::FRAME_ADDRESS)
             && !function.marks.contains(Marks::LOADS_CANARY);
-        certain -= usize::from(unprotected);
         // Never checked: true of a function that never returns, and a byte like `ret` may be part of something else.
         let unchecked = function.marks.contains(Marks::LOADS_CANARY | Marks::RETURNS)
             && !function.marks.contains(Marks::CHECKS_CANARY);
@@ -381,6 +392,8 @@ fn decode(
                 }) == Some(true);
             if only_parameters {
                 marks -= Marks::FRAME_ADDRESS;
+            } else {
+                certain -= 1;
             }
         }
         if function.marks.intersects(whole) || unchecked || sized {

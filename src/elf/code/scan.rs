@@ -50,6 +50,8 @@ struct Scan<'s, 'a> {
     bounds: (u64, u64),
     /// In a file at a fixed address.
     numbers: Option<Numbers>,
+    /// Nothing is linked yet.
+    object: bool,
     /// A stub that was not known is there.
     unknown_stub: bool,
 }
@@ -73,6 +75,7 @@ pub(super) fn scan<'a>(
     let numbers = if fixed { Numbers::of(code) } else { None };
     let mut seen =
         Seen { extents: vec![Extent::default(); code.functions.len()], ..Seen::default() };
+    let object = facts.kind == crate::elf::Kind::Relocatable;
     let mut unknown_stub = false;
     let mut chunk = Chunk::new();
     for region in memory.code() {
@@ -91,6 +94,7 @@ pub(super) fn scan<'a>(
                 returning,
                 bounds,
                 numbers,
+                object,
                 unknown_stub,
             };
             scan.between_functions(core.clone());
@@ -215,7 +219,25 @@ impl Scan<'_, '_> {
                 self.mark(at, Marks::TLS_STORE);
             }
             (0xff, 0x15 | 0x25) => self.through_slot(at),
-            _ => {}
+            _ => self.element(at),
+        }
+    }
+
+    /// Looks at what may be a ModRM and a SIB byte, or an opcode before them: an element of an array that lies on the stack. It
+    /// is decoded before it counts, and in no function nothing would be.
+    fn element(&mut self, at: usize) {
+        let modrm = |byte: u8| byte & 7 == 4 && byte < 0xc0;
+        let (byte, next) = (self.byte(at), self.byte(at + 1));
+        let plain = modrm(byte)
+            && access(self.before(at, 1), self.before(at, 2))
+            && (next & 7 == 4 && next & 0x38 != 0x20 || next & 7 == 5 && byte >= 0x40);
+        let widened = self.before(at, 1) & 0xf2 == 0x42
+            && self.before(at, 1) & 1 == 0
+            && access(byte, 0)
+            && modrm(next)
+            && self.byte(at + 2) & 0x3f == 0x24;
+        if (plain || widened) && self.function_at(at).is_some() {
+            self.stack_address(at, Marks::FRAME_ADDRESS);
         }
     }
 
@@ -236,7 +258,11 @@ impl Scan<'_, '_> {
     fn by_stack(&mut self, at: usize) {
         let (before, modrm, sib) = (self.before(at, 1), self.byte(at + 1), self.byte(at + 2));
         let to_stack = modrm & 0x38 == 0x20;
-        let local = sib == 0x24 && (before == 0x4c || before == 0x48 && !to_stack);
+        let indexed =
+            sib & 7 == 4 && sib & 0x38 != 0x20 && matches!(before, 0x48 | 0x4a | 0x4c | 0x4e)
+                || sib & 0x3f == 0x24 && matches!(before, 0x4a | 0x4e);
+        let local = sib == 0x24 && (before == 0x4c || before == 0x48 && !to_stack)
+            || indexed && !(to_stack && before & 4 == 0);
         let marks = if local { Marks::FRAME_ADDRESS } else { Marks::default() };
         self.stack_address(at, marks);
         if to_stack && !local {
@@ -361,11 +387,12 @@ impl Scan<'_, '_> {
         }
     }
 
-    /// Looks at an operand `fs:[0x28]`, the canary: prefix 0x64, maybe REX, opcode, ModRM 00 reg
+    /// Looks at an operand `fs:[0x28]`, the canary, in a kernel's object `gs:[0x28]`: prefix 0x64 or 0x65, maybe REX, opcode, ModRM 00 reg
     /// 100, SIB 0x25, displacement.
     fn canary(&mut self, at: usize) {
         let modrm = self.before(at, 1) & 0xc7 == 0x04;
-        let segment = self.before(at, 3) == 0x64 || self.before(at, 4) == 0x64;
+        let prefixes = [self.before(at, 3), self.before(at, 4)];
+        let segment = prefixes.contains(&0x64) || self.object && prefixes.contains(&0x65);
         if !modrm || !segment || self.number(at + 1) != Some(0x28) {
             return;
         }
@@ -489,6 +516,14 @@ impl Scan<'_, '_> {
             }
         }
     }
+}
+
+/// Tells whether an opcode, maybe with 0f before it, is one that compilers reach elements of arrays with.
+fn access(opcode: u8, before: u8) -> bool {
+    if before == 0x0f {
+        return matches!(opcode, 0x10..=0x17 | 0x28..=0x2f | 0x51..=0x6f | 0x7e | 0x7f | 0xb6 | 0xb7 | 0xbe | 0xbf | 0xd6 | 0xaf | 0xd4 | 0xef | 0xfe);
+    }
+    matches!(opcode, 0x00..=0x03 | 0x08..=0x0b | 0x20..=0x23 | 0x28..=0x2b | 0x30..=0x33 | 0x38..=0x3b | 0x63 | 0x80..=0x8b | 0xc6 | 0xc7 | 0xf6 | 0xf7 | 0xfe | 0xff)
 }
 
 /// Positions of the set bits of a row of bits.

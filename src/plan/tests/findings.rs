@@ -74,7 +74,10 @@ no plan
 fn habits_of_other_programs_get_a_suggestion_that_is_accepted() {
     let profile = "[devices]\nallow = [\"VIRTIO-NET-PCI\", \"-device virtio-blk-pci,drive=a\", \"CONFIG_VIRTIO_BLK\", \
                    \"virtio\"]\n[features]\nenable = [\"--enable-vhost-net\", \"enable_vhost_net\", \"net\"]\n";
-    check(none, profile, str![[r#"
+    check(
+        none,
+        profile,
+        str![[r#"
 error profile::unknown-device: unknown device `VIRTIO-NET-PCI`
   at mini.toml no such device in QEMU 10.0.2
   help did you mean `virtio-net-pci`?
@@ -97,7 +100,8 @@ error plan::unknown-feature: configure of this tree has no feature `net`
   help did you mean `vhost-net`?
 no plan
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]

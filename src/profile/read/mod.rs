@@ -4,7 +4,7 @@ mod keys;
 mod package;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use toml::Spanned;
@@ -641,6 +641,6 @@ fn set<T>(slot: &mut Option<T>, value: Option<T>) {
 }
 
 fn add(list: &mut Vec<Sourced<String>>, entries: Vec<Sourced<String>>) {
-    let mut seen: HashSet<String> = list.iter().map(|old| old.value.clone()).collect();
+    let mut seen: BTreeSet<String> = list.iter().map(|old| old.value.clone()).collect();
     list.extend(entries.into_iter().filter(|entry| seen.insert(entry.value.clone())));
 }

@@ -164,13 +164,39 @@ fn names<'f>(code: &Code<'_>, functions: impl Iterator<Item = &'f Function>) -> 
     }
 }
 
+/// What names tell where the code is not read: whether anything is called when a canary has changed. It is GCC's and
+/// clang's name for it on every machine (GCC: Target Hooks, `TARGET_STACK_PROTECT_FAIL`).
+fn by_name(facts: &Facts<'_>, why: &str) -> Answer {
+    const FAIL: [&str; 2] = ["__stack_chk_fail", "__stack_chk_fail_local"];
+    let named = |defined: bool| {
+        facts.symbols.iter().any(|it| FAIL.contains(&it.name) && it.defined == defined)
+    };
+    let linked =
+        facts.dynamic.is_some() && !facts.unreadable.iter().any(|it| it.contains("symbol"));
+    let verdict = if named(false) {
+        Verdict::NotApplicable(format!(
+            "{why}; __stack_chk_fail is called, so some functions check a canary, and which do not cannot be told"
+        ))
+    } else if linked && !named(true) {
+        Verdict::Fails(format!(
+            "__stack_chk_fail is not imported: no function checks a canary; {why}"
+        ))
+    } else {
+        Verdict::CannotTell(why.to_owned())
+    };
+    (verdict, String::new())
+}
+
 /// The canary of each function that takes the address of a local variable.
 pub(super) fn stack_protector(object: Object<'_>) -> Answer {
     if let Some(answer) = no_code(object.facts) {
         return answer;
     }
     let Some(code) = object.code.filter(|code| 0 < code.bytes && !is_go(object)) else {
-        return unseen(object);
+        return match (object.code, unseen(object)) {
+            (None, (Verdict::CannotTell(why), _)) => by_name(object.facts, &why),
+            (_, answer) => answer,
+        };
     };
     let is_static = matches!(object.facts.kind, Kind::StaticExecutable | Kind::StaticPie);
     let own =
@@ -339,6 +365,10 @@ pub(super) fn branch_targets(object: Object<'_>) -> Answer {
         bare_start.join(", ")
     );
     let verdict = match (note, total - marked, own_missing) {
+        (true, 0, _) if total == 0 && facts.kind == Kind::Relocatable => Verdict::NotApplicable(
+            "an object in whose code no target of an indirect branch is known before it is linked"
+                .to_owned(),
+        ),
         (true, 0, _) => Verdict::Holds,
         (true, _, 0) => Verdict::Partial {
             n: marked,

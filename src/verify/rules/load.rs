@@ -57,7 +57,9 @@ fn with_pages(verdict: Verdict, page: u64, holds: &[u64]) -> Verdict {
 /// No pages are named: right only where there is no GOT, as in Go's static programs. A section's name makes it likely, the
 /// code decides, and headers alone do not tell.
 fn without_relro(object: Object<'_>) -> Verdict {
-    let named = || object.facts.sections.list.iter().any(|section| is_of_go(section.name));
+    let named = || {
+        object.facts.sections.list.iter().any(|section| crate::elf::names_go_section(section.name))
+    };
     match object.code {
         Some(_) if object.facts.dynamic.is_none() && super::coverage::is_go(object) => {
             Verdict::NotApplicable("compiled by Go, static: there is no GOT".to_owned())
@@ -68,11 +70,6 @@ fn without_relro(object: Object<'_>) -> Verdict {
         ),
         _ => Verdict::Fails("no PT_GNU_RELRO".to_owned()),
     }
-}
-
-/// Sections that Go's linker makes; `.got` is none.
-fn is_of_go(name: &str) -> bool {
-    name.starts_with(".go.") || name.ends_with(".gopclntab") || name == ".gosymtab"
 }
 
 /// Words that must not be written after start, by who fills them in.
