@@ -6,6 +6,8 @@
 
 mod backends;
 mod condition;
+mod creatable;
+mod deletion;
 mod diff;
 mod includes;
 mod macros;
@@ -16,6 +18,9 @@ mod qom;
 mod rust;
 #[cfg(test)]
 mod surface_tests;
+mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -195,12 +200,20 @@ pub fn scan(tree: &Tree) -> Catalog {
     let files = files.into_iter().map(|(file, when)| (file, when.with_symbols(&meaning))).collect();
     let mut catalog = Catalog { version, files, ..Catalog::default() };
     let mut backends = Vec::new();
+    let mut initialisers = BTreeMap::new();
     for registered in scanned {
         definitions.extend(registered.types);
         catalog.unseen.extend(registered.unseen);
         backends.extend(registered.backends);
+        initialisers.extend(registered.initialisers);
     }
-    if let Some(deletion) = Deletion::of(tree, &catalog.version) {
+    for definition in &mut definitions {
+        let function = definition.initialiser.as_deref().filter(|_| definition.creatable.is_none());
+        let says = function.and_then(|function| initialisers.get(function));
+        definition.creatable =
+            definition.creatable.or(says.and_then(|it| it.answer(&definition.flags)));
+    }
+    if let Some(deletion) = deletion::Deletion::of(tree, &catalog.version) {
         for definition in &mut definitions {
             if definition.versioned.is_some_and(|version| deletion.expired(version)) {
                 definition.condition = Condition::Never;
@@ -258,33 +271,6 @@ fn is_c(path: &str) -> bool {
 
 fn is_kconfig(path: &str) -> bool {
     path.rsplit('/').next().is_some_and(|name| name.starts_with("Kconfig"))
-}
-
-/// The rule by which old versioned machines are compiled and not registered: `MACHINE_VER_DELETION`
-/// of `include/hw/boards.h`, which says itself that it is without effect before 10.1.
-struct Deletion {
-    /// Age in major versions.
-    cutoff: u32,
-    /// The tree's version.
-    version: (u32, u32),
-}
-
-impl Deletion {
-    fn of(tree: &Tree, version: &str) -> Option<Self> {
-        let text = tree.text("include/hw/boards.h")?;
-        let (_, body) = text.split_once("#define MACHINE_VER_DELETION(")?;
-        let body = body.split("while").next().unwrap_or(body);
-        let (_, cutoff) = text.split_once("#define MACHINE_VER_DELETION_MAJOR ")?;
-        let cutoff = cutoff.split_whitespace().next()?.parse().ok()?;
-        let version = qom::numbers(version)?;
-        (body.contains("return;") && version >= (10, 1)).then_some(Self { cutoff, version })
-    }
-
-    /// Tells whether a version is past its age, as `_MACHINE_VER_IS_CURRENT_EXPIRED` does.
-    fn expired(&self, (major, minor): (u32, u32)) -> bool {
-        let age = self.version.0.saturating_sub(major);
-        age > self.cutoff || age == self.cutoff && self.version.1 >= minor
-    }
 }
 
 /// The files that define macros which are no `CONFIG_` names: `config-host.h` and the header every
@@ -575,119 +561,4 @@ fn bus(parents: &[String]) -> Option<&'static str> {
         .iter()
         .find(|(class, _)| parents.iter().any(|parent| parent == class))
         .map(|(_, bus)| *bus)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    struct With(BTreeSet<&'static str>);
-
-    impl Configuration for With {
-        fn symbol(&self, name: &str) -> bool {
-            self.0.contains(name)
-        }
-        fn option(&self, name: &str) -> bool {
-            self.0.contains(name)
-        }
-        fn arch(&self, name: &str) -> bool {
-            name == "i386"
-        }
-    }
-
-    const MESON: &str = "x_ss = ss.source_set()\n\
-        x_ss.add(when: ['CONFIG_CARD', 'CONFIG_PCI'], if_true: files('card.c'))\n\
-        if have_vhost_user\n  x_ss.add(files('user.c'))\nelse\n  x_ss.add(files('stub.c'))\nendif\n\
-        i386_ss = ss.source_set()\ni386_ss.add_all(when: 'CONFIG_X', if_true: x_ss)\nhw_arch += {'i386': i386_ss}\n";
-    const CARD: &str = "#define TYPE_CARD \"card\"\nstatic const Info cards[] = {\n  { .name = \"card-a\", .n = 1 },\n  \
-        { .name = TYPE_CARD \"-b\" },\n};\n/* static const TypeInfo gone = { .name = \"gone\" }; */\n\
-        static void init(ObjectClass *c, void *d)\n{\n    dc->user_creatable = false;\n}\n\
-        static const TypeInfo base = {\n  .name = TYPE_CARD,\n  .parent = TYPE_DEVICE,\n  .abstract = true,\n  \
-        .class_init = init,\n};\n#ifdef CONFIG_EXTRA\nstatic const TypeInfo extra = { .name = \"extra\", .parent = TYPE_DEVICE };\n\
-        #endif\nstatic void reg(void)\n{\n  for (i = 0; i < 2; i++) {\n    const Info *info = &cards[i];\n    TypeInfo t = {};\n    \
-        t.name = info->name;\n    t.parent = TYPE_CARD;\n    type_register_static(&t);\n  }\n}\n";
-
-    fn tree() -> Tree {
-        [
-            ("hw/x/meson.build", MESON),
-            ("hw/x/card.c", CARD),
-            (
-                "hw/x/user.c",
-                "static const TypeInfo u = { .name = \"user\", .parent = TYPE_DEVICE };\n",
-            ),
-            ("include/hw/dev.h", "#define TYPE_DEVICE \"device\"\n"),
-        ]
-        .into_iter()
-        .collect()
-    }
-
-    fn devices(on: &[&'static str]) -> Vec<String> {
-        let surface =
-            predict(&scan(&tree()), &With(on.iter().copied().collect()), &BTreeSet::new());
-        assert_eq!(surface.undecided, []);
-        surface.devices.into_keys().collect()
-    }
-
-    #[test]
-    fn files_nested_sets_ifdefs_and_tables_decide_what_is_in() {
-        assert_eq!(devices(&[]), [""; 0]);
-        assert_eq!(devices(&["X", "CARD"]), [""; 0]);
-        assert_eq!(devices(&["X", "CARD", "PCI"]), ["card-a", "card-b"]);
-        assert_eq!(devices(&["X", "CARD", "PCI", "EXTRA"]), ["card-a", "card-b", "extra"]);
-        assert_eq!(devices(&["X", "vhost-user"]), ["user"]);
-    }
-
-    /// Meson has one scope, but a file that makes a set means its own (7.2: `virtio_ss` of hw/virtio and of hw/s390x).
-    #[test]
-    fn sets_of_the_same_name_in_two_directories_are_two_sets() {
-        let set = |file: &str, arch: &str| {
-            format!(
-                "x_ss = ss.source_set()\nx_ss.add(files('{file}'))\nsubdir('deep')\n\
-                 {arch}_ss = ss.source_set()\n{arch}_ss.add_all(when: 'CONFIG_X', if_true: x_ss)\n\
-                 hw_arch += {{'{arch}': {arch}_ss}}\n"
-            )
-        };
-        let device =
-            |name: &str| format!("TypeInfo t = {{ .name = \"{name}\", .parent = TYPE_DEVICE }};\n");
-        let tree: Tree = [
-            ("hw/a/meson.build", set("a.c", "i386").as_str()),
-            ("hw/a/deep/meson.build", "x_ss.add(files('d.c'))\n"),
-            ("hw/b/meson.build", set("b.c", "s390x").as_str()),
-            ("hw/a/a.c", device("a").as_str()),
-            ("hw/a/deep/d.c", device("d").as_str()),
-            ("hw/b/b.c", device("b").as_str()),
-            ("include/hw/dev.h", "#define TYPE_DEVICE \"device\"\n"),
-        ]
-        .into_iter()
-        .collect();
-        let surface = predict(&scan(&tree), &With(["X"].into_iter().collect()), &BTreeSet::new());
-        assert_eq!(surface.devices.into_keys().collect::<Vec<_>>(), ["a", "d"]);
-    }
-
-    #[test]
-    fn user_creatable_is_inherited_and_comments_are_no_code() {
-        let catalog = scan(&tree());
-        assert!(!catalog.find(Kind::Device, "card-a")[0].user_creatable);
-        assert!(catalog.find(Kind::Device, "user")[0].user_creatable);
-        assert!(catalog.named("gone").next().is_none());
-    }
-
-    #[test]
-    fn hostile_sources_give_an_answer() {
-        let deep = "(".repeat(20_000) + &"[".repeat(20_000);
-        for text in [
-            "TypeInfo x = {{{{",
-            "#define TYPE_A TYPE_A\nTypeInfo x = { .name = TYPE_A };",
-            "'",
-            "if\nendif\nendif",
-            &deep,
-        ] {
-            let tree: Tree = [("hw/x/meson.build", text), ("hw/x/a.c", text), ("hw/a.h", text)]
-                .into_iter()
-                .collect();
-            let _ = scan(&tree);
-        }
-    }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::backends::{self, Backend};
 use super::condition::Condition;
+use super::creatable::{self, Says};
 use super::macros::{Macros, matching, split_commas};
 use super::preprocess::{condition_at, preprocess};
 
@@ -25,6 +26,10 @@ pub struct TypeDef {
     pub line: u32,
     /// What its class says of `user_creatable`; `None` inherits.
     pub creatable: Option<bool>,
+    /// Its class initialiser, where that is a function of another file.
+    pub initialiser: Option<String>,
+    /// Fields that are true in the row of a table its class is made from.
+    pub flags: Vec<String>,
     /// Interfaces by name.
     pub interfaces: Vec<String>,
     /// Its class says `internal = true`: a character device the command line cannot name.
@@ -59,6 +64,8 @@ pub(super) struct Registered {
     pub types: Vec<TypeDef>,
     pub unseen: Vec<Unseen>,
     pub backends: Vec<Backend>,
+    /// Functions whose word on `user_creatable` depends on a row.
+    pub initialisers: Vec<(String, Says)>,
 }
 
 /// A search for all marks in one pass, at the speed of memory where the processor has vectors;
@@ -96,7 +103,8 @@ pub(super) fn read(path: &str, text: &str, global: &Macros<'_>) -> Registered {
         scan.arm_models();
     }
     let backends = if others { backends::backends(&scan) } else { Vec::new() };
-    Registered { types: scan.types, unseen: scan.unseen, backends }
+    let initialisers = creatable::initialisers(scan.text);
+    Registered { types: scan.types, unseen: scan.unseen, backends, initialisers }
 }
 
 pub(super) struct Scan<'a> {
@@ -124,7 +132,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl<'a> Scan<'a> {
+impl Scan<'_> {
     pub(super) fn string(&self, expression: &str) -> Option<String> {
         self.global.evaluate(expression, Some(self.own))
     }
@@ -239,12 +247,15 @@ impl<'a> Scan<'a> {
             return;
         };
         match self.string(expression) {
-            Some(name) => self.push(offset, variable, name, fields, condition),
+            Some(name) => {
+                let flags = self.class_data(&name, fields);
+                self.push(offset, variable, (name, flags), fields, condition);
+            }
             None => match self.table(offset, expression) {
-                names if names.is_empty() => self.not_seen(offset, expression),
-                names => names
+                rows if rows.is_empty() => self.not_seen(offset, expression),
+                rows => rows
                     .into_iter()
-                    .for_each(|name| self.push(offset, variable, name, fields, condition.clone())),
+                    .for_each(|row| self.push(offset, variable, row, fields, condition.clone())),
             },
         }
     }
@@ -271,95 +282,32 @@ impl<'a> Scan<'a> {
             .filter_map(|field| assigned(field).map(|(_, value)| format!(", .{field} = {value}")))
             .collect();
         let body = format!("{}{more}", fields.body.trim_end().trim_end_matches(','));
-        for name in self.table(offset + at, expression) {
+        for row in self.table(offset + at, expression) {
             self.push(
                 offset,
                 variable,
-                name,
+                row,
                 &Fields { body: body.trim_start_matches([',', ' ']) },
                 condition.clone(),
             );
         }
     }
 
-    /// Names in the table that `info->name` or `table[i].name` walks over.
-    fn table(&self, offset: usize, expression: &str) -> Vec<String> {
-        let Some((object, field)) =
-            expression.split_once("->").or_else(|| expression.rsplit_once('.'))
-        else {
-            return Vec::new();
-        };
-        let array = if let Some((array, _)) = object.split_once('[') {
-            array.to_owned()
-        } else {
-            let assignment = format!("{} = &", object.trim());
-            let around = up_to(self.text, offset + 2000);
-            match around.rfind(&assignment) {
-                Some(at) => around[at + assignment.len()..]
-                    .split('[')
-                    .next()
-                    .unwrap_or("")
-                    .trim()
-                    .to_owned(),
-                None => return Vec::new(),
-            }
-        };
-        self.array_groups(&array)
-            .into_iter()
-            .filter_map(|group| {
-                let group = group.trim();
-                if let Some(inner) = group.strip_prefix('{').and_then(|g| g.strip_suffix('}')) {
-                    if let Some(expression) = (Fields { body: inner }).get(field.trim()) {
-                        return self.string(expression);
-                    }
-                    return split_commas(inner).into_iter().find_map(|part| self.leading(part));
-                }
-                self.leading(group)
-            })
-            .collect()
-    }
-
-    /// The leading name of a table's row: a string, or the first argument of a macro around the
-    /// fields: `INFO("name", …)`.
-    fn leading(&self, part: &str) -> Option<String> {
-        self.string(part).or_else(|| {
-            let open = part.find('(')?;
-            split_commas(&part[open + 1..]).first().and_then(|first| self.string(first))
-        })
-    }
-
-    /// The elements of a static array.
-    fn array_groups(&self, array: &str) -> Vec<&'a str> {
-        let mut from = 0;
-        let needle = format!("{array}[");
-        while let Some(at) = find(&self.text[from..], needle.as_bytes()) {
-            let rest = &self.text[from + at..];
-            let head = rest.find(['=', ';', ')']).unwrap_or(rest.len());
-            if rest[head..].starts_with('=') {
-                let body = rest[head + 1..].trim_start();
-                if body.starts_with('{')
-                    && let Some(end) = matching(body)
-                {
-                    return split_commas(&body[1..end]);
-                }
-            }
-            from += at + array.len();
-        }
-        Vec::new()
-    }
-
     fn push(
         &mut self,
         offset: usize,
         variable: &str,
-        name: String,
+        (name, flags): (String, Vec<String>),
         fields: &Fields<'_>,
         condition: Condition,
     ) {
         let parent = fields.get("parent").and_then(|parent| self.string(parent));
         let is_abstract =
             fields.get("abstract").is_some_and(|value| value == "true" || value == "1");
-        let creatable = fields.get("class_init").and_then(|function| self.creatable(function));
+        let class_init = fields.get("class_init").map(|it| it.trim().trim_start_matches('&'));
+        let body = class_init.and_then(|function| self.function_body(function));
+        let creatable = body.and_then(Says::of).and_then(|says| says.answer(&flags));
+        let initialiser = class_init.filter(|_| body.is_none()).map(str::to_owned);
         let interfaces =
             fields.get("interfaces").map(|list| self.interfaces(list)).unwrap_or_default();
         let internal = fields.get("class_init").is_some_and(|function| self.internal(function));
@@ -367,7 +315,16 @@ impl<'a> Scan<'a> {
         let plain = self.plain(name, parent, condition);
         self.add(
             offset,
-            TypeDef { is_abstract, creatable, interfaces, internal, at_start, ..plain },
+            TypeDef {
+                is_abstract,
+                creatable,
+                initialiser,
+                flags,
+                interfaces,
+                internal,
+                at_start,
+                ..plain
+            },
         );
     }
 
@@ -387,15 +344,6 @@ impl<'a> Scan<'a> {
             .collect()
     }
 
-    /// What a class initialiser says of `user_creatable`; `None` when it does not say.
-    fn creatable(&self, function: &str) -> Option<bool> {
-        let body = self.function_body(function.trim().trim_start_matches('&'))?;
-        if body.contains("user_creatable = false") {
-            return Some(false);
-        }
-        body.contains("user_creatable = true").then_some(true)
-    }
-
     fn internal(&self, function: &str) -> bool {
         self.function_body(function.trim().trim_start_matches('&'))
             .is_some_and(|body| body.contains("->internal = true"))
@@ -406,8 +354,12 @@ impl<'a> Scan<'a> {
         let mut from = 0;
         while let Some(at) = find(&self.text[from..], needle.as_bytes()) {
             let rest = &self.text[from + at + function.len()..];
+            // `esp_class_init` is no part of `sysbus_esp_class_init`.
+            let whole =
+                !self.text[..from + at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
             let after = matching(rest).map(|end| rest[end + 1..].trim_start());
             if let Some(body) = after
+                && whole
                 && body.starts_with('{')
             {
                 return matching(body).map(|end| &body[..end]);
@@ -435,11 +387,13 @@ impl<'a> Scan<'a> {
         let parent = name("parent").unwrap_or_else(|| "virtio-pci".to_owned());
         let twins = [name("transitional_name"), name("non_transitional_name")];
         let Some(base) = base else { return };
+        let body = fields.get("class_init").and_then(|function| self.function_body(function));
+        let creatable = body.and_then(Says::of).and_then(|says| says.answer(&[]));
         let make = |name: String, parent: String, is_abstract: bool| TypeDef {
             is_abstract,
             ..self.plain(name, Some(parent), condition.clone())
         };
-        let mut made = vec![make(base.clone(), parent, true)];
+        let mut made = vec![TypeDef { creatable, ..make(base.clone(), parent, true) }];
         made.extend(
             generic
                 .into_iter()
@@ -576,6 +530,8 @@ impl<'a> Scan<'a> {
             file: self.path.to_owned(),
             line: 0,
             creatable: None,
+            initialiser: None,
+            flags: Vec::new(),
             interfaces: Vec::new(),
             internal: false,
             at_start: false,
@@ -619,12 +575,12 @@ impl<'a> Scan<'a> {
     }
 }
 
-fn find(text: &str, needle: &[u8]) -> Option<usize> {
+pub(super) fn find(text: &str, needle: &[u8]) -> Option<usize> {
     memchr::memmem::find(text.as_bytes(), needle)
 }
 
 /// The text before `end`, or before the character that `end` falls into: sources need not be ASCII.
-fn up_to(text: &str, end: usize) -> &str {
+pub(super) fn up_to(text: &str, end: usize) -> &str {
     let end = (0..=end.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     &text[..end]
 }

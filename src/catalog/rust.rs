@@ -39,6 +39,8 @@ pub(super) fn types(
                 file: path.to_owned(),
                 line: object.line,
                 creatable: None,
+                initialiser: None,
+                flags: Vec::new(),
                 interfaces: Vec::new(),
                 internal: false,
                 at_start: false,
