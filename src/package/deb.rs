@@ -29,11 +29,21 @@ pub(super) fn files(plan: &Plan, build_id: &str) -> Vec<(String, String, bool)> 
         ("DEBUG_COMPRESSOR", compressors::DEB_DEBUG.to_owned()),
         ("DATE", text::rfc2822(plan.source.date)),
     ]);
+    // Texts of the profile; what Quench adds has variables on purpose.
+    let foreign = ["MAINTAINER", "SUMMARY", "DESCRIPTION"];
+    let for_control: Vec<(&str, String)> = values
+        .iter()
+        .map(|(key, value)| {
+            let value =
+                if foreign.contains(key) { text::without_variables(value) } else { value.clone() };
+            (*key, value)
+        })
+        .collect();
     let file = |name: &str, template: &str, program| {
         (name.to_owned(), text::fill(template, &values), program)
     };
     let mut out = vec![
-        file("control", CONTROL, false),
+        ("control".to_owned(), text::fill(CONTROL, &for_control), false),
         file("changelog", CHANGELOG, false),
         file("rules", RULES, true),
         // Versions with a revision; no source package is ever made of this.

@@ -28,22 +28,28 @@ fn source_directory(plan: &Plan) -> String {
 
 /// The spec file.
 pub(super) fn spec(plan: &Plan, build_id: &str, licence: &str) -> String {
-    let mut values = common(plan);
+    let common = common(plan).into_iter().map(|(key, value)| (key, text::without_macros(&value)));
+    let mut values: Vec<(&str, String)> = common.collect();
+    // Parts with places and macros of their own.
+    let parts = [
+        ("INSTALL", install(plan)),
+        ("FILES", if plan.package.alternatives { "%ghost @LINK@\n" } else { "" }),
+        ("SCRIPTS", scripts(plan)),
+    ]
+    .map(|(key, part)| (key, text::fill(part, &values)));
+    values.extend(parts);
     values.extend([
         ("VERSION", text::version(plan)),
         ("RELEASE", text::release(plan)),
-        ("LICENCE", licence.to_owned()),
+        ("LICENCE", text::without_macros(licence)),
         ("REQUIRES", requires(plan)),
-        ("DESCRIPTION", description(plan)),
+        ("DESCRIPTION", text::without_macros(&description(plan))),
         ("BUILD_ID", build_id.to_owned()),
         ("SOURCES", source_directory(plan)),
         ("RPM_DATE", text::rpm_date(plan.source.date)),
-        ("CHANGES", changes(plan)),
-        ("INSTALL", install(plan).to_owned()),
-        ("FILES", if plan.package.alternatives { "%ghost @LINK@\n" } else { "" }.to_owned()),
-        ("SCRIPTS", scripts(plan).to_owned()),
+        ("CHANGES", text::without_macros(&changes(plan))),
     ]);
-    text::fill(&text::fill(SPEC, &values), &common(plan))
+    text::fill(SPEC, &values)
 }
 
 fn requires(plan: &Plan) -> String {
@@ -217,4 +223,27 @@ fn collect(directory: &Path, out: &mut Vec<PathBuf>) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spec;
+    use crate::mini::{self, Scanned};
+
+    #[test]
+    fn no_text_of_a_profile_is_a_macro_of_rpm_or_a_place_of_the_template() {
+        let text = "summary = \"50% %(touch here) @PREFIX@ %{lua:x}\"\n[package]\nmaintainer = \"%(id) <a@b.invalid>\"\n\
+                    alternatives = true\n";
+        let profile = format!(
+            "schema = 1\nname = \"mini\"\nextends = [\"q35\"]\n{text}[devices]\nallow = [\"virtio-net-pci\"]\n"
+        );
+        let plan = Scanned::of(mini::tree()).plan(&profile).0.unwrap();
+        let spec = spec(&plan, "abc", "GPL-2.0-only AND 100%");
+        assert!(spec.contains("Summary: 50%% %%(touch here) @PREFIX@ %%{lua:x}\n"), "{spec}");
+        assert!(spec.contains("Packager: %%(id) <a@b.invalid>\n"), "{spec}");
+        assert!(spec.contains("License: GPL-2.0-only AND 100%%\n"), "{spec}");
+        let single = spec.replace("%%", "");
+        assert!(!single.contains("%("), "{spec}");
+        assert!(spec.contains("touch %{buildroot}/usr/bin/qemu-system-x86_64\n"), "{spec}");
+    }
 }

@@ -87,11 +87,36 @@ pub(super) fn changes(plan: &Plan) -> Vec<String> {
     out
 }
 
-/// Fills `@NAME@` places.
+/// Fills `@NAME@` places. What is filled in is not looked at again: it may be anybody's text.
 pub(super) fn fill(template: &str, values: &[(&str, String)]) -> String {
-    values
-        .iter()
-        .fold(template.to_owned(), |text, (key, value)| text.replace(&format!("@{key}@"), value))
+    let mut out = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some(at) = rest.find('@') {
+        let (before, after) = rest.split_at(at);
+        out.push_str(before);
+        let key = after[1..].split('@').next().unwrap_or_default();
+        match values.iter().find(|(name, _)| *name == key) {
+            Some((_, value)) if after[1 + key.len()..].starts_with('@') => {
+                out.push_str(value);
+                rest = &after[key.len() + 2..];
+            }
+            _ => {
+                out.push('@');
+                rest = &after[1..];
+            }
+        }
+    }
+    out + rest
+}
+
+/// A text for a spec file, in which rpm expands macros everywhere, in `%description` and `%changelog`, too.
+pub(super) fn without_macros(text: &str) -> String {
+    text.replace('%', "%%")
+}
+
+/// A text for a control file, in which `${…}` is a variable and `${}` a dollar sign (deb-substvars(5)).
+pub(super) fn without_variables(text: &str) -> String {
+    text.replace("${", "${}{")
 }
 
 fn name(list: &'static str, index: i64) -> &'static str {
@@ -135,7 +160,15 @@ fn weekday(date: &Civil) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::{iso_date, rfc2822, rpm_date, wrap};
+    use super::{fill, iso_date, rfc2822, rpm_date, without_macros, without_variables, wrap};
+
+    #[test]
+    fn what_is_filled_in_is_nobody_s_template() {
+        let values = [("A", "@B@".to_owned()), ("B", "b".to_owned())];
+        assert_eq!(fill("@A@ @B@ a@b.c @C@ @", &values), "@B@ b a@b.c @C@ @");
+        assert_eq!(without_macros("50% %(id) %%"), "50%% %%(id) %%%%");
+        assert_eq!(without_variables("$5 ${shlibs:Depends} ${}"), "$5 ${}{shlibs:Depends} ${}{}");
+    }
 
     #[test]
     fn dates_are_written_as_changelogs_do() {
