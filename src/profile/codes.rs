@@ -75,6 +75,14 @@ pub(super) static UNKNOWN_OBJECT: Code = Code {
     explain: "Names are those `-object help` prints.",
 };
 
+pub(super) static UNKNOWN_BACKEND: Code = Code {
+    name: "profile::unknown-backend",
+    summary: "the tree has no netdev, character device, display, audio driver or block driver of this name",
+    explain: "Names are those `-netdev help`, `-chardev help`, `-display help`, `-audio driver=help` and `qemu-img --help` \
+              print; `quench devices --kind netdev --source TREE` lists them, and `chardev`, `display`, `audio`, `block` likewise. A \
+              name that nothing has would be a request without effect.",
+};
+
 pub(super) const ALL: &[&Code] = &[
     &SYNTAX,
     &UNKNOWN_KEY,
@@ -90,4 +98,5 @@ pub(super) const ALL: &[&Code] = &[
     &UNKNOWN_DEVICE,
     &UNKNOWN_MACHINE,
     &UNKNOWN_OBJECT,
+    &UNKNOWN_BACKEND,
 ];

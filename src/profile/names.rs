@@ -1,6 +1,6 @@
 //! Checks the names of a profile against the catalog of a tree. Pure.
 
-use super::codes::{UNKNOWN_DEVICE, UNKNOWN_MACHINE, UNKNOWN_OBJECT};
+use super::codes::{UNKNOWN_BACKEND, UNKNOWN_DEVICE, UNKNOWN_MACHINE, UNKNOWN_OBJECT};
 use super::{Profile, Sourced};
 use crate::catalog::{Catalog, Kind};
 use crate::finding::{Code, Finding};
@@ -11,7 +11,28 @@ const MAX_SUGGESTIONS: usize = 100;
 /// Names shown where many begin alike.
 const SHOWN: usize = 12;
 
-/// Every device, machine and object the tree does not have, with a suggestion.
+/// What people call backends, and what QEMU does.
+const CALLED: &[(Kind, &str, &str)] = &[
+    (Kind::Netdev, "slirp", "user"),
+    (Kind::Netdev, "macvtap", "tap"),
+    (Kind::Netdev, "vhost", "tap"),
+    (Kind::Netdev, "vdpa", "vhost-vdpa"),
+    (Kind::Chardev, "unix", "socket"),
+    (Kind::Chardev, "tcp", "socket"),
+    (Kind::Chardev, "tty", "serial"),
+    (Kind::Chardev, "parport", "parallel"),
+    (Kind::Chardev, "vdagent", "qemu-vdagent"),
+    (Kind::Audio, "pulseaudio", "pa"),
+    (Kind::Audio, "pulse", "pa"),
+    (Kind::Audio, "coreaudio", "alsa"),
+    (Kind::Block, "img", "raw"),
+    (Kind::Block, "vhd", "vpc"),
+];
+
+/// Displays that are servers, and no `-display` of their own.
+const SERVERS: &[&str] = &["vnc"];
+
+/// Every device, machine, object and backend the tree does not have, with a suggestion.
 pub fn check_names(profile: &Profile, catalog: &Catalog) -> Vec<Finding> {
     let mut checker = Checker { catalog, findings: Vec::new() };
     for device in &profile.devices {
@@ -30,6 +51,22 @@ pub fn check_names(profile: &Profile, catalog: &Catalog) -> Vec<Finding> {
             checker.report(object, Kind::Object, &UNKNOWN_OBJECT, true);
         }
     }
+    let backends = &profile.backends;
+    for (kind, names) in [
+        (Kind::Netdev, &backends.netdevs),
+        (Kind::Chardev, &backends.chardevs),
+        (Kind::Display, &backends.displays),
+        (Kind::Audio, &backends.audio),
+        (Kind::Block, &profile.block_read_write),
+        (Kind::Block, &profile.block_read_only),
+    ] {
+        for name in names {
+            let server = kind == Kind::Display && SERVERS.contains(&name.value.as_str());
+            if !server && catalog.find(kind, &name.value).is_empty() {
+                checker.report(name, kind, &UNKNOWN_BACKEND, true);
+            }
+        }
+    }
     checker.findings
 }
 
@@ -40,7 +77,12 @@ struct Checker<'c> {
 
 impl Checker<'_> {
     fn report(&mut self, name: &Sourced<String>, kind: Kind, code: &'static Code, absent: bool) {
-        let what = kind.name();
+        let what = match kind {
+            Kind::Chardev => "character device",
+            Kind::Audio => "audio driver",
+            Kind::Block => "block driver",
+            other => other.name(),
+        };
         let message = if absent {
             format!("unknown {what} `{}`", name.value)
         } else {
@@ -70,6 +112,13 @@ fn help(catalog: &Catalog, kind: Kind, wrong: &str) -> Option<String> {
     // A word of the command line with its option: `-device virtio-rng-pci,id=rng0`.
     let word = wrong.rsplit(char::is_whitespace).next().unwrap_or(wrong);
     let word = word.split(',').next().unwrap_or(word).to_ascii_lowercase();
+    if kind == Kind::Display && word == "spice" {
+        return Some("SPICE is a server: [features] enable = [\"spice\"]".to_owned());
+    }
+    let called = CALLED.iter().find(|(of, name, _)| *of == kind && *name == word);
+    if let Some((_, _, name)) = called.filter(|(.., name)| !catalog.find(kind, name).is_empty()) {
+        return Some(format!("did you mean `{name}`?"));
+    }
     if let Some(known) = catalog.suggest(kind, &word).filter(|known| *known != wrong) {
         return Some(format!("did you mean `{}`?", known.trim_end_matches("-machine")));
     }

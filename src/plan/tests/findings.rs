@@ -105,6 +105,44 @@ no plan
 }
 
 #[test]
+fn backends_the_tree_does_not_have_are_errors() {
+    let profile = "[backends]\nnetdevs = [\"tapp\", \"slirp\", \"user\", \"a b\"]\nchardevs = [\"unix\"]\n\
+                   displays = [\"spice\", \"vnc\"]\naudio = [\"alsaa\"]\n[block]\nread-write = [\"rawe\", \"raw\"]\n\
+                   read-only = [\"httpx\"]\n";
+    check(
+        none,
+        profile,
+        str![[r#"
+error profile::unknown-backend: unknown netdev `tapp`
+  at mini.toml no such netdev in QEMU 10.0.2
+  help did you mean `tap`?
+error profile::unknown-backend: unknown netdev `slirp`
+  at mini.toml no such netdev in QEMU 10.0.2
+  help did you mean `user`?
+error profile::unknown-backend: unknown netdev `a b`
+  at mini.toml no such netdev in QEMU 10.0.2
+error profile::unknown-backend: unknown character device `unix`
+  at mini.toml no such character device in QEMU 10.0.2
+  help did you mean `socket`?
+error profile::unknown-backend: unknown display `spice`
+  at mini.toml no such display in QEMU 10.0.2
+  help SPICE is a server: [features] enable = ["spice"]
+error profile::unknown-backend: unknown audio driver `alsaa`
+  at mini.toml no such audio driver in QEMU 10.0.2
+  help did you mean `alsa`?
+error profile::unknown-backend: unknown block driver `rawe`
+  at mini.toml no such block driver in QEMU 10.0.2
+  help did you mean `raw`?
+error profile::unknown-backend: unknown block driver `httpx`
+  at mini.toml no such block driver in QEMU 10.0.2
+  help did you mean `http`?
+no plan
+
+"#]],
+    );
+}
+
+#[test]
 fn a_tree_without_the_target_is_an_error() {
     let mut tree = mini::tree();
     let left = tree.iter().filter(|(path, _)| !path.contains("aarch64-softmmu"));
@@ -452,6 +490,7 @@ fn reported() -> BTreeSet<&'static str> {
         "[target]\nmachines = [\"q53\"]\n[devices]\nallow = [\"xyz\"]\n[backends]\nobjects = [\"xyz\"]\n",
     );
     on(&[], "[features]\nenable = [\"zzz\"]\n");
+    on(&[], "[backends]\nnetdevs = [\"zzz\"]\n");
     on(&[("VERSION", "10.0.2", "10.2.0")], "[budget]\nunrequested-devices = 0\n");
     on(
         &[],
