@@ -54,6 +54,22 @@ pub fn farewell(signal: &str) {
     Terminal::new(Verbosity::Quiet).error(&format!("ended by {signal}"));
 }
 
+/// The first fault of writing to stdout. A pipe whose reader has gone is none.
+static FAULT: Mutex<Option<std::io::Error>> = Mutex::new(None);
+
+fn keep_fault(written: std::io::Result<()>) {
+    let Err(error) = written else { return };
+    if error.kind() != std::io::ErrorKind::BrokenPipe {
+        FAULT.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    }
+}
+
+/// Ends the output; an error tells that not all of it was written.
+pub fn finish() -> std::io::Result<()> {
+    keep_fault(std::io::stdout().flush());
+    FAULT.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
+}
+
 /// The writer that is passed to whatever has something to say.
 #[derive(Debug)]
 pub struct Terminal {
@@ -91,13 +107,18 @@ impl Terminal {
         self.verbosity
     }
 
-    /// Data on stdout, exactly as given.
+    /// Data on stdout: exactly as given to a file or a program; on a terminal nothing in it is obeyed.
     pub fn data(&self, text: &str) {
-        let _ = std::io::stdout().write_all(text.as_bytes());
+        let mut out = std::io::stdout();
+        let shown = if out.is_terminal() { finding::lines(text) } else { text.into() };
+        keep_fault(out.write_all(shown.as_bytes()));
     }
 
+    /// Other people's words may be in a message: nothing in it is obeyed, and no password is shown.
     fn message(style: Style, head: &str, text: &str) {
         let mut out = anstream::stderr();
+        let text = finding::without_passwords(text);
+        let text = finding::lines(&text);
         let _ = writeln!(out, "{style}{head}{style:#}{text}");
     }
 
@@ -158,7 +179,8 @@ impl Terminal {
             merged.iter().filter(|finding| self.shows(finding.severity)).collect();
         let mut out = anstream::stderr();
         for finding in shown.iter().take(MAX_FINDINGS) {
-            let _ = writeln!(out, "{}", finding::human(finding, texts, colour));
+            let text = finding::human(finding, texts, colour);
+            let _ = writeln!(out, "{}", finding::without_passwords(&text));
         }
         if let Some(more @ 1..) = shown.len().checked_sub(MAX_FINDINGS) {
             let _ = writeln!(out, "and {} more", thousands(more));

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
+use crate::failure::Failure;
 use crate::process::signals;
 use crate::terminal::{self, Terminal, Verbosity};
 
@@ -82,7 +83,10 @@ pub fn main() -> ExitCode {
     let result = arguments.verb.run(&terminal);
     // A verb whose programs and files were taken away has nothing to say.
     signals::rest_if_seen();
-    match result {
+    let written = terminal::finish().map_err(|error| {
+        Failure::machine(error).with_hint(Some("not all of the output could be written".to_owned()))
+    });
+    match result.and_then(|exit| written.map(|()| exit)) {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => {
             terminal.failure(&failure);

@@ -7,7 +7,7 @@ mod escape;
 mod render;
 mod wrap;
 
-pub use escape::{escape_controls, of_bytes};
+pub use escape::{escape_controls, lines, of_bytes, without_passwords};
 pub use render::{Lines, human, line_and_column, place, reference, wire};
 pub use wrap::wrapped;
 

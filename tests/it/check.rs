@@ -342,3 +342,31 @@ fn standard_input_is_a_profile() {
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.contains("<stdin>:7:8"), "{}", ran.stderr);
 }
+
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let sandbox = Sandbox::new();
+    let mini = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tree/mini");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/elf/hardened");
+    sandbox.write("bad.toml", profile(&[("\"x86_64\"", "\"amd64\"")]));
+    for arguments in [
+        &["devices", "--source", mini][..],
+        &["machines", "--source", mini, "--format", "json"],
+        &["explain", "relro"],
+        &["completions", "bash"],
+        &["check", "--text-only", "--format", "json", "bad.toml"],
+        &["verify", file],
+    ] {
+        let ran = sandbox.quench_to("/dev/full", arguments);
+        assert_eq!(ran.code, 4, "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("No space left"), "{arguments:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn messages_show_no_password_and_obey_nothing() {
+    let sandbox = Sandbox::new();
+    let ran = sandbox.quench(&["check", "https://me:S3cret@host/a\u{1b}[31m"]);
+    assert!(!ran.stderr.contains("S3cret") && ran.stderr.contains("me:***@host"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains('\u{1b}') && ran.stderr.contains("\\u{1b}[31m"), "{}", ran.stderr);
+}

@@ -35,6 +35,13 @@ impl Sandbox {
         quench(self.path(), &self.path().join("work"), arguments)
     }
 
+    /// Runs quench with its standard output going to a file.
+    pub(crate) fn quench_to(&self, file: &str, arguments: &[&str]) -> Ran {
+        let mut command = command(self.path(), &self.path().join("work"), arguments);
+        let file = std::fs::File::options().write(true).open(file).unwrap();
+        ran(&command.stdout(file).output().unwrap())
+    }
+
     /// Runs quench with a text on its standard input.
     pub(crate) fn quench_with_input(&self, arguments: &[&str], input: &str) -> Ran {
         let file = self.write("standard-input", input);
