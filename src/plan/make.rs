@@ -13,12 +13,12 @@ use crate::catalog::{Catalog, Class};
 use crate::finding::{Code, Finding, any_error};
 use crate::hardening::{self, Probes};
 use crate::kconfig::{self, Kconfig};
-use crate::profile::{self, Profile};
+use crate::profile::{self, Profile, Sourced};
 use crate::tree::Tree;
 
 /// Finding codes of plans.
 pub(super) const CODES: &[&Code] =
-    &[&UNKNOWN_FEATURE, &NO_TARGET, &NOT_IN, &SERIES, &UNDECIDED, &BUDGET, &QUIRK, &LINK];
+    &[&UNKNOWN_FEATURE, &NO_TARGET, &NOT_IN, &DENIED, &SERIES, &UNDECIDED, &BUDGET, &QUIRK, &LINK];
 
 static UNKNOWN_FEATURE: Code = Code {
     name: "plan::unknown-feature",
@@ -35,6 +35,13 @@ static NOT_IN: Code = Code {
     summary: "a requested name would not be in the binary",
     explain: "The selection resolves, but the prediction does not contain what was asked. This is a fault of the catalog \
               or of the tree; please report it with the profile.",
+};
+static DENIED: Code = Code {
+    name: "plan::denied",
+    summary: "something the profile denies is in all the same",
+    explain: "`deny` and `disable` take out what parents ask for. What a machine, another device, the target or a rule of \
+              Quench brings stays in whatever is denied, so the restriction would have no effect: choose another machine, drop \
+              what brings it, or drop the line.",
 };
 /// That the tree is of another series than the profile.
 pub static SERIES: Code = Code {
@@ -111,9 +118,45 @@ pub(super) fn make_with(inputs: Inputs<'_>, symbols: &[String]) -> (Option<Plan>
     if any_error(&findings) {
         return (None, findings);
     }
+    let catalog = inputs.catalog;
+    let kept = kept_features(profile, &selected);
     let mut plan = assemble(inputs, selection, selected, &options);
     plan.quirks = quirks;
+    let denied = kept.into_iter().chain(kept_devices(profile, &plan, catalog));
+    findings.extend(denied);
+    if any_error(&findings) {
+        return (None, findings);
+    }
     (Some(plan), findings)
+}
+
+/// Features that are disabled and stay on, with what asks for each.
+fn kept_features(profile: &Profile, selected: &Selected) -> Vec<Finding> {
+    let kept = profile.denied.features.iter().filter_map(|feature| {
+        let because = selected.features.get(&feature.value)?;
+        let message = format!("`{}` is disabled and stays on", feature.value);
+        let finding = Finding::error(&DENIED, message).at(feature.origin.place(), "disabled here");
+        Some(finding.with_note(format!("on: {because}")))
+    });
+    kept.collect()
+}
+
+/// Devices that are denied and in all the same, each with the chain that brings it.
+fn kept_devices(profile: &Profile, plan: &Plan, catalog: &Catalog) -> Vec<Finding> {
+    let kept = profile
+        .denied
+        .devices
+        .iter()
+        .filter(|device| plan.surface.devices.contains_key(&device.value));
+    let finding = |device: &Sourced<String>| {
+        let message = format!("device `{}` is denied and is in all the same", device.value);
+        let finding = Finding::error(&DENIED, message).at(device.origin.place(), "denied here");
+        match super::explain(plan, catalog, &device.value) {
+            Some(chain) => finding.with_note(chain.trim_end().to_owned()),
+            None => finding,
+        }
+    };
+    kept.map(finding).collect()
 }
 
 /// The largest number of rounds of remedies a selection gets; each round adds symbols, so a real
@@ -295,7 +338,7 @@ fn device_file(profile: &Profile, asked: &[Item]) -> DeviceFile {
 }
 
 fn check_features(profile: &Profile, options: &Options, findings: &mut Vec<Finding>) {
-    for feature in &profile.features {
+    for feature in profile.features.iter().chain(&profile.denied.features) {
         if options.get(&feature.value).is_some_and(|accepts| accepts.enable) {
             continue;
         }

@@ -42,17 +42,21 @@ impl Writer {
         self.list("accelerators", &profile.accelerators);
         self.table("devices");
         self.list("allow", &profile.devices);
+        self.stated("deny", &profile.denied.devices);
         self.table("backends");
         self.list("objects", &profile.backends.objects);
         self.list("netdevs", &profile.backends.netdevs);
         self.list("chardevs", &profile.backends.chardevs);
         self.list("displays", &profile.backends.displays);
         self.list("audio", &profile.backends.audio);
+        self.stated("deny", &profile.denied.backends);
         self.table("block");
         self.list("read-write", &profile.block_read_write);
         self.list("read-only", &profile.block_read_only);
+        self.stated("deny", &profile.denied.block);
         self.table("features");
         self.list("enable", &profile.features);
+        self.stated("disable", &profile.denied.features);
         if !profile.symbols.is_empty() {
             self.table("symbols");
             self.list("enable", &profile.symbols);
@@ -125,6 +129,13 @@ impl Writer {
     fn value(&mut self, name: &str, value: &str, origin: &Origin) {
         let comment = self.comment(origin);
         self.out.push_str(&format!("{} = {value}  # {comment}\n", key(name)));
+    }
+
+    /// A list that is left out where it is empty.
+    fn stated(&mut self, name: &str, values: &[Sourced<String>]) {
+        if !values.is_empty() {
+            self.list(name, values);
+        }
     }
 
     fn list(&mut self, name: &str, values: &[Sourced<String>]) {

@@ -67,7 +67,32 @@ pub fn check_names(profile: &Profile, catalog: &Catalog) -> Vec<Finding> {
             }
         }
     }
+    denied(&mut checker, profile);
     checker.findings
+}
+
+/// What is denied must be something: a misspelt restriction would have no effect.
+fn denied(checker: &mut Checker<'_>, profile: &Profile) {
+    let catalog = checker.catalog;
+    for device in &profile.denied.devices {
+        if catalog.find(Kind::Device, &device.value).is_empty() {
+            checker.report(device, Kind::Device, &UNKNOWN_DEVICE, true);
+        }
+    }
+    let backends = [Kind::Object, Kind::Netdev, Kind::Chardev, Kind::Display, Kind::Audio];
+    for backend in &profile.denied.backends {
+        let known = |kind: &Kind| !catalog.find(*kind, &backend.value).is_empty();
+        if !backends.iter().any(known) && !SERVERS.contains(&backend.value.as_str()) {
+            let near = |kind: &&Kind| catalog.suggest(**kind, &backend.value).is_some();
+            let kind = backends.iter().find(near).unwrap_or(&Kind::Netdev);
+            checker.report(backend, *kind, &UNKNOWN_BACKEND, true);
+        }
+    }
+    for driver in &profile.denied.block {
+        if catalog.find(Kind::Block, &driver.value).is_empty() {
+            checker.report(driver, Kind::Block, &UNKNOWN_BACKEND, true);
+        }
+    }
 }
 
 struct Checker<'c> {

@@ -149,6 +149,15 @@ impl Distribution {
     }
 }
 
+/// What a profile and its parents deny, by list; what a later one allows again is no longer among it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Denied {
+    pub devices: Vec<Sourced<String>>,
+    pub backends: Vec<Sourced<String>>,
+    pub block: Vec<Sourced<String>>,
+    pub features: Vec<Sourced<String>>,
+}
+
 /// Allowlists beside devices; empty means nothing beyond QEMU's core.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Backends {
@@ -207,6 +216,8 @@ pub struct Profile {
     pub block_read_write: Vec<Sourced<String>>,
     pub block_read_only: Vec<Sourced<String>>,
     pub features: Vec<Sourced<String>>,
+    /// What must not be in.
+    pub denied: Denied,
     /// `CONFIG_…` symbols of the escape hatch, as written with the prefix.
     pub symbols: Vec<Sourced<String>>,
     pub level: Sourced<Level>,

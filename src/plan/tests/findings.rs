@@ -143,6 +143,46 @@ no plan
 }
 
 #[test]
+fn restrictions_without_effect_are_errors() {
+    let unknown = "[devices]\ndeny = [\"virtio-nett-pci\"]\n[backends]\ndeny = [\"tapp\", \"vnc\"]\n[block]\ndeny = [\"rawe\"]\n\
+                   [features]\ndisable = [\"zzz\"]\n";
+    check(none, unknown, str![[r#"
+error profile::unknown-device: unknown device `virtio-nett-pci`
+  at mini.toml no such device in QEMU 10.0.2
+  help did you mean `virtio-net-pci`?
+error profile::unknown-backend: unknown netdev `tapp`
+  at mini.toml no such netdev in QEMU 10.0.2
+  help did you mean `tap`?
+error profile::unknown-backend: unknown block driver `rawe`
+  at mini.toml no such block driver in QEMU 10.0.2
+  help did you mean `raw`?
+error plan::unknown-feature: configure of this tree has no feature `zzz`
+  at mini.toml asked here
+no plan
+
+"#]]);
+    let kept = "[devices]\ndeny = [\"i8042\", \"mch\", \"virtio-net-pci\"]\n[features]\ndisable = [\"kvm\", \"alsa\"]\n";
+    check(none, kept, str![[r#"
+error plan::denied: `kvm` is disabled and stays on
+  at mini.toml disabled here
+  note on: asked at q35.toml:10:17 (target.accelerators)
+error plan::denied: device `i8042` is denied and is in all the same
+  at mini.toml denied here
+  note i8042 is in: device, forced (hw/input/pckbd.c:4)
+  CONFIG_PCKBD: selected by PC at hw/i386/Kconfig:5
+    CONFIG_PC: selected by PC_PCI at hw/i386/Kconfig:9
+      CONFIG_PC_PCI: selected by Q35 at hw/i386/Kconfig:22
+        CONFIG_Q35: asked at q35.toml:9:13 (target.machines)
+error plan::denied: device `mch` is denied and is in all the same
+  at mini.toml denied here
+  note mch is in: device, forced, hidden from -device help (hw/i386/pc_q35.c:4)
+  CONFIG_Q35: asked at q35.toml:9:13 (target.machines)
+no plan
+
+"#]]);
+}
+
+#[test]
 fn a_tree_without_the_target_is_an_error() {
     let mut tree = mini::tree();
     let left = tree.iter().filter(|(path, _)| !path.contains("aarch64-softmmu"));
@@ -491,6 +531,7 @@ fn reported() -> BTreeSet<&'static str> {
     );
     on(&[], "[features]\nenable = [\"zzz\"]\n");
     on(&[], "[backends]\nnetdevs = [\"zzz\"]\n");
+    on(&[], "[devices]\ndeny = [\"i8042\"]\n");
     on(&[("VERSION", "10.0.2", "10.2.0")], "[budget]\nunrequested-devices = 0\n");
     on(
         &[],

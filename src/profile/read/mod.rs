@@ -15,7 +15,7 @@ use super::codes::{
     UNKNOWN_KEY, WRONG_TYPE,
 };
 use super::types::{
-    Arch, Backends, Budget, Compiler, Level, Origin, Profile, ProfileText, Source, Sourced,
+    Arch, Backends, Budget, Compiler, Denied, Level, Origin, Profile, ProfileText, Source, Sourced,
 };
 use crate::finding::{Finding, Place, closest};
 
@@ -83,6 +83,7 @@ struct Layer {
     block_read_write: Vec<Sourced<String>>,
     block_read_only: Vec<Sourced<String>>,
     features: Vec<Sourced<String>>,
+    denied: Denied,
     symbols: Vec<Sourced<String>>,
     level: Option<Sourced<Level>>,
     compiler: Option<Sourced<Compiler>>,
@@ -211,6 +212,7 @@ impl Loader<'_> {
             block_read_write: layer.block_read_write,
             block_read_only: layer.block_read_only,
             features: layer.features,
+            denied: layer.denied,
             symbols: layer.symbols,
             level: layer.level.unwrap_or_else(|| Sourced {
                 value: Level::Strict,
@@ -486,19 +488,24 @@ impl<'a> Reader<'a> {
             }
         }
         if let Some(table) = self.table(root, "devices") {
-            self.list(table, ("allow", "deny"), "devices", &mut [&mut layer.devices]);
+            let lists = (&mut layer.devices, &mut layer.denied.devices);
+            self.list(table, ("allow", "deny"), "devices", lists);
         }
         self.backends(root, layer);
         if let Some(table) = self.table(root, "block") {
-            add(&mut layer.block_read_write, self.strings(table, "read-write", "block.read-write"));
-            add(&mut layer.block_read_only, self.strings(table, "read-only", "block.read-only"));
-            for denied in self.strings(table, "deny", "block.deny") {
-                layer.block_read_write.retain(|entry| entry.value != denied.value);
-                layer.block_read_only.retain(|entry| entry.value != denied.value);
-            }
+            let writable = self.strings(table, "read-write", "block.read-write");
+            let readable = self.strings(table, "read-only", "block.read-only");
+            let denied = self.strings(table, "deny", "block.deny");
+            deny_in(&mut layer.denied.block, &[&writable[..], &readable].concat(), &denied);
+            add(&mut layer.block_read_write, writable);
+            add(&mut layer.block_read_only, readable);
+            let denied: BTreeSet<&str> = denied.iter().map(|entry| entry.value.as_str()).collect();
+            layer.block_read_write.retain(|entry| !denied.contains(entry.value.as_str()));
+            layer.block_read_only.retain(|entry| !denied.contains(entry.value.as_str()));
         }
         if let Some(table) = self.table(root, "features") {
-            self.list(table, ("enable", "disable"), "features", &mut [&mut layer.features]);
+            let lists = (&mut layer.features, &mut layer.denied.features);
+            self.list(table, ("enable", "disable"), "features", lists);
         }
         if let Some(table) = self.table(root, "symbols") {
             add(&mut layer.symbols, self.strings(table, "enable", "symbols.enable"));
@@ -542,11 +549,8 @@ impl<'a> Reader<'a> {
 
     fn backends(&mut self, root: &Table<'_>, layer: &mut Layer) {
         let Some(table) = self.table(root, "backends") else { return };
-        let denied: BTreeSet<String> = self
-            .strings(table, "deny", "backends.deny")
-            .into_iter()
-            .map(|entry| entry.value)
-            .collect();
+        let denied = self.strings(table, "deny", "backends.deny");
+        let names: BTreeSet<&str> = denied.iter().map(|entry| entry.value.as_str()).collect();
         let backends = &mut layer.backends;
         let lists = [
             ("objects", &mut backends.objects),
@@ -556,9 +560,12 @@ impl<'a> Reader<'a> {
             ("audio", &mut backends.audio),
         ];
         for (key, list) in lists {
-            add(list, self.strings(table, key, &format!("backends.{key}")));
-            list.retain(|entry| !denied.contains(&entry.value));
+            let allowed = self.strings(table, key, &format!("backends.{key}"));
+            deny_in(&mut layer.denied.backends, &allowed, &[]);
+            add(list, allowed);
+            list.retain(|entry| !names.contains(entry.value.as_str()));
         }
+        deny_in(&mut layer.denied.backends, &[], &denied);
     }
 
     /// An allow list with its deny list: parents' entries may be denied, own ones may not.
@@ -567,7 +574,7 @@ impl<'a> Reader<'a> {
         table: &Table<'_>,
         (allow, deny): (&str, &str),
         prefix: &str,
-        lists: &mut [&mut Vec<Sourced<String>>],
+        (list, all_denied): (&mut Vec<Sourced<String>>, &mut Vec<Sourced<String>>),
     ) {
         let allowed = self.strings(table, allow, &format!("{prefix}.{allow}"));
         let denied = self.strings(table, deny, &format!("{prefix}.{deny}"));
@@ -584,11 +591,10 @@ impl<'a> Reader<'a> {
                 self.findings.push(finding.with_help("keep one of the two"));
             }
         }
+        deny_in(all_denied, &allowed, &denied);
+        add(list, allowed);
         let denied: BTreeSet<&str> = denied.iter().map(|entry| entry.value.as_str()).collect();
-        for list in lists {
-            add(list, allowed.clone());
-            list.retain(|entry| !denied.contains(entry.value.as_str()));
-        }
+        list.retain(|entry| !denied.contains(entry.value.as_str()));
     }
 
     fn source(&mut self, table: &Table<'_>) -> Option<Sourced<Source>> {
@@ -638,6 +644,17 @@ fn set<T>(slot: &mut Option<T>, value: Option<T>) {
     if value.is_some() {
         *slot = value;
     }
+}
+
+/// Takes what is allowed again out of what is denied, and adds what is denied now.
+fn deny_in(
+    all: &mut Vec<Sourced<String>>,
+    allowed: &[Sourced<String>],
+    denied: &[Sourced<String>],
+) {
+    let again: BTreeSet<&str> = allowed.iter().map(|entry| entry.value.as_str()).collect();
+    all.retain(|entry| !again.contains(entry.value.as_str()));
+    add(all, denied.to_vec());
 }
 
 fn add(list: &mut Vec<Sourced<String>>, entries: Vec<Sourced<String>>) {
