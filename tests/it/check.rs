@@ -112,7 +112,13 @@ fn a_child_inherits_adds_and_denies_and_expanded_names_each_origin() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stdout.contains("\"virtio-mem-pci\",  # child.toml:5:10"), "{}", ran.stdout);
     assert!(ran.stdout.contains("\"virtio-blk-pci\",  # cloud-virtio.toml:"), "{}", ran.stdout);
-    assert!(!ran.stdout.contains("virtio-rng-pci"), "{}", ran.stdout);
+    // It stays denied, for who extends this one, and is allowed nowhere.
+    assert!(
+        ran.stdout.contains("deny = [\n  \"virtio-rng-pci\",  # child.toml:6:9"),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(ran.stdout.matches("virtio-rng-pci").count(), 1, "{}", ran.stdout);
     assert!(
         ran.stdout.contains("prefix = \"/usr/lib/qemu-child\"  # default of package.prefix"),
         "{}",

@@ -146,7 +146,10 @@ no plan
 fn restrictions_without_effect_are_errors() {
     let unknown = "[devices]\ndeny = [\"virtio-nett-pci\"]\n[backends]\ndeny = [\"tapp\", \"vnc\"]\n[block]\ndeny = [\"rawe\"]\n\
                    [features]\ndisable = [\"zzz\"]\n";
-    check(none, unknown, str![[r#"
+    check(
+        none,
+        unknown,
+        str![[r#"
 error profile::unknown-device: unknown device `virtio-nett-pci`
   at mini.toml no such device in QEMU 10.0.2
   help did you mean `virtio-net-pci`?
@@ -160,9 +163,13 @@ error plan::unknown-feature: configure of this tree has no feature `zzz`
   at mini.toml asked here
 no plan
 
-"#]]);
+"#]],
+    );
     let kept = "[devices]\ndeny = [\"i8042\", \"mch\", \"virtio-net-pci\"]\n[features]\ndisable = [\"kvm\", \"alsa\"]\n";
-    check(none, kept, str![[r#"
+    check(
+        none,
+        kept,
+        str![[r#"
 error plan::denied: `kvm` is disabled and stays on
   at mini.toml disabled here
   note on: asked at q35.toml:10:17 (target.accelerators)
@@ -179,7 +186,8 @@ error plan::denied: device `mch` is denied and is in all the same
   CONFIG_Q35: asked at q35.toml:9:13 (target.machines)
 no plan
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
