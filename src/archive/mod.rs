@@ -193,6 +193,44 @@ pub fn with_member(
     wanted: &mut dyn FnMut(&str) -> bool,
     read: &mut dyn FnMut(&str, &mut dyn Read) -> std::io::Result<()>,
 ) -> std::io::Result<bool> {
+    let mut found = false;
+    each_of_tar(reader, &mut |entry, contents| {
+        let path = tar::rooted("", &entry.path);
+        if entry.kind == Kind::File && wanted(&path) {
+            read(&path, contents)?;
+            found = true;
+        }
+        Ok(!found)
+    })?;
+    Ok(found)
+}
+
+/// What a tar says of a member before it is unpacked, word for word.
+#[derive(Debug)]
+pub struct Header<'a> {
+    pub path: &'a str,
+    pub kind: &'a Kind,
+    pub mode: u32,
+    pub hard_link: Option<&'a str>,
+}
+
+/// Goes through the headers of a tar, compressed or not; false when it is none.
+pub fn tar_headers(
+    reader: &mut dyn Read,
+    each: &mut dyn FnMut(&Header<'_>),
+) -> std::io::Result<bool> {
+    each_of_tar(reader, &mut |entry, _| {
+        let hard_link = entry.hard_link.as_deref();
+        each(&Header { path: &entry.path, kind: &entry.kind, mode: entry.mode, hard_link });
+        Ok(true)
+    })
+}
+
+/// Goes through a tar until it is told to stop; false when it is none.
+fn each_of_tar(
+    reader: &mut dyn Read,
+    each: &mut dyn FnMut(&entry::Entry, &mut dyn Read) -> std::io::Result<bool>,
+) -> std::io::Result<bool> {
     let (start, found) = opener::begin(reader)?;
     let packed = std::io::Cursor::new(start).chain(reader);
     let budget = stream::Budget::new(Limits::default().bytes);
@@ -205,13 +243,11 @@ pub fn with_member(
     };
     let mut members = tar::Tar::new(&mut unpacked);
     while let Some(entry) = entry::Members::next(&mut members)? {
-        let path = tar::rooted("", &entry.path);
-        if entry.kind == Kind::File && wanted(&path) {
-            read(&path, &mut members)?;
-            return Ok(true);
+        if !each(&entry, &mut members)? {
+            break;
         }
     }
-    Ok(false)
+    Ok(true)
 }
 
 /// All members of an input at once.

@@ -9,6 +9,7 @@ mod apt;
 mod lock;
 mod patch;
 mod read;
+mod tarball;
 mod url;
 
 use std::path::{Path, PathBuf};
@@ -251,14 +252,7 @@ fn unpack(
     let Some(tarball) = fetched.files.first() else {
         return Err(Error::Refused("nothing was fetched".to_owned()));
     };
-    fs_err::create_dir_all(into)?;
-    let unpack = base("unpack the tarball", "tar", &work)
-        .args(["--extract", "--strip-components=1", "--no-same-owner", "--file"])
-        .arg(tarball.display().to_string())
-        .arg("--directory")
-        .arg(into.display().to_string());
-    run(unpack)?;
-    Ok(())
+    tarball::unpack(tarball, into, &work)
 }
 
 /// A command of this module: fixed PATH and locale, nothing else.

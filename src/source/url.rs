@@ -33,7 +33,10 @@ pub(super) fn fetch(
             check_signature(signature, url, &target, keys, options)?;
         }
     } else {
-        if options.offline {
+        let part = downloads.join(format!("{name}.part"));
+        // A run that ended at the signature left all of it.
+        let whole = part.is_file() && super::sha256_of(&part)? == sha256;
+        if options.offline && !whole {
             return Err(Error::unavailable(
                 format!(
                     "--offline, and {name} with sha256 {sha256} is not in {}",
@@ -42,9 +45,10 @@ pub(super) fn fetch(
                 "run once without --offline",
             ));
         }
-        terminal.status("Fetching", url);
-        let part = downloads.join(format!("{name}.part"));
-        download(url, &part)?;
+        if !whole {
+            terminal.status("Fetching", url);
+            download(url, &part)?;
+        }
         let is = super::sha256_of(&part)?;
         if is != sha256 {
             fs_err::remove_file(&part)?;
@@ -87,6 +91,20 @@ fn download(url: &str, part: &Path) -> Result<(), Error> {
     let parent = part.parent().unwrap_or(Path::new("/")).display().to_string();
     let command = base("download the source", "curl", &parent)
         .args([
+            // First, or the user's configuration is read.
+            "-q",
+            "--proto",
+            "=http,https",
+            "--proto-redir",
+            "=http,https",
+            "--globoff",
+            // A server that says nothing is given up.
+            "--connect-timeout",
+            "30",
+            "--speed-limit",
+            "1",
+            "--speed-time",
+            "60",
             "--fail",
             "--location",
             "--silent",
@@ -98,13 +116,14 @@ fn download(url: &str, part: &Path) -> Result<(), Error> {
             "--output",
         ])
         .arg(part.display().to_string())
-        .arg(url);
+        .args(["--url", url]);
     match process::output(&process::fetching(command, &[])) {
         Ok(_) => Ok(()),
         Err(process::Error::Failed { status, tail, .. }) => {
             let said = tail.last().cloned().unwrap_or_default();
-            // 33: the server cannot resume, 18: transfer closed early.
-            if status.ends_with("33") {
+            // 33: the server cannot resume, 18: transfer closed early. 416: what is here is no beginning of what is there.
+            let beyond = status.ends_with("22") && said.contains("error: 416");
+            if (beyond || status.ends_with("33")) && part.is_file() {
                 fs_err::remove_file(part)?;
                 return download(url, part);
             }
@@ -192,15 +211,41 @@ fn verify_signature(
         }
         Err(error) => return Err(error.into()),
     };
-    let text = output.text();
-    let valid = text.lines().filter_map(|line| line.strip_prefix("[GNUPG:] VALIDSIG "));
-    let by_ours = |line: &str| {
-        line.split(' ').any(|word| keys.iter().any(|key| key.eq_ignore_ascii_case(word)))
-    };
-    if valid.into_iter().any(by_ours) {
-        return Ok(());
+    match good_signature(&output.text(), keys) {
+        Ok(()) => Ok(()),
+        Err(why) => Err(Error::Refused(format!("bad OpenPGP signature on {url}: {why}"))),
     }
-    Err(Error::Refused(format!("{url} is signed, but by none of {}", keys.join(", "))))
+}
+
+/// Whether gpgv's status lines tell of a good signature by one of the keys. gpgv ends with 0 for keys that were revoked
+/// or have expired, too; only `GOODSIG` says that nothing of the kind was found.
+fn good_signature(status: &str, keys: &[String]) -> Result<(), String> {
+    let lines: Vec<Vec<&str>> = status
+        .lines()
+        .filter_map(|line| line.strip_prefix("[GNUPG:] "))
+        .map(|line| line.split(' ').collect())
+        .collect();
+    let ours = |word: &&str| keys.iter().any(|key| key.eq_ignore_ascii_case(word));
+    let mut why = format!("it is by none of {}", keys.join(", "));
+    for signature in lines.split(|line| line[0] == "NEWSIG") {
+        let says = |word: &str| signature.iter().any(|line| line[0] == word);
+        if !signature.iter().any(|line| line[0] == "VALIDSIG" && line[1..].iter().any(|w| ours(&w)))
+        {
+            continue;
+        }
+        let faults = [
+            ("REVKEYSIG", "the key was revoked"),
+            ("KEYREVOKED", "the key was revoked"),
+            ("EXPKEYSIG", "the key has expired"),
+            ("EXPSIG", "the signature has expired"),
+        ];
+        match faults.iter().find(|(word, _)| says(word)) {
+            Some((_, fault)) => (*fault).clone_into(&mut why),
+            None if says("GOODSIG") => return Ok(()),
+            None => "gpgv does not call it good".clone_into(&mut why),
+        }
+    }
+    Err(why)
 }
 
 /// The binary certificate of a fingerprint.
@@ -235,4 +280,28 @@ fn dearmor(text: &str) -> Option<Vec<u8>> {
         .take_while(|line| !line.starts_with('=') && !line.starts_with('-'))
         .collect();
     base64::engine::general_purpose::STANDARD.decode(base64).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::good_signature;
+
+    #[test]
+    fn only_a_good_signature_by_one_of_the_keys_counts() {
+        let keys = ["ABCD".to_owned()];
+        let one = |words: &str, key: &str| {
+            format!("[GNUPG:] NEWSIG\n[GNUPG:] {words} 1 x\n[GNUPG:] VALIDSIG {key} 2026-01-01\n")
+        };
+        assert!(good_signature(&one("GOODSIG", "abcd"), &keys).is_ok());
+        for bad in ["REVKEYSIG", "EXPKEYSIG", "EXPSIG", "ERRSIG"] {
+            assert!(good_signature(&one(bad, "ABCD"), &keys).is_err(), "{bad}");
+            // The good one of a stranger does not make ours good; a second good one of ours counts.
+            let by_other = one(bad, "ABCD") + &one("GOODSIG", "EF01");
+            assert!(good_signature(&by_other, &keys).is_err(), "{bad}");
+            assert!(good_signature(&(one(bad, "EF01") + &one("GOODSIG", "ABCD")), &keys).is_ok());
+        }
+        let revoked = one("GOODSIG", "ABCD") + "[GNUPG:] KEYREVOKED\n";
+        assert!(good_signature(&revoked, &keys).unwrap_err().contains("revoked"));
+        assert!(good_signature("", &keys).is_err());
+    }
 }

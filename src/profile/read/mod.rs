@@ -2,6 +2,7 @@
 
 mod keys;
 mod package;
+mod web;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -616,16 +617,16 @@ impl<'a> Reader<'a> {
                 text(self, "suite").map(|suite| Source::Apt { package, suite })
             }
             (None, Some(path), None) => Some(Source::Path { path }),
-            (None, None, Some(url)) => text(self, "sha256").map(|sha256| Source::Url {
-                url,
-                sha256,
-                signature: text(self, "signature"),
-                keys: self
-                    .strings(source, "keys", "qemu.source.keys")
-                    .into_iter()
-                    .map(|key| key.value)
-                    .collect(),
-            }),
+            (None, None, Some(url)) => {
+                let keys = self.strings(source, "keys", "qemu.source.keys");
+                self.web_source(source);
+                text(self, "sha256").map(|sha256| Source::Url {
+                    url,
+                    sha256,
+                    signature: text(self, "signature"),
+                    keys: keys.into_iter().map(|key| key.value).collect(),
+                })
+            }
             _ => None,
         };
         let Some(made) = made else {
