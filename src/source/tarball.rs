@@ -14,6 +14,10 @@ use crate::process;
 pub(super) fn unpack(tarball: &Path, into: &Path, work: &str) -> Result<(), Error> {
     let top = top_of(tarball)?;
     let beside = into.with_extension("unpacked");
+    // What a killed run left.
+    if beside.exists() {
+        fs_err::remove_dir_all(&beside)?;
+    }
     fs_err::create_dir_all(&beside)?;
     let unpack = base("unpack the tarball", "tar", work)
         .args(["--extract", "--no-same-owner", "--no-same-permissions", "--file"])
@@ -22,6 +26,7 @@ pub(super) fn unpack(tarball: &Path, into: &Path, work: &str) -> Result<(), Erro
         .arg(beside.display().to_string());
     process::output(&unpack)?;
     fs_err::rename(beside.join(top), into)?;
+    fs_err::remove_dir(&beside)?;
     Ok(())
 }
 

@@ -229,8 +229,7 @@ fn good_signature(status: &str, keys: &[String]) -> Result<(), String> {
     let mut why = format!("it is by none of {}", keys.join(", "));
     for signature in lines.split(|line| line[0] == "NEWSIG") {
         let says = |word: &str| signature.iter().any(|line| line[0] == word);
-        if !signature.iter().any(|line| line[0] == "VALIDSIG" && line[1..].iter().any(|w| ours(&w)))
-        {
+        if !signature.iter().any(|line| line[0] == "VALIDSIG" && line[1..].iter().any(ours)) {
             continue;
         }
         let faults = [
