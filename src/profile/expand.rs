@@ -174,7 +174,9 @@ fn source(source: &Source) -> String {
             let mut pairs = vec![("url", string(url)), ("sha256", string(sha256))];
             pairs.extend(signature.as_ref().map(|signature| ("signature", string(signature))));
             let keys: Vec<String> = keys.iter().map(|key| string(key)).collect();
-            pairs.push(("keys", format!("[{}]", keys.join(", "))));
+            if !keys.is_empty() {
+                pairs.push(("keys", format!("[{}]", keys.join(", "))));
+            }
             pairs
         }
     };
@@ -246,16 +248,25 @@ mod tests {
     }
 
     fn source() -> impl Strategy<Value = Value> {
-        let keys = || texts().prop_map(Value::Array);
+        // What is fetched is of the web; a signature has keys.
+        let address = || "https://[a-z]{1,8}\\.invalid/[a-z0-9]{0,8}";
+        let keys = || {
+            prop::collection::btree_set("[0-9A-F]{40}", 1..4)
+                .prop_map(|keys| Value::Array(keys.into_iter().map(Value::String).collect()))
+        };
         prop_oneof![
             (text(), text()).prop_map(|(a, b)| table([("apt", a.into()), ("suite", b.into())])),
             text().prop_map(|path| table([("path", path.into())])),
-            (text(), text(), text(), keys()).prop_map(|(url, sha256, signature, keys)| table([
-                ("url", url.into()),
-                ("sha256", sha256.into()),
-                ("signature", signature.into()),
-                ("keys", keys),
-            ])),
+            (address(), text())
+                .prop_map(|(url, sha256)| table([("url", url.into()), ("sha256", sha256.into())])),
+            (address(), text(), address(), keys()).prop_map(
+                |(url, sha256, signature, keys)| table([
+                    ("url", url.into()),
+                    ("sha256", sha256.into()),
+                    ("signature", signature.into()),
+                    ("keys", keys),
+                ])
+            ),
         ]
     }
 

@@ -32,7 +32,7 @@ impl Reader<'_> {
         });
         let help = "name both `signature` and `keys`, or neither: the digest is checked always";
         match (signature, keys) {
-            (None, Some((_, span))) if source.get("signature").is_none() => {
+            (None, Some((1.., span))) if source.get("signature").is_none() => {
                 let message = "`qemu.source.keys` without `signature`: nothing would be checked";
                 self.report(bad(message, help), span, "");
             }
